@@ -1,0 +1,6 @@
+//! Sentence → prediction: encoders, heads, knowledge-base embedding, and the bank that runs them together.
+//!
+//! One file a system, each with its equations and source. Nothing here reads a corpus file or knows a screen.
+
+pub mod mode;
+pub mod params;

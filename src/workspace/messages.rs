@@ -1,0 +1,312 @@
+//! What a screen asks of the engine and what it hears back: plain data, no handles.
+//!
+//! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
+//! Requests carry tickets where a newer one makes an older answer useless.
+
+use crate::domain::{
+    Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
+    RunId, Scores, Sentence, SentenceId, Triple,
+};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Rises with every request of its kind; an answer with an older ticket is stale.
+pub type Ticket = u64;
+
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Sentences matching `query` (docs/query.md), rows `offset..offset + limit`, and counts per relation.
+    Search {
+        ticket: Ticket,
+        query: String,
+        offset: usize,
+        limit: usize,
+    },
+    /// Everything about one sentence.
+    Open { ticket: Ticket, id: SentenceId },
+    /// Why the models say what they say of one pair.
+    Explain {
+        ticket: Ticket,
+        id: SentenceId,
+        triple: Triple,
+    },
+    /// The table of the errors view.
+    Errors { ticket: Ticket },
+    /// Appends one edit; answered by `Saved` once it is on disk, or `EditRefused`.
+    Edit { id: SentenceId, edit: Edit },
+    /// Takes back the latest edit or batch that is not taken back yet.
+    Undo,
+    /// Takes back the latest undo.
+    Redo,
+    /// Predicts these sentences now (all of the workspace when empty).
+    Predict { ids: Vec<SentenceId> },
+    /// Fine-tunes the current model on the corrections, in the background.
+    FineTune,
+    /// Makes the fine-tuned model current, or drops it.
+    DecideModel { accept: bool },
+    Export {
+        format: String,
+        path: PathBuf,
+        only_reviewed: bool,
+        train_view: bool,
+    },
+    /// Stops a running job at its next safe point.
+    Cancel { job: JobKind },
+}
+
+#[derive(Clone, Debug)]
+pub enum Reply {
+    Opened(Arc<WorkspaceInfo>),
+    Page(Page),
+    /// The query does not parse; `column` is 0-based, in characters.
+    BadQuery {
+        ticket: Ticket,
+        column: usize,
+        message: String,
+    },
+    Detail(Box<Detail>),
+    Explanation(Box<Explanation>),
+    Errors {
+        ticket: Ticket,
+        protocol: String,
+        rows: Vec<ErrorRow>,
+    },
+    /// On disk. The detail is the sentence as it stands now.
+    Saved {
+        correction: Box<Correction>,
+        detail: Box<Detail>,
+    },
+    EditRefused {
+        id: SentenceId,
+        reason: String,
+    },
+    /// `what` says what was taken back: "undid: reject place_lived". `ids` are the sentences that changed.
+    Undone {
+        what: String,
+        ids: Vec<SentenceId>,
+    },
+    Job(JobEvent),
+    /// A fine-tuned model waits for `DecideModel`.
+    ModelReady {
+        report: Box<FineTuneReport>,
+    },
+    /// The current model changed; predictions shown are of an older run until predicted again.
+    ModelChanged(Arc<WorkspaceInfo>),
+    Exported {
+        path: PathBuf,
+        sentences: usize,
+        warnings: Vec<String>,
+    },
+    /// Anything that failed; the text says what to do.
+    Failed {
+        what: String,
+    },
+}
+
+/// What the status line and the header need to know.
+#[derive(Clone, Debug, Default)]
+pub struct WorkspaceInfo {
+    pub path: PathBuf,
+    pub schema: RelationSchema,
+    pub n_sentences: usize,
+    /// "MiniLM RIN emnlp K=2 + kernel · 3f2a9c", or why there is none.
+    pub model: String,
+    pub run: Option<RunId>,
+    /// "4,812 facts · 2,310 entities", or empty.
+    pub kb: String,
+    pub rule: DecisionRule,
+    /// Relations that the model can predict; others show as "not in model".
+    pub model_relations: Vec<RelationId>,
+    pub n_corrections: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub enum ReviewState {
+    Todo,
+    /// Some triple judged or edited, not marked done.
+    Started,
+    Done,
+}
+
+impl ReviewState {
+    pub fn name(self) -> &'static str {
+        match self {
+            ReviewState::Todo => "todo",
+            ReviewState::Started => "started",
+            ReviewState::Done => "done",
+        }
+    }
+}
+
+/// One page of the sentence list.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub ticket: Ticket,
+    pub offset: usize,
+    /// Matching sentences in all.
+    pub total: usize,
+    pub rows: Vec<ListRow>,
+    /// One per relation of the schema, counted over the matching sentences.
+    pub relations: Vec<RelationCounts>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ListRow {
+    pub id: SentenceId,
+    /// The sentence on one line, cut to 300 characters; may hold control characters: clean before drawing.
+    pub snippet: String,
+    pub state: ReviewState,
+    pub n_gold: u16,
+    pub n_predicted: u16,
+    /// Gold and predicted triples that are not `Correct`.
+    pub n_disagreements: u16,
+    pub predicted: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RelationCounts {
+    pub relation: RelationId,
+    pub gold: u32,
+    pub predicted: u32,
+    pub false_positives: u32,
+    /// Triples of this relation that carry a verdict.
+    pub reviewed: u32,
+}
+
+/// Scores of one relation against the labels that stand; the protocol is in the reply that carries it.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct ErrorRow {
+    pub relation: RelationId,
+    pub support: u32,
+    pub precision: f32,
+    pub recall: f32,
+    pub f1: f32,
+    pub false_positives: u32,
+    pub false_negatives: u32,
+}
+
+/// Everything the sentence view shows.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    pub ticket: Ticket,
+    pub sentence: Sentence,
+    pub annotation: Annotation,
+    pub prediction: Option<Prediction>,
+    /// One row a triple of annotation or prediction: annotation order, then predicted ones by falling score.
+    pub rows: Vec<TripleRow>,
+    pub state: ReviewState,
+    /// Edits that no longer apply, in words.
+    pub skipped_edits: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct TripleRow {
+    pub triple: Triple,
+    /// In the corpus file or made by the labeller, whatever was decided since.
+    pub gold: bool,
+    /// The label stands now (accepted, or unjudged gold).
+    pub stands: bool,
+    pub verdict: Option<crate::domain::Verdict>,
+    pub tags: Vec<crate::domain::ErrorTag>,
+    pub scores: Scores,
+    /// Sentence-level score by the model's decision rule.
+    pub score: Option<f32>,
+    pub predicted: bool,
+    /// Against the labels that stand; `None` when neither stands nor is predicted, or nothing was predicted yet.
+    pub outcome: Option<Outcome>,
+    /// Best other relation for the pair.
+    pub runner_up: Option<(RelationId, f32)>,
+}
+
+/// The detail pane of one pair.
+#[derive(Clone, Debug, Default)]
+pub struct Explanation {
+    pub ticket: Ticket,
+    pub triple: Option<Triple>,
+    pub heat: Option<Heat>,
+    /// RIN's probability at the anchors after 0, 1, .. K rounds.
+    pub rounds: Vec<f32>,
+    /// Facts of the pair in the knowledge base, in words; both directions.
+    pub facts: Vec<String>,
+    /// Link prediction by ComplEx for (head, relation, ?): entity name and probability.
+    pub links: Vec<(String, f32)>,
+    /// Sentences of the bag with HRERE's sentence attention.
+    pub bag: Vec<BagRow>,
+    /// Top relations of p_L and p_G of the full checkpoint: (relation or "NA", probability).
+    pub text_top: Vec<(String, f32)>,
+    pub kb_top: Vec<(String, f32)>,
+    /// Why a part is missing ("head is not linked to the knowledge base").
+    pub notes: Vec<String>,
+}
+
+/// Kernel head: P(token of head, token of tail) for one relation, row-major.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heat {
+    pub rows: Vec<String>,
+    pub columns: Vec<String>,
+    pub p: Vec<f32>,
+    /// Mean over the rectangle: the kernel probability.
+    pub mean: f32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct BagRow {
+    pub id: SentenceId,
+    pub snippet: String,
+    /// Attention weight; sums to 1 over the bag. `None` without a bag model.
+    pub weight: Option<f32>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum JobKind {
+    Predict,
+    FineTune,
+    Export,
+    Index,
+}
+
+#[derive(Clone, Debug)]
+pub enum JobEvent {
+    Started {
+        job: JobKind,
+        total: u64,
+        unit: &'static str,
+    },
+    Progress {
+        job: JobKind,
+        done: u64,
+        total: u64,
+        remaining: Option<Duration>,
+        note: String,
+    },
+    /// An epoch of fine-tuning ended.
+    Epoch {
+        epoch: u32,
+        loss: f32,
+        dev_f1: Option<f32>,
+    },
+    Finished {
+        job: JobKind,
+        summary: String,
+    },
+    Cancelled {
+        job: JobKind,
+    },
+    Failed {
+        job: JobKind,
+        error: String,
+    },
+}
+
+/// What fine-tuning changed, measured on the same dev sentences before and after.
+#[derive(Clone, Debug, Default)]
+pub struct FineTuneReport {
+    pub protocol: String,
+    pub n_corrected: usize,
+    pub before_f1: f32,
+    pub after_f1: f32,
+    /// (relation, F1 before, F1 after), relations with support in dev or a correction.
+    pub per_relation: Vec<(RelationId, f32, f32)>,
+    pub model_dir: PathBuf,
+}
