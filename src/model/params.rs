@@ -72,6 +72,7 @@ pub struct Params {
     vars: RefCell<BTreeMap<String, Var>>,
     device: Device,
     missing: Missing,
+    frozen: RefCell<Vec<String>>,
 }
 
 impl Params {
@@ -80,7 +81,20 @@ impl Params {
             vars: RefCell::default(),
             device: device.clone(),
             missing: Missing::Init { seed },
+            frozen: RefCell::default(),
         }
+    }
+
+    /// Parameters whose name starts with `prefix` get no gradient: layers built afterwards receive detached tensors.
+    /// `freeze("")` is inference: no operation is recorded at all.
+    pub fn freeze(&self, prefix: &str) {
+        self.frozen.borrow_mut().push(prefix.to_owned());
+    }
+    pub fn is_frozen(&self, name: &str) -> bool {
+        self.frozen
+            .borrow()
+            .iter()
+            .any(|prefix| name.starts_with(prefix.as_str()))
     }
 
     /// From named tensors (a checkpoint); each is copied to `device` as f32.
@@ -98,6 +112,7 @@ impl Params {
             vars: RefCell::new(vars),
             device: device.clone(),
             missing,
+            frozen: RefCell::default(),
         })
     }
 
@@ -131,6 +146,13 @@ impl Params {
         let var = Var::from_tensor(&tensor.to_device(&self.device)?)?;
         self.vars.borrow_mut().insert(name.to_owned(), var);
         Ok(())
+    }
+    fn handle(&self, name: &str, var: &Var) -> Tensor {
+        if self.is_frozen(name) {
+            var.as_tensor().detach()
+        } else {
+            var.as_tensor().clone()
+        }
     }
     pub fn n_values(&self) -> usize {
         self.vars.borrow().values().map(|v| v.elem_count()).sum()
@@ -170,14 +192,14 @@ impl Scope<'_> {
                     shape
                 );
             }
-            return Ok(var.as_tensor().clone());
+            return Ok(self.params.handle(&full, var));
         }
         let Missing::Init { seed } = self.params.missing else {
             bail!("parameter `{full}` is missing from the checkpoint");
         };
         let values = init.draw(shape.elem_count(), &mut rng_for(seed, &full));
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, &self.params.device)?)?;
-        let tensor = var.as_tensor().clone();
+        let tensor = self.params.handle(&full, &var);
         vars.insert(full, var);
         Ok(tensor)
     }
@@ -217,6 +239,17 @@ mod tests {
         };
         assert_eq!(draw(1, &["w"])?, draw(1, &["a", "w", "z"])?);
         assert_ne!(draw(1, &["w"])?, draw(2, &["w"])?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frozen_parameter_records_no_operation() -> Result<()> {
+        let params = Params::new(&Device::Cpu, 0);
+        params.freeze("enc.");
+        let frozen = params.root().pp("enc").get(2, "w", Init::ONES)?;
+        let live = params.root().pp("rin").get(2, "w", Init::ONES)?;
+        let grads = (&frozen * &live)?.sum_all()?.backward()?;
+        assert!(grads.get(&live).is_some() && grads.get(&frozen).is_none());
         Ok(())
     }
 
