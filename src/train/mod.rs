@@ -1,1 +1,3 @@
-//! train
+//! Gold labels and corrections → new weights.
+
+pub mod optim;
