@@ -3,5 +3,6 @@
 //! One file a system, each with its equations and source. Nothing here reads a corpus file or knows a screen.
 
 pub mod encoded;
+pub mod files;
 pub mod mode;
 pub mod params;
