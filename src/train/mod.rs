@@ -1,3 +1,4 @@
 //! Gold labels and corrections → new weights.
 
+pub mod examples;
 pub mod optim;
