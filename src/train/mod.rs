@@ -1,4 +1,6 @@
 //! Gold labels and corrections → new weights.
 
+pub mod checkpoint;
 pub mod examples;
+pub mod fit;
 pub mod optim;
