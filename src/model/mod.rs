@@ -5,3 +5,12 @@
 pub mod encoded;
 pub mod mode;
 pub mod params;
+
+mod bce;
+pub mod decode;
+pub mod rin;
+
+#[cfg(test)]
+pub(crate) mod golden;
+#[cfg(test)]
+pub(crate) mod test_support;
