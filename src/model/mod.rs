@@ -8,6 +8,8 @@ pub mod params;
 
 mod bce;
 pub mod decode;
+pub mod gold;
+pub mod kernel;
 pub mod rin;
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod tests;
 pub use loss::RinLoss;
 pub use pairs::CellLayout;
 pub use predict::{RinRequest, RinSentence};
-pub use targets::{Gold, Lost, RinTargets};
+pub use targets::{Lost, RinTargets};
 
 use super::decode::{Anchor, N_TAGS};
 use super::encoded::Encoded;

@@ -1,7 +1,7 @@
 //! Gold entities and triples -> what RIN is trained on, with a count of what its table cannot express.
 
-use crate::domain::TokenSpan;
 use crate::model::decode::{Anchor, Cell, bioes_tags};
+use crate::model::gold::{Gold, SpanTriple};
 use std::collections::HashSet;
 
 /// Targets of a batch.
@@ -14,16 +14,6 @@ pub struct RinTargets {
     pub ignore_cells: Vec<Cell>,
     /// Sentences added so far.
     pub n_sentences: usize,
-}
-
-/// Gold of one sentence.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gold<'a> {
-    pub entities: &'a [TokenSpan],
-    /// (head, relation, tail)
-    pub triples: &'a [(TokenSpan, usize, TokenSpan)],
-    /// Triples judged Unsure.
-    pub unsure: &'a [(TokenSpan, usize, TokenSpan)],
 }
 
 /// What did not fit RIN's targets. Report it: these are recall that no training can reach.
@@ -60,7 +50,7 @@ impl RinTargets {
             entities_beyond: tags.beyond.len(),
             ..Lost::default()
         };
-        let cell = |&(head, relation, tail): &(TokenSpan, usize, TokenSpan)| {
+        let cell = |&(head, relation, tail): &SpanTriple| {
             let (head, tail) = (anchor.of(head), anchor.of(tail));
             (head < n_words && tail < n_words).then_some(Cell {
                 sentence,
@@ -86,6 +76,7 @@ impl RinTargets {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::TokenSpan;
 
     #[test]
     fn what_the_table_cannot_hold_is_counted() {
@@ -101,6 +92,7 @@ mod tests {
                 (york, 1, far),
             ],
             unsure: &[(span(3, 4), 1, new_york), (far, 0, york)],
+            ..Gold::default()
         };
         let lost = targets.push(4, gold, Anchor::Last);
         let expected = Lost {
