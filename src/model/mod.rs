@@ -6,3 +6,14 @@ pub mod encoded;
 pub mod files;
 pub mod mode;
 pub mod params;
+
+mod bce;
+pub mod decode;
+pub mod gold;
+pub mod kernel;
+pub mod rin;
+
+#[cfg(test)]
+pub(crate) mod golden;
+#[cfg(test)]
+pub(crate) mod test_support;
