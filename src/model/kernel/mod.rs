@@ -108,7 +108,6 @@ impl Default for KernelConfig {
 }
 
 /// Parameters below the given scope: `wh`, `wt` [R, h, r] and, with biases, `bh`, `bt` [R, r]; r = rank or h.
-#[derive(Clone)]
 pub struct Kernel {
     config: KernelConfig,
     head: Projection,
@@ -117,7 +116,6 @@ pub struct Kernel {
 }
 
 /// x -> x W_i + b_i for every relation i.
-#[derive(Clone)]
 struct Projection {
     /// [R, h, r]
     weight: Tensor,
@@ -139,6 +137,13 @@ impl Projection {
             weight: scope.get((n_relations, h, rank), &format!("w{side}"), init)?,
             bias: config.bias.then(bias).transpose()?,
         })
+    }
+
+    fn detached(&self) -> Self {
+        Self {
+            weight: self.weight.detach(),
+            bias: self.bias.as_ref().map(Tensor::detach),
+        }
     }
 
     /// [S, h] -> [R, S, r]
@@ -244,6 +249,16 @@ impl Kernel {
         let (s, t) = (heads.dim(1)?, tails.dim(1)?);
         let logits = heads.matmul(&tails.transpose(1, 2)?)?;
         (logits * self.scale)?.reshape((self.n_relations(), grids.len(), s, t))
+    }
+
+    /// The same head on constants: no operation on it is recorded.
+    fn detached(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            head: self.head.detached(),
+            tail: self.tail.detached(),
+            scale: self.scale,
+        }
     }
 
     /// Floats that projecting one padded piece costs.

@@ -68,9 +68,9 @@ impl Kernel {
     pub fn scorer(&self) -> Result<KernelScorer> {
         let (_, h, rank) = self.head.weight.dims3()?;
         let form = if 2 * rank <= h {
-            Form::Factored(self.clone())
+            Form::Factored(self.detached())
         } else {
-            Form::Folded(Folded::new(self)?)
+            Form::Folded(Folded::new(&self.detached())?)
         };
         Ok(KernelScorer {
             n_relations: self.n_relations(),
@@ -81,13 +81,12 @@ impl Kernel {
 
 impl Folded {
     fn new(kernel: &Kernel) -> Result<Self> {
-        let (head, tail) = (kernel.head.weight.detach(), kernel.tail.weight.detach());
+        let (head, tail) = (&kernel.head.weight, &kernel.tail.weight);
         let (relations, h, _) = head.dims3()?;
         let kernels = (head.matmul(&tail.transpose(1, 2)?)? * kernel.scale)?;
         let kernels = kernels.permute((1, 0, 2))?.reshape((h, relations * h))?;
         let biases = match (&kernel.head.bias, &kernel.tail.bias) {
             (Some(bias_h), Some(bias_t)) => {
-                let (bias_h, bias_t) = (bias_h.detach(), bias_t.detach());
                 let left = tail.matmul(&bias_h.unsqueeze(2)?)?.flatten_all()?;
                 let row = head.matmul(&bias_t.unsqueeze(2)?)?.squeeze(2)?;
                 Some(Biases {

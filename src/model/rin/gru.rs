@@ -40,6 +40,27 @@ impl Gru {
         })
     }
 
+    pub(super) fn detached(&self) -> Self {
+        match self {
+            Self::Paper { z, u, o } => Self::Paper {
+                z: z.detach(),
+                u: u.detach(),
+                o: o.detach(),
+            },
+            Self::Code {
+                input,
+                hidden,
+                input_bias,
+                hidden_bias,
+            } => Self::Code {
+                input: input.detach(),
+                hidden: hidden.detach(),
+                input_bias: input_bias.detach(),
+                hidden_bias: hidden_bias.detach(),
+            },
+        }
+    }
+
     /// (input [W, x], state [W, d]) -> new state [W, d].
     pub(super) fn step(&self, input: &Tensor, state: &Tensor) -> Result<Tensor> {
         match self {

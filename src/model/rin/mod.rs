@@ -6,6 +6,8 @@
 //!
 //! Read next: `pairs` (the pair models), `gru`, `loss`, `targets`, `predict`; then [`super::decode`].
 
+#[cfg(test)]
+mod golden_tests;
 mod gru;
 mod loss;
 mod pairs;
@@ -72,7 +74,10 @@ pub struct RinConfig {
     pub dropout: f64,
     /// None: the variant's own (slides: paper, emnlp: code).
     pub gru: Option<GruKind>,
-    /// Width of the slides' pair features, head and tail each; none: d. The emnlp variant always uses d.
+    /// Width of the features that the rounds refine; none: the encoder's. The papers' encoder is 100 wide, at the 384 or 768 of BERT
+    /// the rounds cost as much as the encoder. Slides: what the feature extractors give. Emnlp: a linear layer goes before (ours).
+    pub width: Option<usize>,
+    /// Width of the slides' pair features, head and tail each; none: `width`. The emnlp variant always uses `width`.
     pub pair_width: Option<usize>,
 }
 
@@ -85,17 +90,20 @@ impl Default for RinConfig {
             evidence: Evidence::Rows,
             dropout: 0.1,
             gru: None,
+            width: None,
             pair_width: None,
         }
     }
 }
 
-/// Parameters below the given scope: `fr`, `fe`, `tag`, `pair`, `int`, `gru_re`, `gru_ner`.
+/// Parameters below the given scope: `fr`, `fe`, `int` (slides) or `input` (emnlp with a width), `tag`, `pair`, `gru_re`, `gru_ner`.
 pub struct Rin {
     config: RinConfig,
     n_relations: usize,
     /// Slides only.
     slides: Option<SlidesLayers>,
+    /// Emnlp with a width of its own only.
+    input: Option<Linear>,
     tag: Linear,
     pair: PairModel,
     gru_relation: Gru,
@@ -110,11 +118,11 @@ struct SlidesLayers {
     interact: Linear,
 }
 
-/// Features after some rounds; [W, d] each.
+/// Features after some rounds; [W, width] each.
 struct State {
     relation: Tensor,
     entity: Tensor,
-    /// Slides: the encoder's output, unchanged over rounds. Emnlp: the running sum S.
+    /// Slides: the encoder's output [W, d], unchanged over rounds. Emnlp: the running sum S.
     shared: Tensor,
 }
 
@@ -135,26 +143,32 @@ impl Rin {
             Evidence::BothAxes => 2,
         };
         let evidence = axes * n_relations;
+        let width = config.width.unwrap_or(d);
         let (slides, default_gru, relation_input, entity_input) = match config.variant {
             Variant::Slides => {
                 let layers = SlidesLayers {
-                    relation: linear(&scope.pp("fr"), d, d)?,
-                    entity: linear(&scope.pp("fe"), d, d)?,
-                    interact: linear(&scope.pp("int"), evidence + N_TAGS + d, d)?,
+                    relation: linear(&scope.pp("fr"), d, width)?,
+                    entity: linear(&scope.pp("fe"), d, width)?,
+                    interact: linear(&scope.pp("int"), evidence + N_TAGS + d, width)?,
                 };
-                (Some(layers), GruKind::Paper, d, d)
+                (Some(layers), GruKind::Paper, width, width)
             }
             Variant::Emnlp => (None, GruKind::Code, evidence, N_TAGS),
         };
         let gru = config.gru.unwrap_or(default_gru);
+        let input = match (config.variant, config.width) {
+            (Variant::Emnlp, Some(width)) => Some(linear(&scope.pp("input"), d, width)?),
+            _ => None,
+        };
         Ok(Self {
             config: config.clone(),
             n_relations,
             slides,
-            tag: linear(&scope.pp("tag"), d, N_TAGS)?,
-            pair: PairModel::new(&scope.pp("pair"), config, d, n_relations)?,
-            gru_relation: Gru::new(&scope.pp("gru_re"), gru, relation_input, d)?,
-            gru_entity: Gru::new(&scope.pp("gru_ner"), gru, entity_input, d)?,
+            input,
+            tag: linear(&scope.pp("tag"), width, N_TAGS)?,
+            pair: PairModel::new(&scope.pp("pair"), config, width, n_relations)?,
+            gru_relation: Gru::new(&scope.pp("gru_re"), gru, relation_input, width)?,
+            gru_entity: Gru::new(&scope.pp("gru_ner"), gru, entity_input, width)?,
         })
     }
 
@@ -182,18 +196,40 @@ impl Rin {
         })
     }
 
+    /// The same head on constants: no operation on it is recorded, so nothing but results stays in memory.
+    fn detached(&self) -> Self {
+        Self {
+            config: self.config.clone(),
+            n_relations: self.n_relations,
+            slides: self.slides.as_ref().map(|layers| SlidesLayers {
+                relation: detached(&layers.relation),
+                entity: detached(&layers.entity),
+                interact: detached(&layers.interact),
+            }),
+            input: self.input.as_ref().map(detached),
+            tag: detached(&self.tag),
+            pair: self.pair.detached(),
+            gru_relation: self.gru_relation.detached(),
+            gru_entity: self.gru_entity.detached(),
+        }
+    }
+
     fn start(&self, words: &Tensor) -> Result<State> {
-        let (relation, entity) = match &self.slides {
-            Some(layers) => (
-                layers.relation.forward(words)?.relu()?,
-                layers.entity.forward(words)?.relu()?,
-            ),
-            None => (words.clone(), words.clone()),
+        if let Some(layers) = &self.slides {
+            return Ok(State {
+                relation: layers.relation.forward(words)?.relu()?,
+                entity: layers.entity.forward(words)?.relu()?,
+                shared: words.clone(),
+            });
+        }
+        let words = match &self.input {
+            Some(input) => input.forward(words)?,
+            None => words.clone(),
         };
         Ok(State {
-            relation,
-            entity,
-            shared: words.clone(),
+            relation: words.clone(),
+            entity: words.clone(),
+            shared: words,
         })
     }
 
@@ -241,4 +277,8 @@ fn linear(scope: &Scope, input: usize, output: usize) -> Result<Linear> {
     let init = Init::fan_in(input);
     let weight = scope.get((output, input), "weight", init)?;
     Ok(Linear::new(weight, Some(scope.get(output, "bias", init)?)))
+}
+
+fn detached(linear: &Linear) -> Linear {
+    Linear::new(linear.weight().detach(), linear.bias().map(Tensor::detach))
 }

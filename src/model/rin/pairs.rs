@@ -3,7 +3,7 @@
 //! Cells are packed like words: sentence after sentence, row (subject) after row. No cell of padding exists, so none needs
 //! to be masked out of a loss.
 
-use super::{RinConfig, Variant, linear};
+use super::{RinConfig, Variant, detached, linear};
 use crate::model::encoded::BatchLayout;
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Module, Result, Tensor};
@@ -164,6 +164,27 @@ impl PairModel {
                 }
             }
         })
+    }
+
+    pub(super) fn detached(&self) -> Self {
+        match self {
+            Self::Slides {
+                head,
+                tail,
+                out,
+                bias,
+            } => Self::Slides {
+                head: head.detach(),
+                tail: tail.detach(),
+                out: out.detach(),
+                bias: bias.detach(),
+            },
+            Self::Emnlp { hidden, bias, out } => Self::Emnlp {
+                hidden: hidden.detach(),
+                bias: bias.detach(),
+                out: detached(out),
+            },
+        }
     }
 
     /// Floats that one cell costs while its logits are computed.

@@ -49,6 +49,7 @@ impl Rin {
             }
             watch[cell.sentence].push(*cell);
         }
+        let rin = self.detached();
         let mut out = Vec::with_capacity(layout.n_sentences());
         while out.len() < layout.n_sentences() {
             let first = out.len();
@@ -61,7 +62,7 @@ impl Rin {
             }
             let cells = CellLayout::from_words(starts.to_vec());
             let words = encoded.words.narrow(0, from, n)?.contiguous()?.detach();
-            self.predict_group(&words, &cells, first, &watch, request, &mut out)?;
+            rin.predict_group(&words, &cells, first, &watch, request, &mut out)?;
         }
         Ok(out)
     }
