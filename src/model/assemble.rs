@@ -7,7 +7,8 @@ use super::decode::{Anchor, bioes_spans};
 use super::rin::RinSentence;
 use crate::domain::prediction::KEEP_SCORE;
 use crate::domain::{
-    DecisionRule, Prediction, RelationId, RunId, ScoredEntity, ScoredTriple, Scores, SentenceId, TokenSpan, Triple,
+    DecisionRule, Prediction, RelationId, RunId, ScoredEntity, ScoredTriple, Scores, SentenceId,
+    TokenSpan, Triple,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -25,14 +26,23 @@ pub struct Candidates {
 }
 
 /// Candidate spans of a sentence: `own` are its entities, `rin` what RIN said (if there is a RIN head), `n_words` what the encoder saw.
-pub fn candidates(own: &[TokenSpan], rin: Option<&RinSentence>, anchor: Anchor, n_words: usize) -> Candidates {
+pub fn candidates(
+    own: &[TokenSpan],
+    rin: Option<&RinSentence>,
+    anchor: Anchor,
+    n_words: usize,
+) -> Candidates {
     let mut spans: BTreeSet<TokenSpan> = BTreeSet::new();
     let mut entities = Vec::new();
     if let Some(rin) = rin {
         for span in bioes_spans(&rin.tags) {
             let probability = |i: usize| rin.tag_probabilities[i][rin.tags[i] as usize];
             let score = span.range().map(probability).fold(1.0, f32::min);
-            entities.push(ScoredEntity { span, kind: None, score });
+            entities.push(ScoredEntity {
+                span,
+                kind: None,
+                score,
+            });
             spans.insert(span);
         }
     }
@@ -47,7 +57,10 @@ pub fn candidates(own: &[TokenSpan], rin: Option<&RinSentence>, anchor: Anchor, 
             }
         }
     }
-    Candidates { spans: spans.into_iter().take(MAX_SPANS).collect(), entities }
+    Candidates {
+        spans: spans.into_iter().take(MAX_SPANS).collect(),
+        entities,
+    }
 }
 
 /// Probabilities of the kernel head for every ordered pair of candidate spans: `p[(head * n + tail) * n_labels + label]`.
@@ -83,15 +96,29 @@ pub fn assemble(parts: Parts, relation: impl Fn(usize) -> Option<RelationId>) ->
             let rin_of = |label: usize| cells.get(&(at.0, at.1, label)).copied();
             let labels: Vec<usize> = match n_labels {
                 Some(n) => (0..n).collect(),
-                None => cells.keys().filter(|k| (k.0, k.1) == at).map(|k| k.2).collect(),
+                None => cells
+                    .keys()
+                    .filter(|k| (k.0, k.1) == at)
+                    .map(|k| k.2)
+                    .collect(),
             };
             let scored: Vec<(RelationId, Scores)> = labels
                 .into_iter()
                 .filter_map(|label| {
-                    let kernel = parts.kernel.as_ref().map(|k| k.p[(h * spans.len() + t) * k.n_labels + label]);
+                    let kernel = parts
+                        .kernel
+                        .as_ref()
+                        .map(|k| k.p[(h * spans.len() + t) * k.n_labels + label]);
                     // A cell RIN did not keep is below the keep score; for the screen that is "no evidence", 0.
                     let rin = parts.rin.map(|_| rin_of(label).unwrap_or(0.0));
-                    Some((relation(label)?, Scores { rin, kernel, ..Scores::default() }))
+                    Some((
+                        relation(label)?,
+                        Scores {
+                            rin,
+                            kernel,
+                            ..Scores::default()
+                        },
+                    ))
                 })
                 .collect();
             push_pair(&mut triples, (*head, *tail), &scored, &gold, &parts.rule);
@@ -108,10 +135,17 @@ pub fn assemble(parts: Parts, relation: impl Fn(usize) -> Option<RelationId>) ->
 }
 
 fn rin_cells(rin: Option<&RinSentence>) -> HashMap<(usize, usize, usize), f32> {
-    let Some(rin) = rin else { return HashMap::new() };
+    let Some(rin) = rin else {
+        return HashMap::new();
+    };
     let kept = rin.cells.iter().map(|(c, p)| (c, *p));
-    let watched = rin.watched.iter().filter_map(|(c, rounds)| Some((c, *rounds.last()?)));
-    kept.chain(watched).map(|(c, p)| ((c.head, c.tail, c.relation), p)).collect()
+    let watched = rin
+        .watched
+        .iter()
+        .filter_map(|(c, rounds)| Some((c, *rounds.last()?)));
+    kept.chain(watched)
+        .map(|(c, p)| ((c.head, c.tail, c.relation), p))
+        .collect()
 }
 
 fn push_pair(
@@ -125,13 +159,21 @@ fn push_pair(
     let mut order: Vec<(RelationId, f32)> = scored.iter().map(|(r, s)| (*r, score(s))).collect();
     order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
     for (relation, scores) in scored {
-        let triple = Triple { head, relation: *relation, tail };
+        let triple = Triple {
+            head,
+            relation: *relation,
+            tail,
+        };
         let best = scores.rin.unwrap_or(0.0).max(scores.kernel.unwrap_or(0.0));
         if best < KEEP_SCORE && !gold.contains(&triple) {
             continue;
         }
         let runner_up = order.iter().find(|(r, _)| r != relation).copied();
-        triples.push(ScoredTriple { triple, scores: *scores, runner_up });
+        triples.push(ScoredTriple {
+            triple,
+            scores: *scores,
+            runner_up,
+        });
     }
 }
 

@@ -2,10 +2,15 @@
 //!
 //! One file a system, each with its equations and source. Nothing here reads a corpus file or knows a screen.
 
+pub mod assemble;
+pub mod batch;
 pub mod encoded;
+pub mod encoder;
 pub mod files;
 pub mod mode;
+mod ops;
 pub mod params;
+pub mod tokens;
 
 mod bce;
 pub mod decode;
