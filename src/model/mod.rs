@@ -17,6 +17,7 @@ pub mod decode;
 pub mod gold;
 pub mod kernel;
 pub mod rin;
+pub mod sentence;
 
 #[cfg(test)]
 pub(crate) mod golden;
