@@ -419,6 +419,13 @@ fn long_records_are_read_up_to_the_limits() {
         0,
         Some("sentence-too-long"),
     );
+    // More than the list keeps: counted, not held.
+    let hollow = vec!["[]"; super::super::MAX_TOKENS + 7].join(",");
+    let got = read(&format!("{{\"text\": \"x\", \"triple_list\": [{hollow}]}}"));
+    assert_eq!(
+        got.problems[0].found,
+        (super::super::MAX_TOKENS + 7).to_string()
+    );
 }
 
 #[test]

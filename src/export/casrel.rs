@@ -78,7 +78,8 @@ impl CasRelExporter {
         self.tally.lose("entities without a relation", lone.count());
         let typed = annotation.entities.iter().filter(|e| e.kind.is_some());
         self.tally.lose("entity types", typed.count());
-        let moved = used.iter().filter(|s| !stands_first(sentence, **s));
+        let all: Vec<&str> = sentence.words().collect();
+        let moved = used.iter().filter(|s| !stands_first(&all, **s));
         self.tally.lose(
             "mentions whose words stand earlier too: a reader places them there",
             moved.count(),
@@ -88,8 +89,10 @@ impl CasRelExporter {
             "sentences with white space inside a token: a reader splits it",
             usize::from(spaced),
         );
-        self.tally
-            .lose("native ids", usize::from(sentence.native_id.is_some()));
+        self.tally.lose(
+            "native ids: the sentences get other ids when read again",
+            usize::from(sentence.native_id.is_some()),
+        );
     }
 }
 
@@ -103,8 +106,7 @@ fn words(sentence: &Sentence, span: TokenSpan) -> String {
 }
 
 /// Whether the words of `span` stand nowhere before it.
-fn stands_first(sentence: &Sentence, span: TokenSpan) -> bool {
-    let all: Vec<&str> = sentence.words().collect();
-    let wanted = all.get(span.range()).unwrap_or_default();
-    all.windows(span.len()).position(|w| w == wanted) == Some(span.start())
+fn stands_first(words: &[&str], span: TokenSpan) -> bool {
+    let wanted = words.get(span.range()).unwrap_or_default();
+    words.windows(span.len()).position(|w| w == wanted) == Some(span.start())
 }
