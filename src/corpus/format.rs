@@ -7,6 +7,9 @@ pub mod mentions;
 pub mod redress;
 pub mod restore;
 pub mod spert;
+mod wire;
+
+pub use wire::{Bounded, NativeId, field_names};
 
 use super::locate::{Locator, Match};
 use super::problem::{Problem, ProblemKind, excerpt};
@@ -16,7 +19,6 @@ use crate::domain::{
     SentenceId, Split, TokenSpan, Triple,
 };
 use serde::Deserialize;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -111,31 +113,6 @@ pub fn hint_for(fields: &[String]) -> &'static str {
     } else {
         "see docs/formats.md, or name one with --format"
     }
-}
-
-/// The field names of a JSON object, in order; `None` for anything else.
-pub fn field_names(json: &str) -> Option<Vec<String>> {
-    struct Names(Vec<String>);
-    struct NamesVisitor;
-    impl<'de> Visitor<'de> for NamesVisitor {
-        type Value = Names;
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
-            let mut names = Vec::new();
-            while let Some((name, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
-                names.push(name);
-            }
-            Ok(Names(names))
-        }
-    }
-    impl<'de> Deserialize<'de> for Names {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            deserializer.deserialize_map(NamesVisitor)
-        }
-    }
-    serde_json::from_str::<Names>(json).ok().map(|n| n.0)
 }
 
 /// Where a record stands.
@@ -281,8 +258,8 @@ impl Context<'_> {
                             quoted.clone(),
                         );
                     }
-                    if places.spans.len() > 1 {
-                        let found = format!("{quoted} {} times", places.spans.len());
+                    if places.count > 1 {
+                        let found = format!("{quoted} {} times", places.count);
                         self.problem(
                             ProblemKind::AmbiguousMention,
                             "a mention that occurs once",
@@ -418,21 +395,4 @@ pub fn joined_tokens(words: &[String]) -> Option<(String, Vec<ByteSpan>)> {
         tokens.push(ByteSpan::new(start, text.len())?);
     }
     Some((text, tokens))
-}
-
-/// An id that files write as a string or a number.
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub enum NativeId {
-    Text(String),
-    Number(serde_json::Number),
-}
-
-impl NativeId {
-    pub fn into_text(self) -> String {
-        match self {
-            NativeId::Text(text) => text,
-            NativeId::Number(number) => number.to_string(),
-        }
-    }
 }

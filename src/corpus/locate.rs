@@ -19,12 +19,18 @@ pub enum Match {
     Case,
 }
 
-/// Every place of one mention; at least one.
+/// The places of one mention; at least one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Places {
+    /// The first [`MOST_PLACES`], in order.
     pub spans: Vec<TokenSpan>,
+    /// All of them.
+    pub count: usize,
     pub how: Match,
 }
+
+/// Places kept of one mention: in a hostile text a word may stand fifty thousand times.
+pub const MOST_PLACES: usize = 64;
 
 /// Finds mentions in one sentence; answers are remembered.
 pub struct Locator<'a> {
@@ -59,12 +65,8 @@ impl<'a> Locator<'a> {
 
     fn search(&mut self, mention: &str) -> Option<Places> {
         let wanted: Vec<&str> = mention.split_whitespace().collect();
-        let spans = places(&self.words, &wanted);
-        if !spans.is_empty() {
-            return Some(Places {
-                spans,
-                how: Match::Exact,
-            });
+        if let Some(found) = places(&self.words, &wanted, Match::Exact) {
+            return Some(found);
         }
         let ways = [
             (Match::Accents, without_accents as fn(&str) -> String),
@@ -73,28 +75,45 @@ impl<'a> Locator<'a> {
         for ((how, fold), memory) in ways.into_iter().zip(&mut self.folded) {
             let words = memory.get_or_insert_with(|| self.words.iter().map(|w| fold(w)).collect());
             let wanted: Vec<String> = wanted.iter().map(|w| fold(w)).collect();
-            let spans = places(words, &wanted);
-            if !spans.is_empty() {
-                return Some(Places { spans, how });
+            if let Some(found) = places(words, &wanted, how) {
+                return Some(found);
             }
         }
         None
     }
 }
 
-fn places<W: AsRef<str>>(words: &[W], wanted: &[W]) -> Vec<TokenSpan> {
-    let Some(first) = wanted.first() else {
-        return Vec::new();
+/// All places of `wanted` in `words` (Knuth, Morris and Pratt's search: time linear in both, whatever they hold).
+fn places<W: AsRef<str>>(words: &[W], wanted: &[W], how: Match) -> Option<Places> {
+    let fits = |n: usize, word: &W| wanted.get(n).is_some_and(|w| w.as_ref() == word.as_ref());
+    // fallback[n]: after n + 1 words fitted, how many still do if the match is moved on.
+    let mut fallback = vec![0usize];
+    let step = |fallback: &[usize], mut fitted: usize, word: &W| {
+        while fitted > 0 && !fits(fitted, word) {
+            fitted = fallback.get(fitted - 1).copied().unwrap_or(0);
+        }
+        fitted + usize::from(fits(fitted, word))
     };
-    let matches = |at: usize| {
-        words
-            .get(at..at + wanted.len())
-            .is_some_and(|w| w.iter().zip(wanted).all(|(a, b)| a.as_ref() == b.as_ref()))
+    for word in wanted.iter().skip(1) {
+        let fitted = step(&fallback, fallback.last().copied().unwrap_or(0), word);
+        fallback.push(fitted);
+    }
+    let mut found = Places {
+        spans: Vec::new(),
+        count: 0,
+        how,
     };
-    (0..words.len())
-        .filter(|&at| words.get(at).is_some_and(|w| w.as_ref() == first.as_ref()) && matches(at))
-        .filter_map(|at| TokenSpan::new(at, at + wanted.len()))
-        .collect()
+    let mut fitted = 0;
+    for (at, word) in words.iter().enumerate() {
+        fitted = step(&fallback, fitted, word);
+        if fitted > 0 && fitted == wanted.len() {
+            found.count += 1;
+            if found.spans.len() < MOST_PLACES {
+                found.spans.extend(TokenSpan::new(at + 1 - fitted, at + 1));
+            }
+        }
+    }
+    (found.count > 0).then_some(found)
 }
 
 /// Compatibility decomposition less the marks; letters that have no decomposition become their usual spelling.
@@ -133,6 +152,7 @@ fn without_case(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::corpus::format::whitespace_tokens;
+    use proptest::prelude::*;
 
     #[test]
     fn mentions_are_found_at_token_boundaries_only() {
@@ -166,9 +186,34 @@ mod tests {
         );
         check("in lodz .", "Łódź", Some((Case, &[(1, 2)])));
         check("US told us", "us", Some((Exact, &[(2, 3)])));
+        check("a a b a a b a a c", "a a b a a c", Some((Exact, &[(3, 9)])));
+        check("a a a a", "a a", Some((Exact, &[(0, 2), (1, 3), (2, 4)])));
         check("New", "New York", None);
         check("x", "", None);
         check("x", "  ", None);
         check("", "x", None);
+    }
+    proptest! {
+        #[test]
+        fn the_search_finds_what_comparing_everywhere_finds(text in "[ab]( [ab]){0,12}", mention in "[ab]( [ab]){0,4}") {
+            let tokens = whitespace_tokens(&text);
+            let words: Vec<&str> = text.split(' ').collect();
+            let wanted: Vec<&str> = mention.split(' ').collect();
+            let expected: Vec<usize> = (0..words.len())
+                .filter(|&i| words.get(i..i + wanted.len()) == Some(&wanted[..]))
+                .collect();
+            let (_, found) = Locator::new(&text, &tokens).find(&mention);
+            let got: Vec<usize> = found.iter().flat_map(|p| &p.spans).map(|s| s.start()).collect();
+            prop_assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn a_word_that_stands_everywhere_is_counted_not_listed() {
+        let text = "w ".repeat(1000);
+        let tokens = whitespace_tokens(&text);
+        let (_, found) = Locator::new(&text, &tokens).find("w");
+        let found = found.unwrap();
+        assert_eq!((found.count, found.spans.len()), (1000, MOST_PLACES));
     }
 }

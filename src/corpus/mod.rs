@@ -1,4 +1,4 @@
-//! From corpus files to [`Sentence`]s.
+//! From corpus files to [`crate::domain::Sentence`]s.
 //!
 //! Every reader streams: a file of any size is read record by record, in bounded memory, and every oddity becomes a
 //! [`Problem`] with file and line; nothing is shifted or dropped in silence. Nothing here writes a file, trains, or

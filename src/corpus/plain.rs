@@ -1,6 +1,6 @@
 //! Sentences that come without labels: the prediction filter's input.
 
-use super::format::{Context, NativeId, Place, joined_tokens};
+use super::format::{Bounded, Context, NativeId, Place, joined_tokens};
 use super::identity::single;
 use super::problem::{Problem, ProblemKind};
 use super::summary::Summary;
@@ -32,7 +32,7 @@ pub fn plain_sentence(
 #[derive(Deserialize)]
 struct Wire {
     text: Option<String>,
-    tokens: Option<Vec<String>>,
+    tokens: Option<Bounded<String>>,
     id: Option<NativeId>,
 }
 
@@ -73,7 +73,7 @@ fn read(bytes: &[u8], context: &mut Context<'_>) -> Option<Sentence> {
     let sentence = match (wire.text, wire.tokens) {
         (Some(text), _) => plain_sentence(text, native_id, &file, line),
         (None, Some(words)) => {
-            let Some((text, tokens)) = joined_tokens(&words) else {
+            let Some((text, tokens)) = joined_tokens(&words.kept) else {
                 context.problem(
                     ProblemKind::WrongShape,
                     "tokens that are not empty",

@@ -191,4 +191,17 @@ mod tests {
             ProblemKind::ALL.iter().map(|k| k.name()).collect();
         assert_eq!(names.len(), ProblemKind::ALL.len());
     }
+
+    #[test]
+    fn the_documentation_lists_every_kind_with_its_severity() {
+        let page = include_str!("../../docs/formats.md");
+        for kind in ProblemKind::ALL {
+            let severity = match kind.severity() {
+                Severity::Lost => "lost",
+                Severity::Note => "note",
+            };
+            let row = format!("| `{}` | {severity} |", kind.name());
+            assert!(page.contains(&row), "docs/formats.md lacks {row}");
+        }
+    }
 }

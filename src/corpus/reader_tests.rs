@@ -292,7 +292,7 @@ fn broken_records_cost_themselves_only_and_name_their_line() {
     let check = |bad: &[u8], problems: &[(&str, u32)]| {
         let lines = [good.as_bytes(), bad, good.as_bytes(), b""].join(&b'\n');
         let got = read_named("x.jsonl", &lines).unwrap();
-        let context = String::from_utf8_lossy(bad).into_owned();
+        let context = excerpt(&String::from_utf8_lossy(bad));
         assert_eq!(got.sentences.len(), 2, "{context}");
         assert_eq!(got.kinds(), problems, "{context}");
     };
@@ -315,7 +315,7 @@ fn broken_records_cost_themselves_only_and_name_their_line() {
     );
     check(b"\"text\"", &[("wrong-shape", 2)]);
     check(b"\x00\x1b[2J", &[("bad-json", 2)]);
-    check(&[b'['; 5000], &[("bad-json", 2)]);
+    check(&[b'['; 5000], &[("wrong-shape", 2)]);
     check(&[b'{'; 5000], &[("bad-json", 2)]);
     check(b" \r", &[]);
 }
@@ -418,6 +418,13 @@ fn long_records_are_read_up_to_the_limits() {
         format!("{{\"text\": \"x\", \"triple_list\": [{many}]}}"),
         0,
         Some("sentence-too-long"),
+    );
+    // More than the list keeps: counted, not held.
+    let hollow = vec!["[]"; super::super::MAX_TOKENS + 7].join(",");
+    let got = read(&format!("{{\"text\": \"x\", \"triple_list\": [{hollow}]}}"));
+    assert_eq!(
+        got.problems[0].found,
+        (super::super::MAX_TOKENS + 7).to_string()
     );
 }
 

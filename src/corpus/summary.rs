@@ -10,7 +10,7 @@ use unicode_normalization::{IsNormalized, is_nfc_quick};
 pub enum AnnotationStyle {
     /// Spans of several tokens occur, or single tokens do not look cut.
     WholeSpan,
-    /// Every entity is one token and many look like the end of a longer name ("New [York]").
+    /// Every entity is one token and many look like the end of a longer name ("York" of "New York").
     LastWord,
     /// Too few entities to tell.
     Unknown,

@@ -5,7 +5,7 @@
 
 use super::super::locate::Locator;
 use super::super::problem::ProblemKind;
-use super::{Context, Draft, EntityList, TripleList, whitespace_tokens};
+use super::{Bounded, Context, Draft, EntityList, TripleList, whitespace_tokens};
 use crate::domain::Triple;
 use serde::Deserialize;
 
@@ -14,8 +14,8 @@ pub const FIELDS: &[&str] = &["text", "triple_list", "triple_list_gold"];
 #[derive(Deserialize)]
 struct Wire {
     text: String,
-    triple_list: Option<Vec<WireTriple>>,
-    triple_list_gold: Option<Vec<WireTriple>>,
+    triple_list: Option<Bounded<WireTriple>>,
+    triple_list_gold: Option<Bounded<WireTriple>>,
 }
 
 #[derive(Deserialize)]
@@ -36,13 +36,13 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
         context.problem(ProblemKind::WrongShape, "a field `triple_list`", "none");
         return None;
     };
-    if !context.within_limits(tokens.len(), 0, triples.len()) {
+    if !context.within_limits(tokens.len(), 0, triples.total) {
         return None;
     }
     let mut entities = EntityList::default();
     let mut gold = TripleList::default();
     let mut locator = Locator::new(&wire.text, &tokens);
-    for (n, triple) in triples.into_iter().enumerate() {
+    for (n, triple) in triples.kept.into_iter().enumerate() {
         let Some([subject, relation, object]) = parts(triple) else {
             let expected = format!("triple {} to be [subject, relation, object]", n + 1);
             context.problem(ProblemKind::WrongShape, expected, "another number of parts");

@@ -4,7 +4,7 @@
 //! name mentions by text only and use the first. The label `None` says "no relation" and is counted, not imported.
 
 use super::super::locate::Locator;
-use super::{Context, Draft, EntityList, NativeId, TripleList, whitespace_tokens};
+use super::{Bounded, Context, Draft, EntityList, NativeId, TripleList, whitespace_tokens};
 use crate::domain::Triple;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -24,9 +24,9 @@ struct Wire {
     article_id: Option<NativeId>,
     sent_id: Option<NativeId>,
     #[serde(default)]
-    entity_mentions: Vec<WireEntity>,
+    entity_mentions: Bounded<WireEntity>,
     #[serde(default)]
-    relation_mentions: Vec<WireRelation>,
+    relation_mentions: Bounded<WireRelation>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ struct WireRelation {
 pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
     let wire: Wire = context.parse(json)?;
     let tokens = whitespace_tokens(&wire.sent_text);
-    let (n_entities, n_triples) = (wire.entity_mentions.len(), wire.relation_mentions.len());
+    let (n_entities, n_triples) = (wire.entity_mentions.total, wire.relation_mentions.total);
     if !context.within_limits(tokens.len(), n_entities, n_triples) {
         return None;
     }
@@ -54,7 +54,7 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
     let mut gold = TripleList::default();
     let mut locator = Locator::new(&wire.sent_text, &tokens);
     let mut listed: HashMap<&str, usize> = HashMap::new();
-    for mention in &wire.entity_mentions {
+    for mention in &wire.entity_mentions.kept {
         let first = context.locate(&mut locator, &mention.text);
         let (_, places) = locator.find(&mention.text);
         let ordinal = listed.entry(&mention.text).or_insert(0);
@@ -70,7 +70,7 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
             entities.add(span, kind, context);
         }
     }
-    for relation in &wire.relation_mentions {
+    for relation in &wire.relation_mentions.kept {
         if relation.label == "None" {
             context.summary.none_labels += 1;
             continue;

@@ -5,7 +5,7 @@
 
 use super::super::problem::{ProblemKind, excerpt};
 use super::restore::edits_towards;
-use super::{Context, Draft};
+use super::{Bounded, Context, Draft};
 use crate::domain::{
     AnnotatedTriple, Annotation, ByteSpan, Entity, ErrorTag, GoldSource, GoldTriple, Origin,
     Sentence, Split, TokenSpan, Triple, Verdict,
@@ -40,11 +40,11 @@ struct Wire {
     native_id: Option<String>,
     split: Option<String>,
     text: String,
-    tokens: Vec<String>,
+    tokens: Bounded<String>,
     #[serde(default)]
-    entities: Vec<WireEntity>,
+    entities: Bounded<WireEntity>,
     #[serde(default)]
-    relations: Vec<WireRelation>,
+    relations: Bounded<WireRelation>,
     #[serde(default)]
     note: String,
     #[serde(default)]
@@ -80,13 +80,13 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
     let wire: Wire = context.parse(json)?;
     known_version(&wire.schema, context)?;
     if !context.within_limits(
-        wire.tokens.len(),
-        wire.entities.len() / 2,
-        wire.relations.len(),
+        wire.tokens.total,
+        wire.entities.total / 2,
+        wire.relations.total,
     ) {
         return None;
     }
-    let Some(tokens) = align(&wire.text, &wire.tokens) else {
+    let Some(tokens) = align(&wire.text, &wire.tokens.kept) else {
         context.problem(
             ProblemKind::TokensMisaligned,
             "tokens that spell the text with nothing but white space between",
@@ -100,8 +100,8 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
         done: wire.done,
         ..Annotation::default()
     };
-    let spans = read_entities(wire.entities, &mut wanted, context);
-    read_relations(wire.relations, &spans, &mut wanted, context);
+    let spans = read_entities(wire.entities.kept, &mut wanted, context);
+    read_relations(wire.relations.kept, &spans, &mut wanted, context);
     let id = wire.id.and_then(|id| match id.parse() {
         Ok(id) => Some(id),
         Err(_) => {

@@ -4,7 +4,7 @@
 //! counted in order of their start. A `types.json` beside the file may say which relations are symmetric.
 
 use super::super::problem::{ProblemKind, excerpt};
-use super::{Context, Draft, EntityList, NativeId, TripleList, joined_tokens};
+use super::{Bounded, Context, Draft, EntityList, NativeId, TripleList, joined_tokens};
 use crate::domain::{RelationSchema, TokenSpan, Triple};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ pub const FIELDS: &[&str] = &["tokens", "entities", "relations", "orig_id", "tag
 
 #[derive(Deserialize)]
 struct Wire {
-    tokens: Vec<String>,
-    entities: Option<Vec<WireEntity>>,
-    tags: Option<Vec<String>>,
+    tokens: Bounded<String>,
+    entities: Option<Bounded<WireEntity>>,
+    tags: Option<Bounded<String>>,
     #[serde(default)]
-    relations: Vec<WireRelation>,
+    relations: Bounded<WireRelation>,
     orig_id: Option<NativeId>,
 }
 
@@ -40,12 +40,12 @@ struct WireRelation {
 
 pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
     let wire: Wire = context.parse(json)?;
-    let n_tokens = wire.tokens.len();
-    let n_entities = wire.entities.as_ref().map_or(0, Vec::len);
-    if !context.within_limits(n_tokens, n_entities, wire.relations.len()) {
+    let n_tokens = wire.tokens.total;
+    let n_entities = wire.entities.as_ref().map_or(0, |e| e.total);
+    if !context.within_limits(n_tokens, n_entities, wire.relations.total) {
         return None;
     }
-    let Some((text, tokens)) = joined_tokens(&wire.tokens) else {
+    let Some((text, tokens)) = joined_tokens(&wire.tokens.kept) else {
         context.problem(
             ProblemKind::WrongShape,
             "tokens that are not empty",
@@ -54,8 +54,8 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
         return None;
     };
     let listed = match (wire.entities, wire.tags) {
-        (Some(entities), _) => entities,
-        (None, Some(tags)) => entities_of_tags(&tags, n_tokens, context)?,
+        (Some(entities), _) => entities.kept,
+        (None, Some(tags)) => entities_of_tags(&tags.kept, n_tokens, context)?,
         (None, None) => {
             context.problem(
                 ProblemKind::WrongShape,
@@ -86,7 +86,7 @@ pub fn read(json: &str, context: &mut Context<'_>) -> Option<Draft> {
         })
         .collect();
     let mut gold = TripleList::default();
-    for relation in wire.relations {
+    for relation in wire.relations.kept {
         let argument = |index: usize| spans.get(index).copied().flatten();
         let (Some(head), Some(tail)) = (argument(relation.head), argument(relation.tail)) else {
             let found = format!(
