@@ -2,6 +2,8 @@
 //!
 //! One file a system, each with its equations and source. Nothing here reads a corpus file or knows a screen.
 
+pub mod complex;
 pub mod encoded;
+pub mod hrere;
 pub mod mode;
 pub mod params;
