@@ -1,1 +1,3 @@
-//! cli
+//! The command line: arguments, and one file a command.
+
+pub mod args;

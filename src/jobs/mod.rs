@@ -1,1 +1,12 @@
-//! jobs
+//! Threads that do one kind of work each, how they are told to stop, and how far they are.
+//!
+//! Three lanes serve the screen: Compute owns the model, Query answers only the latest question of a kind, Disk keeps
+//! order and is never cancelled. What runs on a lane is the caller's matter; nothing here knows the domain.
+
+mod cancel;
+mod lane;
+mod progress;
+
+pub use cancel::Cancel;
+pub use lane::{Lane, spawn_latest, spawn_ordered};
+pub use progress::Progress;

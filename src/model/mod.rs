@@ -4,6 +4,7 @@
 
 pub mod complex;
 pub mod encoded;
+pub mod files;
 pub mod hrere;
 pub mod mode;
 pub mod params;

@@ -1,1 +1,6 @@
-//! train
+//! Gold labels and corrections → new weights.
+
+pub mod checkpoint;
+pub mod examples;
+pub mod fit;
+pub mod optim;

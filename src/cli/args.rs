@@ -1,0 +1,312 @@
+//! What the command line accepts. Help texts live here; what the commands do is one file each.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Find and repair wrong relation labels: index a corpus, run the embedded model, compare, correct, export, fine-tune.
+#[derive(Parser, Debug)]
+#[command(name = "redress", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub open: OpenArgs,
+}
+
+const EXAMPLES: &str = "Examples:
+  redress                                         open the demo (or your default workspace)
+  redress --workspace news                        open the workspace in ./news
+  redress import train.json dev.json -w news      read corpus files into ./news
+  redress kb import triples.tsv.gz --names names.tsv -w news
+  redress label -w news                           label pairs that the knowledge base relates
+  redress predict -w news                         run the model over the workspace
+  redress predict < sentences.jsonl               ... or over standard input
+  redress evaluate -w news --split dev --json
+  redress export -w news --format casrel -o clean.json
+  redress train -w news --out models/news --epochs 8
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed).";
+
+/// Options of the screen.
+#[derive(Args, Debug, Default)]
+pub struct OpenArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Open the demo workspace, whatever the default is.
+    #[arg(long, conflicts_with = "dir")]
+    pub demo: bool,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Colour theme: default, dark, light, deuteranopia, mono, or a file.
+    #[arg(long)]
+    pub theme: Option<String>,
+    /// Key bindings on top of the defaults (TOML; docs/keys.md lists the actions).
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Let the mouse select and scroll.
+    #[arg(long)]
+    pub mouse: bool,
+}
+
+#[derive(Args, Debug, Default, Clone)]
+pub struct WorkspaceArg {
+    /// Workspace directory [default: $REDRESS_WORKSPACE, else the default workspace of your data directory].
+    #[arg(short = 'w', long = "workspace", value_name = "DIR", id = "dir")]
+    pub dir: Option<PathBuf>,
+}
+
+#[derive(Args, Debug, Default, Clone)]
+pub struct ModelArg {
+    /// Model directory [default: the workspace's current model, else the embedded one].
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Where to compute: auto, cpu or cuda:N.
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    pub device: String,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum Command {
+    /// Read corpus files into a workspace.
+    Import(ImportArgs),
+    /// Work with the knowledge base of a workspace.
+    #[command(subcommand)]
+    Kb(KbCommand),
+    /// Distant supervision: link mentions to the knowledge base and label every pair that has a fact.
+    Label(LabelArgs),
+    /// Train models on the labels that stand.
+    Train(TrainArgs),
+    /// Run a model over a workspace, or as a filter from standard input to standard output.
+    Predict(PredictArgs),
+    /// Score predictions against the labels that stand.
+    Evaluate(EvaluateArgs),
+    /// Write corrected labels.
+    Export(ExportArgs),
+    /// Search a workspace from the command line.
+    Search(SearchArgs),
+    /// Print every path, version and count of a workspace.
+    Info(InfoArgs),
+    /// Check the terminal, the device and a workspace.
+    Doctor(InfoArgs),
+    /// Print shell completions.
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page.
+    Man,
+}
+
+#[derive(Args, Debug)]
+pub struct ImportArgs {
+    /// Corpus files; `-` is standard input. Gzip is accepted.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Split of every sentence read [default: what the record says, else the file name, else train].
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    /// Force a format instead of detecting it: casrel, mentions, spert, redress.
+    #[arg(long)]
+    pub format: Option<String>,
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum SplitArg {
+    Train,
+    Dev,
+    Test,
+}
+
+#[derive(Subcommand, Debug)]
+pub enum KbCommand {
+    /// Read triples and names into the workspace's knowledge base.
+    Import(KbImportArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct KbImportArgs {
+    /// Triples, tab-separated; gzip is accepted.
+    #[arg(required = true, value_name = "TRIPLES")]
+    pub triples: Vec<PathBuf>,
+    /// Names and aliases: `id<TAB>name` lines, or Wikidata JSON. May be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub names: Vec<PathBuf>,
+    /// Column order of the triples.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub columns: ColumnsArg,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum ColumnsArg {
+    Auto,
+    /// head, relation, tail
+    Hrt,
+    /// relation, head, tail
+    Rht,
+}
+
+#[derive(Args, Debug)]
+pub struct LabelArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// How knowledge-base relations become labels: `nyt24`, `identity`, or a TOML file (docs/kb.md).
+    #[arg(long, default_value = "nyt24")]
+    pub map: String,
+    /// Only link mentions; make no labels.
+    #[arg(long)]
+    pub link_only: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct TrainArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Where the trained model goes; checkpoints stand beside it while training.
+    #[arg(long, value_name = "MODEL")]
+    pub out: PathBuf,
+    /// Which systems to train, comma-separated: rin, kernel, hrere.
+    #[arg(long, default_value = "rin,kernel", value_delimiter = ',')]
+    pub systems: Vec<String>,
+    /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
+    #[arg(long, value_name = "DIR")]
+    pub encoder: Option<PathBuf>,
+    /// Start from this redress model; heads of other relations are new, the encoder stays.
+    #[arg(long, value_name = "MODEL", conflicts_with = "encoder")]
+    pub from: Option<PathBuf>,
+    #[arg(long)]
+    pub epochs: Option<u32>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Further settings as TOML (docs/model.md lists them); flags win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Continue an interrupted run of the same settings.
+    #[arg(long)]
+    pub resume: bool,
+    /// Where to compute: auto, cpu or cuda:N.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// How weights are stored: f32, f16 or int8.
+    #[arg(long, default_value = "f32")]
+    pub precision: String,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct PredictArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Predict again what this model has predicted already.
+    #[arg(long)]
+    pub again: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// redress, casrel or spert.
+    #[arg(long, default_value = "redress")]
+    pub format: String,
+    /// Output file [default: standard output]. An existing file is not overwritten without --force.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "all")]
+    pub only: OnlyArg,
+    #[arg(long, value_enum, default_value = "full")]
+    pub view: ViewArg,
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    #[arg(long)]
+    pub force: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum OnlyArg {
+    /// Sentences with a correction.
+    Reviewed,
+    All,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum ViewArg {
+    /// Everything: decisions, origins, scores, tags.
+    Full,
+    /// What training reads.
+    Train,
+}
+
+#[derive(Args, Debug)]
+pub struct SearchArgs {
+    /// Query (docs/query.md).
+    pub query: Vec<String>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[arg(short = 'n', long, default_value_t = 20)]
+    pub limit: usize,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct InfoArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_forms_of_the_manual_parse() {
+        for line in [
+            "redress",
+            "redress --demo --theme dark",
+            "redress import a.json b.json --workspace w --split dev --json",
+            "redress kb import t.tsv.gz --names n.txt -w w",
+            "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
+            "redress predict",
+            "redress evaluate --workspace w --split dev --json",
+            "redress export --workspace w --format spert -o f --only reviewed --view train",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["redress", "--demo", "-w", "x"]).is_err());
+    }
+}
