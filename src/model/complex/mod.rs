@@ -312,8 +312,8 @@ impl ComplexTables {
         let Some(pair) = self.pair(head, tail) else {
             return Vec::new();
         };
-        let rows = self.rel_re.chunks_exact(self.dim);
-        rows.zip(self.rel_im.chunks_exact(self.dim))
+        let rows = self.rel_re.chunks_exact(self.dim.max(1));
+        rows.zip(self.rel_im.chunks_exact(self.dim.max(1)))
             .map(|(re, im)| dot(&pair.with_re, re) + dot(&pair.with_im, im))
             .collect()
     }
@@ -352,8 +352,8 @@ impl ComplexTables {
             let pairs = row.iter().zip(query);
             pairs.map(|(&x, q)| self.entity.value(x) * q).sum()
         };
-        let rows = self.ent_re.chunks_exact(self.dim);
-        rows.zip(self.ent_im.chunks_exact(self.dim))
+        let rows = self.ent_re.chunks_exact(self.dim.max(1));
+        rows.zip(self.ent_im.chunks_exact(self.dim.max(1)))
             .map(|(re, im)| against(re, &q_re) + against(im, &q_im))
             .collect()
     }

@@ -4,8 +4,10 @@
 //! same text with two pairs is two rows.
 
 use super::HrereError;
+use super::bags::{Bag, PairMention};
 use crate::domain::TokenSpan;
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Device, Result, Tensor, bail};
+use std::collections::{BTreeMap, HashMap};
 
 /// Positions beyond this many words from a span share one embedding; tables have 2 * REACH + 1 rows.
 pub const REACH: usize = 100;
@@ -134,6 +136,61 @@ impl BagBatch {
             Tensor::from_vec(rows, shape, device)?,
             Tensor::from_vec(mask, shape, device)?,
         ))
+    }
+}
+
+/// Fixed word vectors of the caller's sentences: GloVe in the paper; here for example the mean of an encoder's input
+/// embeddings over each word's pieces.
+pub trait WordVectors {
+    /// Vectors [S, L, word_dim] of the given sentences' first `max_words` words (what stands in the padding does not
+    /// matter), and how many words of each they hold, at least 1.
+    fn look_up(&self, sentences: &[usize], max_words: usize) -> Result<(Tensor, Vec<usize>)>;
+    /// Words of a sentence, for batches of like cost; a guess will do.
+    fn n_words(&self, sentence: usize) -> usize;
+    /// Names a sentence for a person.
+    fn describe(&self, sentence: usize) -> String;
+}
+
+/// Everything a bag's numbers refer to.
+#[derive(Clone, Copy)]
+pub struct BagSource<'a> {
+    pub mentions: &'a [PairMention],
+    pub vectors: &'a dyn WordVectors,
+    /// Entity to row of the knowledge-base tables; an entity that is not there has no vector.
+    pub kb_rows: &'a HashMap<u32, u32>,
+}
+
+impl BagSource<'_> {
+    /// The batch of `bags`: each mention once, however many places it has.
+    pub fn batch(&self, bags: &[&Bag], max_words: usize) -> Result<BagBatch> {
+        let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+        for mention in bags.iter().flat_map(|bag| &bag.mentions) {
+            places.insert(*mention, 0);
+        }
+        let mut mentions = Vec::with_capacity(places.len());
+        for (row, (index, place)) in places.iter_mut().enumerate() {
+            let Some(mention) = self.mentions.get(*index) else {
+                bail!("mention {index} of {}", self.mentions.len());
+            };
+            *place = row;
+            mentions.push(mention);
+        }
+        let sentences: Vec<usize> = mentions.iter().map(|m| m.sentence).collect();
+        let (words, lengths) = self.vectors.look_up(&sentences, max_words)?;
+        let marked = mentions
+            .iter()
+            .zip(lengths)
+            .map(|(m, n_words)| MarkedSentence {
+                n_words,
+                head: m.head_span,
+                tail: m.tail_span,
+            });
+        let row = |entity: u32| self.kb_rows.get(&entity).copied();
+        let bags = bags.iter().map(|bag| BagRows {
+            sentences: bag.mentions.iter().map(|m| places[m]).collect(),
+            pair: row(bag.head).zip(row(bag.tail)),
+        });
+        BagBatch::new(words, marked.collect(), bags.collect()).map_err(candle_core::Error::wrap)
     }
 }
 

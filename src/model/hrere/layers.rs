@@ -77,7 +77,8 @@ impl Dense {
 
 /// Batch normalisation over the first axis: biased variance, epsilon 1e-3, momentum 0.99 (golden `batchnorm`).
 ///
-/// The running statistics are parameters that no gradient reaches; a training forward writes them in place.
+/// The running statistics are parameters that no gradient reaches; a training forward writes them in place. A batch of
+/// one row has no spread: it is normalised by the running statistics and leaves them alone.
 pub struct BatchNorm {
     pub gamma: Tensor,
     pub beta: Tensor,
@@ -101,7 +102,7 @@ impl BatchNorm {
 
     /// `x` [B, d].
     pub fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        let (mean, var) = if mode.is_train() {
+        let (mean, var) = if mode.is_train() && x.dim(0)? > 1 {
             let mean = x.mean(0)?;
             let var = x.broadcast_sub(&mean)?.sqr()?.mean(0)?;
             blend(&self.running_mean, &mean)?;

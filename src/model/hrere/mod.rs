@@ -31,7 +31,7 @@ mod golden_tests;
 mod tests;
 
 pub use bags::{Bag, BagSet, PairMention};
-pub use batch::{BagBatch, BagRows, MarkedSentence};
+pub use batch::{BagBatch, BagRows, BagSource, MarkedSentence, WordVectors};
 pub use config::{Dissimilarity, HrereConfig, Mix, Positions, TextSide};
 pub use joint::{BagDistribution, JointModel, KbShape, System, insert_tables, joint_step};
 pub use loss::{Losses, Mixed, mix};

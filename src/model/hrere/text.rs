@@ -53,6 +53,7 @@ impl TextModel {
         }
         let (d, d_in) = (config.hidden, config.word_dim + 2 * config.position_dim);
         let table = |name: &str| -> Result<Tensor> {
+            // The paper says "random"; this is the released code's range.
             let init = Init::Uniform {
                 low: 0.0,
                 high: 1.0,
