@@ -178,14 +178,15 @@ fn weights(trained: &TrainedBags) -> Vec<f32> {
     values.flatten().collect()
 }
 
-/// Bank section 6: accuracy 1 on eight bags in fewer than 500 steps.
-fn overfits(text: TextSide) {
+/// Bank section 6: accuracy 1 on eight bags in fewer than 500 steps. What takes long is not the fit but the running
+/// statistics of batch normalisation, which forget their start by 1 % a step.
+fn overfits(text: TextSide, epochs: u32) {
     let world = World::new();
     assert_eq!(world.bags.len(), 8);
     // No dev: a perfect ranking, which selection would stop at, can come before every argmax is right.
-    for trained in train(&world, text, &[], &options(200)) {
+    for trained in train(&world, text, &[], &options(epochs)) {
         assert_eq!(world.accuracy(&trained), 1.0, "{:?}", trained.system);
-        assert_eq!(trained.record.best_epoch, 200);
+        assert_eq!(trained.record.best_epoch, epochs);
         let has_kb = trained.params.get("kb.ent_re").is_some();
         assert_eq!(has_kb, trained.system != System::Base);
     }
@@ -193,12 +194,12 @@ fn overfits(text: TextSide) {
 
 #[test]
 fn all_three_systems_learn_eight_bags_with_a_bilstm() {
-    overfits(TextSide::Bilstm);
+    overfits(TextSide::Bilstm, 130);
 }
 
 #[test]
 fn all_three_systems_learn_eight_bags_from_word_vectors() {
-    overfits(TextSide::Shared);
+    overfits(TextSide::Shared, 260);
 }
 
 #[test]

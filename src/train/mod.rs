@@ -5,3 +5,4 @@ pub mod checkpoint;
 pub mod examples;
 pub mod fit;
 pub mod optim;
+pub mod sentence;

@@ -1,0 +1,122 @@
+//! Sentences that come without labels: the prediction filter's input.
+
+use super::format::{Context, NativeId, Place, joined_tokens};
+use super::identity::single;
+use super::problem::{Problem, ProblemKind};
+use super::summary::Summary;
+use super::tokenize::tokenize;
+use crate::domain::{RelationSchema, Sentence, Split};
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// A sentence of plain text, without entities or labels.
+pub fn plain_sentence(
+    text: String,
+    native_id: Option<String>,
+    file: &Arc<str>,
+    line: u32,
+) -> Sentence {
+    Sentence {
+        id: single(&text, native_id.as_deref()),
+        native_id,
+        tokens: tokenize(&text),
+        text,
+        entities: Vec::new(),
+        gold: Vec::new(),
+        split: Split::Test,
+        file: file.clone(),
+        line,
+    }
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    text: Option<String>,
+    tokens: Option<Vec<String>>,
+    id: Option<NativeId>,
+}
+
+/// One input line of the prediction filter: a JSON object with `text` (tokenized here) or, without it, `tokens`; `id`
+/// is kept. Other fields are not looked at.
+pub fn parse_line(bytes: &[u8], file: &Arc<str>, line: u32) -> Result<Sentence, Problem> {
+    let mut schema = RelationSchema::default();
+    let mut summary = Summary::default();
+    let mut context = Context {
+        place: Place {
+            file: file.clone(),
+            line,
+            record: line,
+            sentence_line: line,
+        },
+        schema: &mut schema,
+        summary: &mut summary,
+        problems: Vec::new(),
+    };
+    match read(bytes, &mut context) {
+        Some(sentence) => Ok(sentence),
+        None => Err(context.problems.pop().unwrap_or(Problem {
+            file: file.clone(),
+            line,
+            record: line,
+            kind: ProblemKind::WrongShape,
+            expected: "an object with a field `text`".into(),
+            found: "none".into(),
+        })),
+    }
+}
+
+fn read(bytes: &[u8], context: &mut Context<'_>) -> Option<Sentence> {
+    let json = context.utf8(bytes)?;
+    let wire: Wire = context.parse(json)?;
+    let native_id = wire.id.map(NativeId::into_text);
+    let (file, line) = (context.place.file.clone(), context.place.line);
+    let sentence = match (wire.text, wire.tokens) {
+        (Some(text), _) => plain_sentence(text, native_id, &file, line),
+        (None, Some(words)) => {
+            let Some((text, tokens)) = joined_tokens(&words) else {
+                context.problem(
+                    ProblemKind::WrongShape,
+                    "tokens that are not empty",
+                    "an empty one",
+                );
+                return None;
+            };
+            Sentence {
+                tokens,
+                ..plain_sentence(text, native_id, &file, line)
+            }
+        }
+        (None, None) => return None,
+    };
+    context
+        .within_limits(sentence.tokens.len(), 0, 0)
+        .then_some(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_becomes_a_sentence_or_a_problem() {
+        let check = |line: &[u8], expected: Result<&str, ProblemKind>| {
+            let got = parse_line(line, &"-".into(), 4);
+            let got = got.map(|s| s.words().collect::<Vec<_>>().join("|"));
+            assert_eq!(
+                got.as_deref().map_err(|p| (p.kind, p.line)),
+                expected.map_err(|k| (k, 4)),
+                "{}",
+                String::from_utf8_lossy(line)
+            );
+        };
+        check(br#"{"text": "Ada's here."}"#, Ok("Ada|'s|here|."));
+        check(br#"{"tokens": ["a b", "c."], "id": 7}"#, Ok("a b|c."));
+        check(br#"{"text": ""}"#, Err(ProblemKind::EmptyText));
+        check(br#"{"tokens": [""]}"#, Err(ProblemKind::WrongShape));
+        check(br#"{"words": "x"}"#, Err(ProblemKind::WrongShape));
+        check(br#"{"text": 3}"#, Err(ProblemKind::WrongShape));
+        check(br#"{"text": "#, Err(ProblemKind::BadJson));
+        check(b"plain words", Err(ProblemKind::BadJson));
+        check(b"{\"text\": \"\xff\"}", Err(ProblemKind::NotUtf8));
+    }
+}

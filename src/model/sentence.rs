@@ -1,0 +1,437 @@
+//! The sentence-level model: one encoder, RIN and the kernel head on it. Loading, saving, predicting, explaining.
+//!
+//! The same layers train and predict; a model that only predicts has all parameters frozen, so nothing is recorded.
+
+use super::assemble::{Candidates, PairTable, Parts, assemble, candidates};
+use super::batch::Batch;
+use super::decode::{Anchor, Cell};
+use super::encoder::{Encoder, EncoderConfig};
+use super::files::{
+    self, FilesError, Precision, Source, decode_tensors, encode_tensors, short_hash,
+};
+use super::kernel::{Heat, Kernel, KernelConfig, KernelScorer};
+use super::mode::Mode;
+use super::params::{Missing, Params};
+use super::rin::{Rin, RinConfig, RinRequest, RinSentence};
+use super::tokens::{TokensError, WordPieces};
+use crate::domain::prediction::KEEP_SCORE;
+use crate::domain::{DecisionRule, Prediction, RelationId, RunId, Sentence, TokenSpan, Triple};
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Version of config.json that this program writes and the newest it reads.
+const VERSION: u32 = 1;
+/// Cells of RIN kept a sentence.
+const MAX_CELLS: usize = 2048;
+
+#[derive(thiserror::Error, Debug)]
+pub enum ModelError {
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error("{place}: {reason}; expected the config.json of a redress model")]
+    Config { place: String, reason: String },
+    #[error(
+        "{place} was written by a newer redress (model version {found}, this program reads up to {VERSION}); update the program"
+    )]
+    Newer { place: String, found: u32 },
+    #[error("{place}: {source}")]
+    Tokens { place: String, source: TokensError },
+    #[error("the model and its weights do not fit: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Thresholds as stored; see [`DecisionRule`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleConfig {
+    pub rin: f32,
+    pub kernel: f32,
+    pub kernel_weight: f32,
+}
+
+impl From<RuleConfig> for DecisionRule {
+    fn from(r: RuleConfig) -> Self {
+        Self {
+            rin: r.rin,
+            kernel: r.kernel,
+            kernel_weight: r.kernel_weight,
+        }
+    }
+}
+impl From<DecisionRule> for RuleConfig {
+    fn from(r: DecisionRule) -> Self {
+        Self {
+            rin: r.rin,
+            kernel: r.kernel,
+            kernel_weight: r.kernel_weight,
+        }
+    }
+}
+
+/// config.json of a model directory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelConfig {
+    pub version: u32,
+    pub encoder: EncoderConfig,
+    /// Longer sentences are cut at a word boundary.
+    pub max_pieces: usize,
+    /// Relation names of both sentence-level heads, in the order of their outputs.
+    pub labels: Vec<String>,
+    pub rin: Option<RinConfig>,
+    pub kernel: Option<KernelConfig>,
+    pub rule: RuleConfig,
+}
+
+impl ModelConfig {
+    pub fn new(
+        encoder: EncoderConfig,
+        labels: Vec<String>,
+        rin: Option<RinConfig>,
+        kernel: Option<KernelConfig>,
+    ) -> Self {
+        let rule = DecisionRule::default().into();
+        Self {
+            version: VERSION,
+            encoder,
+            max_pieces: 256,
+            labels,
+            rin,
+            kernel,
+            rule,
+        }
+    }
+    /// "RIN emnlp K=2 + kernel"
+    pub fn systems(&self) -> String {
+        let mut parts = Vec::new();
+        if let Some(rin) = &self.rin {
+            parts.push(format!(
+                "RIN {} K={}",
+                format!("{:?}", rin.variant).to_lowercase(),
+                rin.rounds
+            ));
+        }
+        if self.kernel.is_some() {
+            parts.push("kernel".to_owned());
+        }
+        parts.join(" + ")
+    }
+}
+
+/// Encoder and heads, built from parameters.
+pub struct Layers {
+    pub encoder: Encoder,
+    pub rin: Option<Rin>,
+    pub kernel: Option<Kernel>,
+}
+
+impl Layers {
+    /// Parameters that `params` has frozen by now get no gradient in these layers.
+    pub fn build(params: &Params, config: &ModelConfig) -> candle_core::Result<Self> {
+        let root = params.root();
+        let encoder = Encoder::new(&root.pp("enc"), &config.encoder)?;
+        let (d, n) = (encoder.width(), config.labels.len());
+        let rin = config
+            .rin
+            .as_ref()
+            .map(|c| Rin::new(&root.pp("rin"), c, d, n))
+            .transpose()?;
+        let kernel = config
+            .kernel
+            .as_ref()
+            .map(|c| Kernel::new(&root.pp("ker"), c, d, n))
+            .transpose()?;
+        Ok(Self {
+            encoder,
+            rin,
+            kernel,
+        })
+    }
+}
+
+/// A model that predicts. Shared between threads; holds no mutable state.
+pub struct SentenceModel {
+    pub config: ModelConfig,
+    pub run: RunId,
+    tokens: Arc<WordPieces>,
+    layers: Layers,
+    scorer: Option<KernelScorer>,
+}
+
+/// What the detail pane shows of one pair and relation.
+pub struct PairExplanation {
+    /// RIN's probability at the anchors before rounds 1..K and at the end.
+    pub rounds: Vec<f32>,
+    pub heat: Option<Heat>,
+}
+
+/// A model's files in memory: everything to predict with, train from or write.
+pub struct Loaded {
+    pub config: ModelConfig,
+    pub tokens: Arc<WordPieces>,
+    pub tensors: BTreeMap<String, Tensor>,
+    pub card: Vec<u8>,
+    pub run: RunId,
+}
+
+impl Loaded {
+    pub fn read(source: Source) -> Result<Self, ModelError> {
+        let place = source.describe();
+        let config_bytes = source.read(files::CONFIG)?;
+        let bad = |e: serde_json::Error| ModelError::Config {
+            place: place.clone(),
+            reason: e.to_string(),
+        };
+        let raw: serde_json::Value = serde_json::from_slice(&config_bytes).map_err(bad)?;
+        let found = raw["version"].as_u64().unwrap_or(0) as u32;
+        if found > VERSION {
+            return Err(ModelError::Newer { place, found });
+        }
+        let config: ModelConfig = serde_json::from_value(raw).map_err(bad)?;
+        let tokens = WordPieces::from_json(&source.read(files::TOKENIZER)?).map_err(|source| {
+            ModelError::Tokens {
+                place: place.clone(),
+                source,
+            }
+        })?;
+        let weights = source.read(files::WEIGHTS)?;
+        let tensors = decode_tensors(&weights, &format!("{place}/{}", files::WEIGHTS))?;
+        let run = RunId(short_hash([&*config_bytes, &*weights]));
+        let card = source
+            .read(files::CARD)
+            .map(|c| c.into_owned())
+            .unwrap_or_default();
+        Ok(Self {
+            config,
+            tokens: Arc::new(tokens),
+            tensors,
+            card,
+            run,
+        })
+    }
+}
+
+/// Writes a model directory as a whole.
+pub fn save(
+    dir: &std::path::Path,
+    config: &ModelConfig,
+    tokens: &WordPieces,
+    tensors: &BTreeMap<String, Tensor>,
+    card: &serde_json::Value,
+    precision: Precision,
+) -> Result<(), ModelError> {
+    let json = |v: Result<Vec<u8>, serde_json::Error>| v.map_err(candle_core::Error::wrap);
+    let files = [
+        (files::CONFIG, json(serde_json::to_vec_pretty(config))?),
+        (files::CARD, json(serde_json::to_vec_pretty(card))?),
+        (files::TOKENIZER, tokens.json().to_vec()),
+        (files::WEIGHTS, encode_tensors(tensors, precision)?),
+    ];
+    Ok(files::replace_dir(dir, files::CONFIG, &files)?)
+}
+
+impl SentenceModel {
+    pub fn load(source: Source, device: &Device) -> Result<Self, ModelError> {
+        Self::from_loaded(&Loaded::read(source)?, device)
+    }
+
+    pub fn from_loaded(loaded: &Loaded, device: &Device) -> Result<Self, ModelError> {
+        let tensors = loaded.tensors.iter().map(|(n, t)| (n.clone(), t.clone()));
+        let params = Params::from_tensors(tensors, device, Missing::Fail)?;
+        Ok(Self::from_params(
+            &params,
+            loaded.config.clone(),
+            Arc::clone(&loaded.tokens),
+            loaded.run,
+        )?)
+    }
+
+    /// A view of parameters that may still be training; predicts with their values as of now.
+    pub fn from_params(
+        params: &Params,
+        config: ModelConfig,
+        tokens: Arc<WordPieces>,
+        run: RunId,
+    ) -> candle_core::Result<Self> {
+        params.freeze("");
+        let layers = Layers::build(params, &config)?;
+        let scorer = layers.kernel.as_ref().map(Kernel::scorer).transpose()?;
+        Ok(Self {
+            config,
+            run,
+            tokens,
+            layers,
+            scorer,
+        })
+    }
+
+    pub fn tokens(&self) -> &Arc<WordPieces> {
+        &self.tokens
+    }
+    pub fn encoder(&self) -> &Encoder {
+        &self.layers.encoder
+    }
+    pub fn rule(&self) -> DecisionRule {
+        self.config.rule.into()
+    }
+    fn anchor(&self) -> Anchor {
+        self.config.rin.as_ref().map_or(Anchor::Last, |c| c.anchor)
+    }
+    fn max_pieces(&self) -> usize {
+        self.config.max_pieces.min(self.layers.encoder.max_pieces())
+    }
+
+    /// One prediction a sentence, in order. `relation` maps the model's labels to the caller's schema. Work is shared
+    /// by all cores; a sentence's numbers do not depend on its neighbours beyond rounding.
+    pub fn predict(
+        &self,
+        sentences: &[&Sentence],
+        relation: impl Fn(usize) -> Option<RelationId> + Sync,
+    ) -> candle_core::Result<Vec<Prediction>> {
+        let label_of: BTreeMap<RelationId, usize> = (0..self.config.labels.len())
+            .filter_map(|l| Some((relation(l)?, l)))
+            .collect();
+        let mut order: Vec<usize> = (0..sentences.len()).collect();
+        order.sort_by_key(|i| sentences[*i].tokens.len());
+        let parts: Vec<Vec<(usize, Prediction)>> = order
+            .par_chunks(BATCH)
+            .map(|group| {
+                let batch: Vec<&Sentence> = group.iter().map(|i| sentences[*i]).collect();
+                let predictions = self.predict_batch(&batch, &relation, &label_of)?;
+                Ok(group.iter().copied().zip(predictions).collect())
+            })
+            .collect::<candle_core::Result<_>>()?;
+        let mut all: Vec<(usize, Prediction)> = parts.into_iter().flatten().collect();
+        all.sort_by_key(|(i, _)| *i);
+        Ok(all.into_iter().map(|(_, p)| p).collect())
+    }
+
+    fn predict_batch(
+        &self,
+        sentences: &[&Sentence],
+        relation: &impl Fn(usize) -> Option<RelationId>,
+        label_of: &BTreeMap<RelationId, usize>,
+    ) -> candle_core::Result<Vec<Prediction>> {
+        let batch = Batch::new(
+            sentences.iter().map(|s| s.words()),
+            &self.tokens,
+            self.max_pieces(),
+        );
+        let encoded = self.layers.encoder.forward(&batch, Mode::Infer)?;
+        let layout = &batch.layout;
+        let watch: Vec<Cell> = (0..sentences.len())
+            .flat_map(|b| self.gold_cells(b, sentences[b], layout.n_words(b), label_of))
+            .collect();
+        let request = RinRequest {
+            keep: KEEP_SCORE,
+            max_cells: MAX_CELLS,
+            watch: &watch,
+        };
+        let rin: Option<Vec<RinSentence>> = self
+            .layers
+            .rin
+            .as_ref()
+            .map(|r| r.predict(&encoded, &request))
+            .transpose()?;
+        let of = |b: usize| rin.as_ref().map(|r| &r[b]);
+        let found: Vec<Candidates> = sentences
+            .iter()
+            .enumerate()
+            .map(|(b, s)| {
+                let own: Vec<TokenSpan> = s.entities.iter().map(|e| e.span).collect();
+                candidates(&own, of(b), self.anchor(), layout.n_words(b))
+            })
+            .collect();
+        let spans: Vec<Vec<TokenSpan>> = found.iter().map(|c| c.spans.clone()).collect();
+        let kernel = self
+            .scorer
+            .as_ref()
+            .map(|k| k.score_pairs(&encoded, &spans))
+            .transpose()?;
+        let parts = found.into_iter().enumerate().map(|(b, candidates)| {
+            let gold: Vec<Triple> = sentences[b].gold.iter().map(|g| g.triple).collect();
+            let table = kernel.as_ref().map(|k| PairTable {
+                p: &k[b].values,
+                n_labels: k[b].n_relations,
+            });
+            let parts = Parts {
+                sentence: sentences[b].id,
+                run: self.run,
+                covered: layout.n_words(b),
+                candidates,
+                rin: of(b),
+                anchor: self.anchor(),
+                kernel: table,
+                gold: &gold,
+                rule: self.rule(),
+            };
+            assemble(parts, relation)
+        });
+        Ok(parts.collect())
+    }
+
+    /// Cells of the gold triples: their probabilities are reported however small.
+    fn gold_cells(
+        &self,
+        sentence: usize,
+        s: &Sentence,
+        n_words: usize,
+        label_of: &BTreeMap<RelationId, usize>,
+    ) -> Vec<Cell> {
+        let cell = |t: Triple| {
+            let (head, tail) = (self.anchor().of(t.head), self.anchor().of(t.tail));
+            let relation = *label_of.get(&t.relation)?;
+            (head < n_words && tail < n_words).then_some(Cell {
+                sentence,
+                head,
+                tail,
+                relation,
+            })
+        };
+        s.gold.iter().filter_map(|g| cell(g.triple)).collect()
+    }
+
+    /// Why the heads say what they say of one pair. `None` when a span lies beyond what the encoder saw.
+    pub fn explain(
+        &self,
+        sentence: &Sentence,
+        head: TokenSpan,
+        tail: TokenSpan,
+        label: usize,
+    ) -> candle_core::Result<Option<PairExplanation>> {
+        let batch = Batch::new([sentence.words()], &self.tokens, self.max_pieces());
+        if head.end().max(tail.end()) > batch.layout.n_words(0) {
+            return Ok(None);
+        }
+        let encoded = self.layers.encoder.forward(&batch, Mode::Infer)?;
+        let mut rounds = Vec::new();
+        if let Some(rin) = &self.layers.rin {
+            let cell = Cell {
+                sentence: 0,
+                head: self.anchor().of(head),
+                tail: self.anchor().of(tail),
+                relation: label,
+            };
+            let request = RinRequest {
+                keep: 1.0,
+                max_cells: 0,
+                watch: &[cell],
+            };
+            rounds = rin
+                .predict(&encoded, &request)?
+                .remove(0)
+                .watched
+                .remove(0)
+                .1;
+        }
+        let kernel = self.layers.kernel.as_ref();
+        let heat = kernel
+            .map(|k| k.heat(&encoded, 0, head, tail, label))
+            .transpose()?;
+        Ok(Some(PairExplanation { rounds, heat }))
+    }
+}
+
+/// Sentences a forward pass holds: enough to fill the matrix kernels, small enough to stay in the caches.
+const BATCH: usize = 8;
