@@ -1,4 +1,4 @@
-//! Trains the bag models base, naive and full (specs of HRERE, sections 5 and 6) with the common loop.
+//! Trains the bag models base, naive and full (see [`crate::model::hrere`]) with the common loop.
 //!
 //! Three checkpoints from one seed and one set of initial tables. The paper steps two Adam instances together, text at
 //! 5e-4 and knowledge base at 1e-5; one Adam with two rates is the same, as no value's update looks at another's.

@@ -1,4 +1,4 @@
-//! Loss and closed-form gradient of one pre-training batch (specs of HRERE, section 2; golden `complex_pretrain`).
+//! Loss and closed-form gradient of one pre-training batch (golden `complex_pretrain`).
 //!
 //! ```text
 //! L = mean_i softplus(-y_i phi_i) + lambda * sum of six batch mean-squares
@@ -64,45 +64,51 @@ struct Gathered {
     im: Vec<f32>,
 }
 
+/// Both parts of the entities or of the relations, and how the score reads them.
+#[derive(Clone, Copy)]
+struct TablePair<'a> {
+    re: &'a [f32],
+    im: &'a [f32],
+    form: EntityForm,
+}
+
 /// Loss and gradients of `batch`. Rows must exist (the caller checked its facts); an empty batch has loss 0.
 pub fn batch_gradient(tables: &ComplexTables, batch: &[Signed], lambda: f32) -> BatchGradient {
     let d = tables.dim;
     let n = batch.len().max(1) as f32;
-    let entities = Gathered::of(
-        occurrences(batch, &[Role::Head, Role::Tail]),
-        (&tables.ent_re, &tables.ent_im),
-        tables.entity,
-        d,
-    );
-    let relations = Gathered::of(
-        occurrences(batch, &[Role::Relation]),
-        (&tables.rel_re, &tables.rel_im),
-        EntityForm::Plain,
-        d,
-    );
+    let entity_tables = TablePair {
+        re: &tables.ent_re,
+        im: &tables.ent_im,
+        form: tables.entity,
+    };
+    let relation_tables = TablePair {
+        re: &tables.rel_re,
+        im: &tables.rel_im,
+        form: EntityForm::Plain,
+    };
+    let ends = occurrences(batch, &[Role::Head, Role::Tail]);
+    let entities = Gathered::of(ends, entity_tables, d);
+    let relations = Gathered::of(occurrences(batch, &[Role::Relation]), relation_tables, d);
     let local = local_rows(batch.len(), &entities, &relations);
     let scores: Vec<f32> = local
         .par_iter()
         .map(|&at| score(&entities, &relations, at, d))
         .collect();
-    let data_loss = batch
-        .iter()
-        .zip(&scores)
-        .map(|(s, phi)| f64::from(softplus(-s.sign * phi)))
-        .sum::<f64>()
-        / f64::from(n);
-    // d softplus(-y phi) / d phi = -y sigmoid(-y phi)
-    let slopes: Vec<f32> = batch
-        .iter()
-        .zip(&scores)
-        .map(|(s, phi)| -s.sign * sigmoid(-s.sign * phi) / n)
-        .collect();
+    // -y phi of each triple; d softplus(-y phi) / d phi = -y sigmoid(-y phi)
+    let margins = || {
+        batch
+            .iter()
+            .zip(&scores)
+            .map(|(s, phi)| (s.sign, -s.sign * phi))
+    };
+    let data_loss: f64 = margins().map(|(_, m)| f64::from(softplus(m))).sum();
+    let data_loss = (data_loss / f64::from(n)) as f32;
+    let slopes: Vec<f32> = margins().map(|(y, m)| -y * sigmoid(m) / n).collect();
     let cells = n * d as f32;
-    let mean_squares = ((entities.squares((&tables.ent_re, &tables.ent_im), d)
-        + relations.squares((&tables.rel_re, &tables.rel_im), d))
-        / f64::from(cells)) as f32;
+    let squares = entities.squares(entity_tables, d) + relations.squares(relation_tables, d);
+    let mean_squares = (squares / f64::from(cells)) as f32;
     let step = Step {
-        tables,
+        dim: d,
         entities: &entities,
         relations: &relations,
         local: &local,
@@ -111,15 +117,11 @@ pub fn batch_gradient(tables: &ComplexTables, batch: &[Signed], lambda: f32) -> 
         decay: 2.0 * lambda / cells,
     };
     BatchGradient {
-        data_loss: data_loss as f32,
+        data_loss,
         mean_squares,
-        loss: data_loss as f32 + lambda * mean_squares,
-        entities: step.gradient(&entities, (&tables.ent_re, &tables.ent_im), tables.entity),
-        relations: step.gradient(
-            &relations,
-            (&tables.rel_re, &tables.rel_im),
-            EntityForm::Plain,
-        ),
+        loss: data_loss + lambda * mean_squares,
+        entities: step.gradient(&entities, entity_tables),
+        relations: step.gradient(&relations, relation_tables),
         scores,
     }
 }
@@ -145,12 +147,7 @@ fn occurrences(batch: &[Signed], roles: &[Role]) -> Vec<Occurrence> {
 }
 
 impl Gathered {
-    fn of(
-        sorted: Vec<Occurrence>,
-        (table_re, table_im): (&[f32], &[f32]),
-        form: EntityForm,
-        d: usize,
-    ) -> Self {
+    fn of(sorted: Vec<Occurrence>, tables: TablePair, d: usize) -> Self {
         let occurrences: Vec<Vec<Occurrence>> = sorted
             .chunk_by(|a, b| a.row == b.row)
             .map(<[Occurrence]>::to_vec)
@@ -161,14 +158,14 @@ impl Gathered {
             let targets = out.par_chunks_mut(d).with_min_len(64);
             targets.zip(rows.par_iter()).for_each(|(out, &row)| {
                 for (to, &from) in out.iter_mut().zip(&table[row as usize * d..]) {
-                    *to = form.value(from);
+                    *to = tables.form.value(from);
                 }
             });
             out
         };
         Self {
-            re: read(table_re),
-            im: read(table_im),
+            re: read(tables.re),
+            im: read(tables.im),
             rows,
             occurrences,
         }
@@ -180,10 +177,10 @@ impl Gathered {
     }
 
     /// Sum over occurrences of the squares of both stored parts.
-    fn squares(&self, (table_re, table_im): (&[f32], &[f32]), d: usize) -> f64 {
+    fn squares(&self, tables: TablePair, d: usize) -> f64 {
         let of_row = |&row: &u32| -> f64 {
             let at = row as usize * d..(row as usize + 1) * d;
-            let parts = table_re[at.clone()].iter().chain(&table_im[at]);
+            let parts = tables.re[at.clone()].iter().chain(&tables.im[at]);
             f64::from(parts.map(|x| x * x).sum::<f32>())
         };
         self.rows
@@ -219,7 +216,7 @@ fn score(entities: &Gathered, relations: &Gathered, [h, r, t]: [u32; 3], d: usiz
 }
 
 struct Step<'a> {
-    tables: &'a ComplexTables,
+    dim: usize,
     entities: &'a Gathered,
     relations: &'a Gathered,
     local: &'a [[u32; 3]],
@@ -229,13 +226,8 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// Each row: form'(row) * sum over occurrences of slope * d phi + decay * occurrences * stored row.
-    fn gradient(
-        &self,
-        of: &Gathered,
-        (table_re, table_im): (&[f32], &[f32]),
-        form: EntityForm,
-    ) -> RowGradient {
-        let d = self.tables.dim;
+    fn gradient(&self, of: &Gathered, tables: TablePair) -> RowGradient {
+        let d = self.dim;
         let mut out = RowGradient {
             rows: of.rows.clone(),
             re: vec![0.0; of.rows.len() * d],
@@ -254,8 +246,8 @@ impl Step<'_> {
                 let (value_re, value_im) = of.row(local as u32, d);
                 let stored = group[0].row as usize * d;
                 for k in 0..d {
-                    re[k] = re[k] * form.slope(value_re[k]) + decay * table_re[stored + k];
-                    im[k] = im[k] * form.slope(value_im[k]) + decay * table_im[stored + k];
+                    re[k] = re[k] * tables.form.slope(value_re[k]) + decay * tables.re[stored + k];
+                    im[k] = im[k] * tables.form.slope(value_im[k]) + decay * tables.im[stored + k];
                 }
             });
         out
@@ -263,7 +255,7 @@ impl Step<'_> {
 
     /// Adds slope * d phi / d (the row as the score reads it).
     fn add_slope(&self, occurrence: Occurrence, re: &mut [f32], im: &mut [f32]) {
-        let d = self.tables.dim;
+        let d = self.dim;
         let triple = occurrence.triple as usize;
         let ([h, r, t], slope) = (self.local[triple], self.slopes[triple]);
         let ((h_re, h_im), (t_re, t_im)) = (self.entities.row(h, d), self.entities.row(t, d));

@@ -1,4 +1,4 @@
-//! Which sentences make a bag (specs of HRERE, section 7). Pure; entities and sentences are the caller's numbers.
+//! Which sentences make a bag (as in HRERE's released code). Pure; entities and sentences are the caller's numbers.
 
 use crate::domain::TokenSpan;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! Settings of the bag models. Defaults are the paper's (Xu & Barbosa 2019, Table 1 and section 4).
+//! Settings of the bag models. Defaults are the paper's (Xu & Barbosa 2019, Table 1).
 
 use super::HrereError;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,11 @@
 //! Reads worked examples (tests/golden/*.json) as f64 tensors; used by the tests of this folder.
 
+use crate::model::golden::Golden;
 use candle_core::{DType, Device, Result, Tensor};
 use serde_json::Value;
 
 pub fn golden(name: &str) -> Value {
-    let path = format!("{}/tests/golden/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    Golden::load(name).json("").clone()
 }
 
 pub fn values(of: &Value) -> Vec<f64> {

@@ -1,4 +1,4 @@
-//! The small layers of the text model: attention levels, batch normalisation, dense (specs of HRERE, section 1).
+//! The small layers of the text model: attention levels, batch normalisation, dense.
 //!
 //! Only operations that have a backward pass in candle are used; `softmax_last_dim` and the fused norms do not.
 

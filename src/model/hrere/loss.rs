@@ -1,4 +1,4 @@
-//! The three losses and the mixture (Xu & Barbosa 2019, section 3.3 and eq. 5; golden `hrere_losses`).
+//! The three losses and the mixture (Xu & Barbosa 2019, eq. 4 and 5; golden `hrere_losses`).
 //!
 //! ```text
 //! J_L = mean -log p_L[r]     J_G = mean -log p_G[r]     J_D = mean -log p_L[r*],  r* = argmax p_G over R and NA

@@ -1,4 +1,4 @@
-//! The text side: bags of sentences -> z_L (Xu & Barbosa 2019, section 3.1).
+//! The text side: bags of sentences -> z_L (Xu & Barbosa 2019).
 //!
 //! Parameters, under the caller's scope: `pos.{head,tail}`, `lstm.{fwd,bwd}.*` or `linear.*` (shared), `word_att.w`,
 //! `sent_att.{a,q}`, `mlp.{norm1,dense1,norm2,dense2}.*`.
