@@ -4,9 +4,11 @@
 
 pub mod assemble;
 pub mod batch;
+pub mod complex;
 pub mod encoded;
 pub mod encoder;
 pub mod files;
+pub mod hrere;
 pub mod mode;
 mod ops;
 pub mod params;

@@ -1,5 +1,6 @@
 //! Gold labels and corrections → new weights.
 
+pub mod bags;
 pub mod checkpoint;
 pub mod examples;
 pub mod fit;
