@@ -1,0 +1,148 @@
+//! Fine-tuning on the corrections: start it, watch it, and decide about the new model. The old one stays in use until
+//! the new one is accepted.
+
+use super::Flow;
+use crate::tui::action::{Nav, Overlay as Act};
+use crate::tui::clean::{pad, width};
+use crate::tui::paint::{Painter, centred, row};
+use crate::tui::state::{Shared, job_name};
+use crate::tui::theme::Role;
+use crate::tui::widget::bars::spark;
+use crate::tui::widget::numbers::{counted, fraction, optional};
+use crate::tui::widget::scroll::Scroll;
+use crate::workspace::messages::{FineTuneReport, JobKind, Request};
+use ratatui::layout::Rect;
+
+#[derive(Default)]
+pub struct FineTune {
+    list: Scroll,
+}
+
+impl FineTune {
+    pub fn act(&mut self, action: Act, shared: &mut Shared) -> Flow {
+        let running = shared.job(JobKind::FineTune).is_some();
+        match (shared.report.is_some(), running, action) {
+            (true, _, action) => {
+                let accept = action == Act::Confirm;
+                shared.report = None;
+                shared.send(Request::DecideModel { accept });
+                shared.good(if accept { "the new model is being made current" } else { "the new model was dropped" });
+                Flow::Close
+            }
+            (false, false, Act::Confirm) => {
+                shared.epochs.clear();
+                shared.send(Request::FineTune);
+                Flow::Stay
+            }
+            (false, true, _) => Flow::Stay,
+            (false, false, Act::Refuse) => Flow::Close,
+        }
+    }
+
+    pub fn navigate(&mut self, nav: Nav, count: usize) {
+        self.list.act(nav, usize::MAX, count);
+    }
+
+    fn area(area: Rect) -> Rect {
+        centred(area, 84, area.height.saturating_sub(4).min(28))
+    }
+
+    pub fn layout(&mut self, area: Rect, shared: &Shared) {
+        let rows = Self::area(area).height.saturating_sub(5) as usize;
+        let len = shared.report.as_ref().map_or(shared.epochs.len(), |r| r.per_relation.len());
+        if shared.report.is_none() && shared.job(JobKind::FineTune).is_some() {
+            self.list.cursor = len.saturating_sub(1);
+        }
+        self.list.fit(len, rows);
+    }
+
+    pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        let area = Self::area(area);
+        match (&shared.report, shared.job(JobKind::FineTune)) {
+            (Some(report), _) => self.draw_report(area, report, painter, shared),
+            (None, Some(job)) => {
+                let inside = painter.frame(area, "fine-tuning", "ctrl-x stops · esc hides, it goes on");
+                painter.parts(row(inside, 0), &[(job.line(), Role::Text)]);
+                self.draw_epochs(inside, painter, shared);
+            }
+            (None, None) => self.draw_offer(area, painter, shared),
+        }
+    }
+
+    fn draw_offer(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        let inside = painter.frame(area, "fine-tune", "enter starts · esc");
+        let corrections = shared.info.n_corrections as usize + shared.n_saved;
+        let lines = [
+            format!("Fine-tune the current model on {}.", counted(corrections, "correction")),
+            "It runs in the background; the current model stays in use until you accept the new one.".to_owned(),
+            format!("Current model: {}", shared.info.model),
+        ];
+        for (i, text) in lines.iter().enumerate() {
+            let line = row(inside, i as u16);
+            painter.text(line.x, line.y, line.width, text, if i == 0 { Role::Text } else { Role::Dim });
+        }
+        if !shared.epochs.is_empty() {
+            self.draw_epochs(crate::tui::paint::below(inside, 3), painter, shared);
+        }
+    }
+
+    fn draw_epochs(&self, inside: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        let losses: Vec<f32> = shared.epochs.iter().map(|e| e.loss).collect();
+        let scores: Vec<f32> = shared.epochs.iter().filter_map(|e| e.dev_f1).collect();
+        let parts = [
+            ("loss ".to_owned(), Role::Dim),
+            (spark(&losses, 24), Role::Chart),
+            ("   dev F1 ".to_owned(), Role::Dim),
+            (spark(&scores, 24), Role::Chart),
+        ];
+        painter.parts(row(inside, 1), &parts);
+        painter.parts(row(inside, 2), &[("epoch      loss   dev F1", Role::Dim)]);
+        for (i, at) in self.list.visible(shared.epochs.len()).enumerate() {
+            let Some(epoch) = shared.epochs.get(at) else { continue };
+            let text = format!("{:>5}  {:>8.4}   {:>6}", epoch.epoch, epoch.loss, optional(epoch.dev_f1));
+            painter.parts(row(inside, 3 + i as u16), &[(text, Role::Text)]);
+        }
+        if shared.epochs.is_empty() {
+            let text = format!("The first epoch of the {} is under way.", job_name(JobKind::FineTune));
+            painter.parts(row(inside, 3), &[(text, Role::Dim)]);
+        }
+    }
+
+    fn draw_report(&self, area: Rect, report: &FineTuneReport, painter: &mut Painter<'_>, shared: &Shared) {
+        let inside = painter.frame(area, "the fine-tuned model waits", "enter takes it · x drops it · esc decides later");
+        let change = report.after_f1 - report.before_f1;
+        let summary = [
+            (format!("F1 {} → ", fraction(report.before_f1)), Role::Text),
+            (fraction(report.after_f1), Role::Title),
+            (format!("  ({}) ", signed(change)), tone(change)),
+            (format!(" on {}", counted(report.n_corrected, "corrected sentence")), Role::Dim),
+        ];
+        painter.parts(row(inside, 0), &summary);
+        painter.parts(row(inside, 1), &[(report.protocol.as_str(), Role::Dim)]);
+        let names = report.per_relation.iter().map(|(r, ..)| width(shared.relation(*r)));
+        let name_cells = names.max().unwrap_or(8).clamp(8, 40);
+        painter.parts(row(inside, 2), &[(format!("{} before  after  change", pad("relation", name_cells)), Role::Dim)]);
+        for (i, at) in self.list.visible(report.per_relation.len()).enumerate() {
+            let Some((relation, before, after)) = report.per_relation.get(at) else { continue };
+            let name = pad(shared.relation(*relation), name_cells);
+            let parts = [
+                (format!("{name} {:>6} {:>6}", fraction(*before), fraction(*after)), Role::Text),
+                (format!(" {:>7}", signed(after - before)), tone(after - before)),
+            ];
+            painter.parts(row(inside, 3 + i as u16), &parts);
+        }
+    }
+}
+
+fn signed(change: f32) -> String {
+    let sign = if change >= 0.0 { "+" } else { "−" };
+    format!("{sign}{}", fraction(change.abs()))
+}
+
+fn tone(change: f32) -> Role {
+    match change {
+        c if c >= 0.005 => Role::Good,
+        c if c <= -0.005 => Role::Error,
+        _ => Role::Dim,
+    }
+}

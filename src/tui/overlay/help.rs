@@ -1,0 +1,70 @@
+//! The help page: the keys of the place one came from, then those of everywhere, then the signs. Made from the action
+//! table, so it cannot be out of date.
+
+use crate::tui::action::{Action, Context, Nav};
+use crate::tui::clean::pad;
+use crate::tui::keymap::Keymap;
+use crate::tui::paint::{Painter, centred, row};
+use crate::tui::state::Shared;
+use crate::tui::theme::Role;
+use crate::tui::view::glyphs;
+use crate::tui::widget::scroll::Scroll;
+use ratatui::layout::Rect;
+
+pub struct Help {
+    lines: Vec<Vec<(String, Role)>>,
+    list: Scroll,
+}
+
+impl Help {
+    pub fn new(contexts: &[Context], keymap: &Keymap) -> Self {
+        let mut lines = Vec::new();
+        for context in contexts {
+            lines.push(vec![(context.about().to_owned(), Role::Title)]);
+            for entry in Action::table().iter().filter(|e| e.context == *context) {
+                let keys = keymap.keys_of(entry.action).join("  ");
+                let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys };
+                lines.push(vec![
+                    (format!("  {} ", pad(&keys, 18)), Role::Key),
+                    (entry.doc.to_owned(), Role::Text),
+                ]);
+            }
+            lines.push(Vec::new());
+        }
+        lines.push(vec![("Signs".to_owned(), Role::Title)]);
+        for (glyph, role, meaning) in glyphs::legend() {
+            lines.push(vec![(format!("  {} ", pad(glyph, 18)), role), (meaning.to_owned(), Role::Text)]);
+        }
+        Self { lines, list: Scroll::default() }
+    }
+
+    fn area(area: Rect) -> Rect {
+        centred(area, 90, area.height.saturating_sub(2))
+    }
+
+    /// The page has no cursor: up and down move its top.
+    pub fn navigate(&mut self, nav: Nav, count: usize) {
+        self.list.cursor = self.list.top;
+        self.list.act(nav, self.lines.len(), count);
+        self.list.top = self.list.cursor;
+    }
+
+    pub fn layout(&mut self, area: Rect, _: &Shared) {
+        let rows = Self::area(area).height.saturating_sub(2) as usize;
+        let top = self.list.top.min(self.lines.len().saturating_sub(rows));
+        self.list.cursor = top;
+        self.list.fit(self.lines.len(), rows);
+        self.list.top = top;
+    }
+
+    pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, _: &Shared) {
+        let inside = painter.frame(Self::area(area), "help", "j k ctrl-d ctrl-u scroll · : finds any action · esc");
+        let lines = self.lines.iter().skip(self.list.top).take(inside.height as usize);
+        for (i, parts) in lines.enumerate() {
+            painter.parts(row(inside, i as u16), parts);
+        }
+        if self.list.top + (inside.height as usize) < self.lines.len() && inside.height > 0 {
+            painter.text(inside.right(), inside.bottom() - 1, 1, "↓", Role::Key);
+        }
+    }
+}

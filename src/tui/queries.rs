@@ -1,0 +1,69 @@
+//! The query text (docs/query.md) behind what a key or a click filters by.
+
+/// Sentences with this relation, labelled or predicted.
+pub fn by_relation(name: &str) -> String {
+    format!("rel:{}", quoted(name))
+}
+
+/// Sentences in which the model predicts this relation and no label that stands agrees.
+pub fn false_positives(name: &str) -> String {
+    format!("outcome:fp {}", by_relation(name))
+}
+
+/// Sentences with a label of this relation that the model does not predict.
+pub fn false_negatives(name: &str) -> String {
+    format!("outcome:fn {}", by_relation(name))
+}
+
+/// `query` with `term` added, or taken out where it stands already.
+pub fn toggled(query: &str, term: &str) -> String {
+    let query = query.trim();
+    let without = match query.find(term) {
+        Some(at) if is_whole(query, at, term.len()) => {
+            format!("{} {}", query[..at].trim_end(), query[at + term.len()..].trim_start())
+        }
+        _ => format!("{query} {term}"),
+    };
+    without.trim().to_owned()
+}
+
+/// Whether `query` holds `term` as a term of its own.
+pub fn holds(query: &str, term: &str) -> bool {
+    query
+        .match_indices(term)
+        .any(|(at, _)| is_whole(query, at, term.len()))
+}
+
+fn is_whole(query: &str, at: usize, len: usize) -> bool {
+    let before = query[..at].chars().next_back();
+    let after = query[at + len..].chars().next();
+    before.is_none_or(char::is_whitespace) && after.is_none_or(char::is_whitespace)
+}
+
+fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | '.');
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_goes_in_and_out_of_a_query() {
+        let check = |query: &str, term: &str, expected: &str| {
+            assert_eq!(toggled(query, term), expected, "{query:?} {term:?}");
+        };
+        check("", "rel:contains", "rel:contains");
+        check("state:todo", "rel:contains", "state:todo rel:contains");
+        check("state:todo rel:contains born", "rel:contains", "state:todo born");
+        check("rel:contains_x", "rel:contains", "rel:contains_x rel:contains");
+        assert_eq!(false_positives("place_lived"), "outcome:fp rel:place_lived");
+        assert_eq!(by_relation("lives \"in\""), r#"rel:"lives \"in\"""#);
+        assert!(holds("a rel:x b", "rel:x") && !holds("a rel:xy", "rel:x"));
+    }
+}

@@ -1,0 +1,422 @@
+//! From events to state: which part of the screen a key, a click or an answer belongs to. Views never call each
+//! other; what one wants of another goes through an `Intent`, carried out here.
+
+use super::action::{Action, App as Act};
+use super::app::App;
+use super::effect::Effect;
+use super::keymap::{Key, Lookup};
+use super::overlay::confirm::Confirm;
+use super::overlay::export::Export;
+use super::overlay::fine_tune::FineTune;
+use super::overlay::help::Help;
+use super::overlay::log::Log;
+use super::overlay::picker::{Choice, Picker, Purpose};
+use super::overlay::{Flow, Overlay};
+use super::state::{Intent, Tab};
+use super::widget::numbers::{counted, grouped};
+use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
+use crossterm::event::{
+    Event as Input, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
+
+/// A count beyond this is a slip of the hand.
+const MAX_COUNT: usize = 1_000_000;
+
+impl App {
+    pub(super) fn on_input(&mut self, input: Input) {
+        match input {
+            Input::Key(event) if event.kind != KeyEventKind::Release => self.on_key(event.into()),
+            Input::Mouse(mouse) => self.on_mouse(mouse),
+            Input::Paste(text) => self.on_paste(&text),
+            Input::Resize(width, height) => self.set_area(width, height),
+            _ => {}
+        }
+    }
+
+    fn on_paste(&mut self, text: &str) {
+        if let Some(overlay) = self.overlays.last_mut() {
+            overlay.paste(text);
+        } else if let (Tab::Corpus, Some(input)) = (self.tab, &mut self.corpus.editing) {
+            input.insert(text);
+        }
+        // Elsewhere keys are actions, and a paste would run a random dozen of them.
+    }
+
+    fn on_mouse(&mut self, mouse: MouseEvent) {
+        if self.too_small() {
+            return;
+        }
+        let scroll = match mouse.kind {
+            MouseEventKind::ScrollDown => Some(super::action::Nav::Down),
+            MouseEventKind::ScrollUp => Some(super::action::Nav::Up),
+            MouseEventKind::Down(MouseButton::Left) => None,
+            _ => return,
+        };
+        if let Some(nav) = scroll {
+            return self.navigate(nav, 3);
+        }
+        if !self.overlays.is_empty() {
+            return;
+        }
+        let (x, y) = (mouse.column, mouse.row);
+        match self.tab {
+            Tab::Corpus => self.corpus.click(x, y, &mut self.shared),
+            Tab::Errors => self.errors.click(x, y, &mut self.shared),
+            Tab::Sentence => self.sentence.click(x, y),
+        }
+    }
+
+    fn on_key(&mut self, key: Key) {
+        let interrupt = key == Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        if self.too_small() {
+            // Nothing is in sight, so nothing but leaving may happen.
+            if interrupt {
+                self.quit();
+            }
+            return;
+        }
+        self.shared.notice = None;
+        let leave = interrupt || key.0 == KeyCode::Esc;
+        if let Some(top) = self.overlays.last_mut().filter(|o| o.takes_text()) {
+            if leave || top.key(key, &mut self.shared) == Flow::Close {
+                self.overlays.pop();
+            }
+        } else if self.overlays.is_empty() && self.tab == Tab::Corpus && self.corpus.editing.is_some() {
+            let key = if leave { Key(KeyCode::Esc, KeyModifiers::NONE) } else { key };
+            self.corpus.query_key(key, &mut self.shared);
+        } else if self.overlays.is_empty() && self.tab == Tab::Sentence && self.sentence.in_jump_mode() {
+            let key = if leave { Key(KeyCode::Esc, KeyModifiers::NONE) } else { key };
+            self.sentence.jump_key(key, &mut self.shared);
+        } else if !self.counted(key) {
+            self.look_up(key);
+        }
+    }
+
+    /// Digits before a motion count it, except in a sentence, where they are relations.
+    fn counted(&mut self, key: Key) -> bool {
+        let Key(KeyCode::Char(c), KeyModifiers::NONE) = key else { return false };
+        let lists = self.overlays.is_empty() && self.tab != Tab::Sentence && self.pressed.is_empty();
+        let Some(digit) = c.to_digit(10).filter(|d| lists && (*d > 0 || self.count > 0)) else { return false };
+        self.count = (self.count * 10 + digit as usize).min(MAX_COUNT);
+        true
+    }
+
+    fn look_up(&mut self, key: Key) {
+        if key.0 == KeyCode::Esc && (!self.pressed.is_empty() || self.count > 0) {
+            self.pressed.clear();
+            self.count = 0;
+            return;
+        }
+        self.pressed.push(key);
+        let actions = match self.shared.keymap.lookup(self.contexts(), &self.pressed) {
+            Lookup::Pending => return,
+            Lookup::Run(actions) => actions.to_vec(),
+            Lookup::None => {
+                if self.pressed.len() > 1 {
+                    let keys: Vec<String> = self.pressed.iter().map(Key::to_string).collect();
+                    self.shared.warn(format!("`{}` means nothing here; ? shows the keys", keys.join(" ")));
+                }
+                Vec::new()
+            }
+        };
+        self.pressed.clear();
+        let count = std::mem::take(&mut self.count).max(1);
+        for action in actions {
+            self.run(action, count);
+            self.carry_out();
+        }
+    }
+
+    /// Runs one action; those of a place one is not in are ignored.
+    pub(super) fn run(&mut self, action: Action, count: usize) {
+        let shared = &mut self.shared;
+        if let Some(top) = self.overlays.last_mut() {
+            let flow = match action {
+                Action::Overlay(act) => top.act(act, shared),
+                Action::Nav(nav) => {
+                    top.navigate(nav, count);
+                    Flow::Stay
+                }
+                Action::App(Act::Back | Act::Help) => Flow::Close,
+                Action::App(Act::Quit | Act::Suspend | Act::Redraw | Act::CancelJob) => {
+                    self.run_app(action);
+                    Flow::Stay
+                }
+                _ => Flow::Stay,
+            };
+            if flow == Flow::Close {
+                self.overlays.pop();
+            }
+            return;
+        }
+        match (action, self.tab) {
+            (Action::App(_), _) => self.run_app(action),
+            (Action::Nav(nav), _) => self.navigate(nav, count),
+            (Action::Corpus(act), Tab::Corpus) => self.corpus.act(act, shared),
+            (Action::Errors(act), Tab::Errors) => self.errors.act(act, shared),
+            (Action::Sentence(act), Tab::Sentence) => self.sentence.act(act, shared),
+            (Action::Span(act), Tab::Sentence) => self.sentence.span_act(act, shared),
+            _ => {
+                let entry = action.entry();
+                let place = entry.context.about().to_lowercase();
+                shared.warn(format!("`{}` works {place} only", entry.label()));
+            }
+        }
+    }
+
+    fn navigate(&mut self, nav: super::action::Nav, count: usize) {
+        match (self.overlays.last_mut(), self.tab) {
+            (Some(top), _) => top.navigate(nav, count),
+            (None, Tab::Corpus) => self.corpus.navigate(nav, count),
+            (None, Tab::Errors) => self.errors.navigate(nav, count),
+            (None, Tab::Sentence) => self.sentence.navigate(nav, count),
+        }
+    }
+
+    fn run_app(&mut self, action: Action) {
+        let Action::App(action) = action else { return };
+        match action {
+            Act::Help => {
+                let help = Help::new(self.contexts(), &self.shared.keymap);
+                self.overlays.push(Overlay::Help(help));
+            }
+            Act::Palette => self.overlays.push(Overlay::Picker(Picker::palette(&self.shared.keymap))),
+            Act::Search => {
+                self.tab = Tab::Corpus;
+                self.corpus.edit_query();
+            }
+            Act::Back => self.back(),
+            Act::Undo => self.undo(Request::Undo),
+            Act::Redo => self.undo(Request::Redo),
+            Act::NextTab => self.step_tab(1),
+            Act::PreviousTab => self.step_tab(2),
+            Act::GoCorpus => self.tab = Tab::Corpus,
+            Act::GoErrors => self.tab = Tab::Errors,
+            Act::PredictAll => {
+                let n = grouped(self.shared.info.n_sentences as u64);
+                let lines = vec![
+                    format!("Predict all {n} sentences with the current model?"),
+                    "It runs in the background and can be stopped; what is predicted stays.".to_owned(),
+                ];
+                self.overlays.push(Overlay::Confirm(Confirm::new(lines, "predict", Purpose::PredictAll)));
+            }
+            Act::FineTune => self.overlays.push(Overlay::FineTune(FineTune::default())),
+            Act::Export => self.overlays.push(Overlay::Export(Export::default())),
+            Act::Messages => self.overlays.push(Overlay::Log(Log::default())),
+            Act::CancelJob => self.cancel_job(),
+            Act::Redraw => self.shared.effects.push(Effect::Redraw),
+            Act::Suspend => self.shared.effects.push(Effect::Suspend),
+            Act::Quit => self.quit(),
+        }
+    }
+
+    fn undo(&mut self, request: Request) {
+        self.shared.undoing += 1;
+        self.shared.send(request);
+    }
+
+    fn step_tab(&mut self, by: usize) {
+        let tabs = [Tab::Corpus, Tab::Errors, Tab::Sentence];
+        let n = if self.sentence.id.is_some() { 3 } else { 2 };
+        let at = tabs.iter().position(|t| *t == self.tab).unwrap_or(0);
+        self.tab = tabs[(at + if by == 1 { 1 } else { n - 1 }) % n];
+    }
+
+    fn cancel_job(&mut self) {
+        let job = self.shared.jobs.iter_mut().find(|j| !j.cancelling);
+        match job.map(|job| {
+            job.cancelling = true;
+            job.kind
+        }) {
+            Some(job) => self.shared.send(Request::Cancel { job }),
+            None => self.shared.warn("no job is running"),
+        }
+    }
+
+    /// One step out: a mode, a panel, the sentence; at last, after a question, the program.
+    fn back(&mut self) {
+        let stepped = match self.tab {
+            Tab::Corpus => self.corpus.back(),
+            Tab::Errors => false,
+            Tab::Sentence => self.sentence.back(),
+        };
+        if stepped {
+            return;
+        }
+        if self.tab != Tab::Corpus {
+            self.tab = Tab::Corpus;
+            return;
+        }
+        let saved = self.shared.unfinished().unwrap_or_else(|| "Every edit is saved.".to_owned());
+        let lines = vec!["Leave redress?".to_owned(), saved];
+        self.overlays.push(Overlay::Confirm(Confirm::new(lines, "leave", Purpose::Quit)));
+    }
+
+    /// Leaves at once when nothing is under way; asks otherwise, and takes a second request for an answer.
+    fn quit(&mut self) {
+        let asked = matches!(self.overlays.last(), Some(Overlay::Confirm(_)));
+        match self.shared.unfinished() {
+            Some(what) if !asked => {
+                let lines = vec![format!("Leave now? {what}.")];
+                self.overlays.push(Overlay::Confirm(Confirm::new(lines, "leave", Purpose::Quit)));
+            }
+            _ => self.shared.effects.push(Effect::Quit),
+        }
+    }
+
+    /// Carries out what views asked for, until nothing is left.
+    pub(super) fn carry_out(&mut self) {
+        while !self.shared.intents.is_empty() {
+            for intent in std::mem::take(&mut self.shared.intents) {
+                self.carry_out_one(intent);
+            }
+        }
+        if let Some(row) = self.opening
+            && let Some(id) = self.corpus.pages.get(row).map(|r| r.id)
+        {
+            self.opening = None;
+            self.corpus.list.cursor = row;
+            self.sentence.open(id, row, &self.shared);
+            self.tab = Tab::Sentence;
+        }
+    }
+
+    fn carry_out_one(&mut self, intent: Intent) {
+        let shared = &mut self.shared;
+        match intent {
+            Intent::OpenRow(row) if row >= self.corpus.pages.total => {
+                shared.warn("this was the last sentence of the list");
+            }
+            Intent::OpenRow(row) => {
+                self.corpus.list.cursor = row;
+                self.opening = Some(row);
+            }
+            Intent::Filter(query) => {
+                self.tab = Tab::Corpus;
+                self.corpus.panel = Default::default();
+                self.corpus.search(&query, shared);
+            }
+            Intent::Push(overlay) => self.overlays.push(overlay),
+            Intent::Picked(_, Choice::Action(action)) => self.run(action, 1),
+            Intent::Picked(purpose, choice) => self.sentence.on_picked(purpose, choice, shared),
+            Intent::Typed(Purpose::Note, text) => self.sentence.on_note(text, shared),
+            Intent::Confirmed(Purpose::Quit) => shared.effects.push(Effect::Quit),
+            Intent::Confirmed(Purpose::PredictAll) => shared.send(Request::Predict { ids: Vec::new() }),
+            Intent::Typed(..) | Intent::Confirmed(_) => {}
+        }
+    }
+
+    /// Asks the engine for what is in sight and not here.
+    pub(super) fn fetch(&mut self) {
+        if !self.shared.opened {
+            return;
+        }
+        if self.tab == Tab::Corpus {
+            self.corpus.refresh_if_dirty();
+        }
+        self.corpus.fetch(&mut self.shared);
+        match self.tab {
+            Tab::Corpus => {}
+            Tab::Errors => self.errors.fetch(&mut self.shared),
+            Tab::Sentence => {
+                let id_at = |row: Option<usize>| self.corpus.pages.get(row?).map(|r| r.id);
+                let row = self.sentence.row;
+                let neighbours = [id_at(row.checked_add(1)), id_at(row.checked_sub(1))];
+                self.sentence.fetch(neighbours, &mut self.shared);
+            }
+        }
+    }
+
+    pub(super) fn on_reply(&mut self, reply: Reply) {
+        let shared = &mut self.shared;
+        match reply {
+            Reply::Opened(info) => {
+                let first = !shared.opened;
+                (shared.info, shared.opened) = (info, true);
+                if shared.frequent.is_empty() {
+                    shared.frequent = shared.info.schema.relation_ids().collect();
+                }
+                if first {
+                    let query = std::mem::take(&mut self.first_query);
+                    self.corpus.search(&query, shared);
+                } else {
+                    self.everything_changed();
+                }
+            }
+            Reply::ModelChanged(info) => {
+                shared.good(format!("the current model is now {}", info.model));
+                shared.info = info;
+                self.everything_changed();
+            }
+            Reply::Page(page) => self.corpus.on_page(page, shared),
+            Reply::BadQuery { ticket, column, message } => self.corpus.on_bad_query(ticket, column, message),
+            Reply::Detail(detail) => self.sentence.on_detail(*detail, shared),
+            Reply::Explanation(explanation) => self.sentence.on_explanation(*explanation),
+            Reply::Errors { ticket, protocol, rows } => self.errors.on_errors(ticket, protocol, rows),
+            Reply::Saved { correction, detail } => {
+                let edit = match &correction.change {
+                    crate::domain::annotation::Change::Edit(edit) => Some(edit),
+                    crate::domain::annotation::Change::Undo(_) => None,
+                };
+                shared.settle(correction.sentence, edit);
+                shared.n_saved += 1;
+                self.corpus.on_saved(&detail);
+                self.errors.mark_dirty();
+                let last_ticket = shared.last_ticket();
+                self.sentence.on_saved(*detail, last_ticket, shared);
+            }
+            Reply::EditRefused { id, reason } => {
+                shared.settle(id, None);
+                shared.error(format!("not saved: {reason}"));
+                self.sentence.refresh(shared);
+            }
+            Reply::Undone { what, ids } => {
+                shared.undoing = shared.undoing.saturating_sub(1);
+                shared.good(what);
+                if !ids.is_empty() {
+                    self.sentence.mark_stale(&ids);
+                    self.corpus.mark_dirty();
+                    self.errors.mark_dirty();
+                }
+            }
+            Reply::Job(event) => self.on_job(event),
+            Reply::ModelReady { report } => {
+                shared.report = Some(report);
+                shared.good("a fine-tuned model waits; F compares it with the current one");
+            }
+            Reply::Exported { path, sentences, warnings } => {
+                for warning in &warnings {
+                    shared.warn(format!("export: {warning}"));
+                }
+                shared.good(format!("exported {} to {}", counted(sentences, "sentence"), path.display()));
+                if !warnings.is_empty() {
+                    self.overlays.push(Overlay::Log(Log::default()));
+                }
+            }
+            Reply::Failed { what } => {
+                shared.undoing = 0;
+                shared.error(what);
+            }
+        }
+    }
+
+    fn on_job(&mut self, event: JobEvent) {
+        let changes_data = match &event {
+            JobEvent::Finished { job, .. } | JobEvent::Cancelled { job } => {
+                matches!(job, JobKind::Predict | JobKind::Index)
+            }
+            _ => false,
+        };
+        self.shared.on_job(event);
+        if changes_data {
+            self.everything_changed();
+        }
+    }
+
+    fn everything_changed(&mut self) {
+        self.corpus.mark_dirty();
+        self.errors.mark_dirty();
+        self.sentence.mark_stale(&[]);
+        self.sentence.refresh(&self.shared);
+    }
+}

@@ -1,0 +1,328 @@
+//! The list of sentences with its query and the relations beside it.
+//!
+//! Query, position and marked range stay as they are while a sentence is open. Rows come by page ([`super::pages`]);
+//! the newest query wins.
+
+use super::pages::{PAGE, Pages};
+use crate::domain::{RelationId, SentenceId};
+use crate::tui::action::{Action, App, Corpus, Nav};
+use crate::tui::keymap::Key;
+use crate::tui::queries;
+use crate::tui::state::{Intent, Shared};
+use crate::tui::widget::input::Input;
+use crate::tui::widget::scroll::Scroll;
+use crate::workspace::messages::{Detail, ListRow, Page, RelationCounts, Request, Ticket};
+use crossterm::event::KeyCode;
+use ratatui::layout::Rect;
+
+/// What the list asks for next is a bad query away from this many sentences at most: `p` on a range.
+const MAX_RANGE: usize = 10_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Panel {
+    #[default]
+    Sentences,
+    Relations,
+}
+
+/// A query that does not parse.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BadQuery {
+    /// 0-based, in characters.
+    pub column: usize,
+    pub message: String,
+}
+
+#[derive(Default)]
+pub struct CorpusView {
+    /// The query that the rows answer.
+    pub query: String,
+    /// The query being typed.
+    pub editing: Option<Input>,
+    pub bad: Option<BadQuery>,
+    query_ticket: Ticket,
+    pub pages: Pages,
+    pub list: Scroll,
+    pub panel: Panel,
+    /// Counts over the matching sentences, most frequent first.
+    pub relations: Vec<RelationCounts>,
+    pub relation_list: Scroll,
+    pub range_start: Option<usize>,
+    pub areas: Areas,
+    dirty: bool,
+}
+
+/// Where the parts are drawn, for drawing and for the mouse.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Areas {
+    pub query: Rect,
+    pub relations: Rect,
+    pub sentences: Rect,
+}
+
+impl CorpusView {
+    pub fn hints(&self) -> Vec<Action> {
+        let c = |a| Action::Corpus(a);
+        let mut hints = vec![c(Corpus::Open), Action::App(App::Search)];
+        if !self.query.is_empty() {
+            hints.push(c(Corpus::ClearQuery));
+        }
+        hints.push(c(Corpus::SwitchPanel));
+        if self.panel == Panel::Sentences {
+            hints.extend([c(Corpus::NextDisagreement), c(Corpus::Predict), c(Corpus::Range)]);
+        }
+        hints.extend([Action::App(App::NextTab), Action::App(App::Undo)]);
+        hints
+    }
+
+    /// Starts a new search. The old rows go: they answer another question.
+    pub fn search(&mut self, query: &str, shared: &mut Shared) {
+        self.query = query.trim().to_owned();
+        self.bad = None;
+        self.dirty = false;
+        self.range_start = None;
+        self.list = Scroll::default();
+        self.query_ticket = shared.next_ticket();
+        self.pages.restart(self.query_ticket);
+        self.ask(0, self.query_ticket, shared);
+    }
+
+    fn ask(&mut self, offset: usize, ticket: Ticket, shared: &mut Shared) {
+        self.pages.asked(ticket, offset);
+        shared.send(Request::Search {
+            ticket,
+            query: self.query.clone(),
+            offset,
+            limit: PAGE,
+        });
+    }
+
+    /// Asks for the rows that are in sight, or next to it, and not here.
+    pub fn fetch(&mut self, shared: &mut Shared) {
+        if !shared.opened || self.bad.is_some() {
+            return;
+        }
+        let height = self.areas.sentences.height.max(1) as usize;
+        // The cursor too: while a sentence is open its neighbours are needed, wherever the list was left.
+        let from = self.list.top.min(self.list.cursor.saturating_sub(1));
+        let to = (self.list.top + height).max(self.list.cursor + 2);
+        if let Some(offset) = self.pages.wanted(from..to) {
+            let ticket = shared.next_ticket();
+            self.ask(offset, ticket, shared);
+        }
+    }
+
+    /// Rows and counts may have changed; they are asked for again when the list is next in sight.
+    pub fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    pub fn refresh_if_dirty(&mut self) {
+        if std::mem::take(&mut self.dirty) {
+            self.pages.invalidate();
+        }
+    }
+
+    pub fn on_page(&mut self, page: Page, shared: &mut Shared) {
+        let under_cursor = self.pages.get(self.list.cursor).map(|r| r.id);
+        if !self.pages.take(&page, self.list.cursor) {
+            return;
+        }
+        // An edit may have moved the sentence in the list: the cursor follows the sentence, not the number.
+        if let Some(at) = under_cursor.and_then(|id| self.pages.position(id)) {
+            self.list.cursor = at;
+        }
+        let selected = self.selected_relation();
+        self.relations = page.relations;
+        self.relations.retain(|r| r.relation.index() < shared.info.schema.n_relations());
+        self.relations
+            .sort_by_key(|r| (std::cmp::Reverse(r.gold.max(r.predicted)), r.relation));
+        if let Some(at) = selected.and_then(|id| self.relations.iter().position(|r| r.relation == id)) {
+            self.relation_list.cursor = at;
+        }
+        if shared.frequent.is_empty() || self.query.is_empty() {
+            shared.frequent = self.relations.iter().map(|r| r.relation).collect();
+        }
+    }
+
+    pub fn on_bad_query(&mut self, ticket: Ticket, column: usize, message: String) {
+        if ticket >= self.query_ticket {
+            self.bad = Some(BadQuery { column, message });
+            self.pages.refused();
+            self.editing = Some(Input::new(&self.query));
+        }
+    }
+
+    /// An edit reached the disk: the sentence's row says so at once, the counts when the list is next in sight.
+    pub fn on_saved(&mut self, detail: &Detail) {
+        self.mark_dirty();
+        let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
+        for row in self.pages.rows_mut().filter(|r| r.id == detail.sentence.id) {
+            row.state = detail.state;
+            row.predicted = detail.prediction.is_some();
+            row.n_gold = count(detail.rows.iter().filter(|r| r.stands).count());
+            row.n_predicted = count(detail.rows.iter().filter(|r| r.predicted).count());
+            let differs = |o| o != crate::domain::Outcome::Correct;
+            row.n_disagreements =
+                count(detail.rows.iter().filter(|r| r.outcome.is_some_and(differs)).count());
+        }
+    }
+
+    pub fn selected_relation(&self) -> Option<RelationId> {
+        self.relations.get(self.relation_list.cursor).map(|r| r.relation)
+    }
+
+    pub fn row(&self) -> Option<&ListRow> {
+        self.pages.get(self.list.cursor)
+    }
+
+    /// Rows marked by `v`, both ends included; the row under the cursor without a mark.
+    pub fn range(&self) -> std::ops::RangeInclusive<usize> {
+        let start = self.range_start.unwrap_or(self.list.cursor);
+        start.min(self.list.cursor)..=start.max(self.list.cursor)
+    }
+
+    pub fn act(&mut self, action: Corpus, shared: &mut Shared) {
+        match action {
+            Corpus::Open if self.panel == Panel::Relations => self.filter_by_selected(shared),
+            Corpus::Open => {
+                if self.row().is_some() {
+                    shared.intents.push(Intent::OpenRow(self.list.cursor));
+                }
+            }
+            Corpus::SwitchPanel => {
+                self.panel = match self.panel {
+                    Panel::Sentences => Panel::Relations,
+                    Panel::Relations => Panel::Sentences,
+                }
+            }
+            Corpus::Relations => self.panel = Panel::Relations,
+            Corpus::Sentences => self.panel = Panel::Sentences,
+            Corpus::NextDisagreement => self.jump((self.list.cursor + 1)..self.pages.total, shared),
+            Corpus::PreviousDisagreement => self.jump((0..self.list.cursor).rev(), shared),
+            Corpus::Range => {
+                self.range_start = match self.range_start {
+                    None => Some(self.list.cursor),
+                    Some(_) => None,
+                }
+            }
+            Corpus::Predict => self.predict(shared),
+            Corpus::ClearQuery => {
+                if !self.query.is_empty() {
+                    self.search("", shared);
+                }
+            }
+        }
+    }
+
+    pub fn navigate(&mut self, nav: Nav, count: usize) {
+        match self.panel {
+            Panel::Sentences => self.list.act(nav, self.pages.total, count),
+            Panel::Relations => self.relation_list.act(nav, self.relations.len(), count),
+        }
+    }
+
+    fn filter_by_selected(&mut self, shared: &mut Shared) {
+        if let Some(relation) = self.selected_relation() {
+            let term = queries::by_relation(shared.relation(relation));
+            let query = queries::toggled(&self.query, &term);
+            self.search(&query, shared);
+        }
+    }
+
+    /// To the first row of `rows` in which model and labels disagree, as far as rows are here.
+    fn jump(&mut self, mut rows: impl Iterator<Item = usize>, shared: &mut Shared) {
+        let mut gap = false;
+        let found = rows.find(|i| match self.pages.get(*i) {
+            Some(row) => row.n_disagreements > 0,
+            None => {
+                gap = true;
+                true
+            }
+        });
+        match found {
+            Some(row) => self.list.cursor = row,
+            None => shared.warn("no further sentence in which model and labels disagree"),
+        }
+        if gap {
+            shared.warn("no disagreement in the rows seen so far; here are the next ones");
+        }
+    }
+
+    fn predict(&mut self, shared: &mut Shared) {
+        let range = self.range();
+        let wanted = range.end() - range.start() + 1;
+        let ids: Vec<SentenceId> = range.take(MAX_RANGE).filter_map(|i| self.pages.get(i)).map(|r| r.id).collect();
+        if ids.is_empty() {
+            return shared.warn("no sentence here to predict");
+        }
+        if ids.len() < wanted {
+            shared.warn(format!("{} of {wanted} sentences of the range are loaded; predicting those", ids.len()));
+        }
+        self.range_start = None;
+        shared.send(Request::Predict { ids });
+    }
+
+    /// Starts typing a query, on top of the one that stands.
+    pub fn edit_query(&mut self) {
+        self.panel = Panel::Sentences;
+        self.editing = Some(Input::new(&self.query));
+    }
+
+    /// A key while the query is typed.
+    pub fn query_key(&mut self, key: Key, shared: &mut Shared) {
+        let Some(input) = &mut self.editing else { return };
+        match key.0 {
+            KeyCode::Enter => {
+                let query = input.text().to_owned();
+                self.editing = None;
+                self.search(&query, shared);
+            }
+            KeyCode::Esc => {
+                self.editing = None;
+                // The list still shows what the last good query found; a bad one showed nothing.
+                if self.bad.take().is_some() {
+                    self.search("", shared);
+                }
+            }
+            _ => {
+                input.key(key);
+                if self.bad.as_ref().is_some_and(|_| input.text() != self.query) {
+                    self.bad = None;
+                }
+            }
+        }
+    }
+
+    /// Steps back once: ends a range, leaves the relations. Whether there was something to leave.
+    pub fn back(&mut self) -> bool {
+        if self.range_start.take().is_some() {
+            return true;
+        }
+        let was = std::mem::take(&mut self.panel);
+        was == Panel::Relations
+    }
+
+    /// Moves the cursor for a click; a click on the row under the cursor opens it, one on a relation filters by it.
+    pub fn click(&mut self, x: u16, y: u16, shared: &mut Shared) {
+        let at = (x, y).into();
+        if self.areas.query.contains(at) {
+            self.edit_query();
+        } else if self.areas.sentences.contains(at) {
+            self.panel = Panel::Sentences;
+            let row = self.list.top + (y - self.areas.sentences.y) as usize;
+            let again = row == self.list.cursor;
+            self.list.cursor = row.min(self.pages.total.saturating_sub(1));
+            if again {
+                self.act(Corpus::Open, shared);
+            }
+        } else if self.areas.relations.contains(at) {
+            self.panel = Panel::Relations;
+            let row = self.relation_list.top + (y - self.areas.relations.y) as usize;
+            if row < self.relations.len() {
+                self.relation_list.cursor = row;
+                self.filter_by_selected(shared);
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What keys change in a sentence: judging, relabelling, adding with two jumps, moving edges, notes and flags.
+
+use super::SentenceView;
+use crate::domain::{Edit, ErrorTag, RelationId, TokenSpan, Triple, Verdict};
+use crate::tui::action::{Sentence, Span};
+use crate::tui::effect::Effect;
+use crate::tui::jump::{MAX_LABELS, labels};
+use crate::tui::keymap::Key;
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::line::LineEditor;
+use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
+use crate::tui::state::{Intent, Shared};
+use crate::workspace::messages::Request;
+use crossterm::event::{KeyCode, KeyModifiers};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Mode {
+    #[default]
+    Browse,
+    Jump(Jump),
+    Span(SpanMove),
+}
+
+/// What a jump is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Goal {
+    Head,
+    Tail { head: TokenSpan },
+    MoveSpan,
+    Type,
+    AddEntity,
+    RemoveEntity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Targets {
+    Entities,
+    /// Words, of which the first was chosen or not.
+    Words { first: Option<usize> },
+}
+
+/// Choosing a place by its letters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jump {
+    pub goal: Goal,
+    pub targets: Targets,
+    /// (label, span).
+    pub labels: Vec<(String, TokenSpan)>,
+    pub typed: String,
+}
+
+impl Jump {
+    pub fn prompt(&self) -> String {
+        let what = match self.goal {
+            Goal::Head => "head of the new triple",
+            Goal::Tail { .. } => "tail of the new triple",
+            Goal::MoveSpan => "entity whose edges move",
+            Goal::Type => "entity whose type to set",
+            Goal::AddEntity => "new entity",
+            Goal::RemoveEntity => "entity to remove",
+        };
+        let how = match self.targets {
+            Targets::Entities => "its letter; tab for any words, esc back",
+            Targets::Words { first: None } => "letters of its first word; esc back",
+            Targets::Words { first: Some(_) } => "letters of its last word; esc back",
+        };
+        format!("{what}: type {how}")
+    }
+}
+
+/// An entity whose edges are being moved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpanMove {
+    pub from: TokenSpan,
+    pub to: TokenSpan,
+}
+
+impl SentenceView {
+    pub fn act(&mut self, action: Sentence, shared: &mut Shared) {
+        use Sentence as S;
+        match action {
+            S::Accept => self.judge(Some(Verdict::Accept), shared),
+            S::Reject => self.judge(Some(Verdict::Reject), shared),
+            S::Unsure => self.judge(Some(Verdict::Unsure), shared),
+            S::Clear => self.judge(None, shared),
+            S::Done => {
+                if !self.draft.done {
+                    self.edit(Edit::Done { done: true }, shared);
+                }
+                shared.intents.push(Intent::OpenRow(self.row + 1));
+            }
+            S::ToggleDone => self.edit(Edit::Done { done: !self.draft.done }, shared),
+            S::Next => shared.intents.push(Intent::OpenRow(self.row + 1)),
+            S::Previous => match self.row.checked_sub(1) {
+                Some(row) => shared.intents.push(Intent::OpenRow(row)),
+                None => shared.warn("this is the first sentence of the list"),
+            },
+            S::Add => self.jump(Goal::Head, shared),
+            S::Change => self.pick_relation(shared),
+            S::Relation1 => self.relabel_to(0, shared),
+            S::Relation2 => self.relabel_to(1, shared),
+            S::Relation3 => self.relabel_to(2, shared),
+            S::Relation4 => self.relabel_to(3, shared),
+            S::Relation5 => self.relabel_to(4, shared),
+            S::Relation6 => self.relabel_to(5, shared),
+            S::Relation7 => self.relabel_to(6, shared),
+            S::Relation8 => self.relabel_to(7, shared),
+            S::Relation9 => self.relabel_to(8, shared),
+            S::Reverse => {
+                if let Some(triple) = self.triple_or_warn(shared) {
+                    self.follow = Some(triple.reversed());
+                    self.edit(Edit::Reverse { triple }, shared);
+                }
+            }
+            S::MoveSpan => self.jump(Goal::MoveSpan, shared),
+            S::Type => self.jump(Goal::Type, shared),
+            S::AddEntity => self.jump(Goal::AddEntity, shared),
+            S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
+            S::Flag => self.pick_flag(shared),
+            S::WriteNote => {
+                let note = LineEditor::new("note on this sentence", &self.draft.note, Purpose::Note);
+                shared.intents.push(Intent::Push(Overlay::Line(note)));
+            }
+            S::Predict => {
+                if let Some(id) = self.id {
+                    shared.send(Request::Predict { ids: vec![id] });
+                }
+            }
+            S::NextPane => (self.pane, self.pane_top) = (self.pane.step(1), 0),
+            S::PreviousPane => (self.pane, self.pane_top) = (self.pane.step(3), 0),
+            S::Zoom => self.zoomed = !self.zoomed,
+            S::Yank => {
+                if let Some(text) = self.detail().map(|d| d.sentence.text.clone()) {
+                    shared.effects.push(Effect::Copy(text));
+                    shared.good("copied the sentence");
+                }
+            }
+        }
+    }
+
+    /// Checks an edit against the draft and sends it; what the draft refuses is not sent.
+    fn edit(&mut self, edit: Edit, shared: &mut Shared) {
+        let Some(id) = self.detail().map(|d| d.sentence.id) else {
+            return shared.warn("the sentence is still being opened");
+        };
+        match self.draft.apply(&edit) {
+            Ok(_) => {
+                shared.edit(id, edit);
+                self.refresh(shared);
+            }
+            Err(error) => shared.warn(error.to_string()),
+        }
+    }
+
+    fn triple_or_warn(&self, shared: &mut Shared) -> Option<Triple> {
+        let triple = self.focused().map(|s| s.row.triple);
+        if triple.is_none() {
+            shared.warn("no triple here; A adds one");
+        }
+        triple
+    }
+
+    fn judge(&mut self, verdict: Option<Verdict>, shared: &mut Shared) {
+        if let Some(triple) = self.triple_or_warn(shared) {
+            self.edit(Edit::Judge { triple, verdict }, shared);
+        }
+    }
+
+    fn relabel_to(&mut self, number: usize, shared: &mut Shared) {
+        match shared.numbered().get(number).copied() {
+            Some(relation) => self.relabel(relation, shared),
+            None => shared.warn("no relation has this number"),
+        }
+    }
+
+    fn relabel(&mut self, relation: RelationId, shared: &mut Shared) {
+        if let Some(triple) = self.triple_or_warn(shared) {
+            self.follow = Some(Triple { relation, ..triple });
+            self.edit(Edit::Relabel { triple, relation }, shared);
+        }
+    }
+
+    fn relation_items(&self, head: TokenSpan, tail: TokenSpan, shared: &Shared) -> Vec<Item> {
+        let relations = self.likely(head, tail, shared).into_iter();
+        relations
+            .map(|relation| Item {
+                text: shared.relation(relation).to_owned(),
+                detail: shared.info.schema.relations().get(relation.index()).map_or(String::new(), |r| {
+                    if r.name == r.short { String::new() } else { r.name.clone() }
+                }),
+                number: shared.numbered().iter().position(|r| *r == relation).map(|i| i + 1),
+                choice: Choice::Relation(relation),
+            })
+            .collect()
+    }
+
+    fn pick_relation(&mut self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else { return };
+        let items = self.relation_items(triple.head, triple.tail, shared);
+        let title = format!("change {} to", shared.relation(triple.relation));
+        let picker = Picker::new(&title, items, Purpose::Relabel(triple));
+        shared.intents.push(Intent::Push(Overlay::Picker(picker)));
+    }
+
+    fn pick_flag(&mut self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else { return };
+        let set = self.focused().map(|s| s.row.tags.clone()).unwrap_or_default();
+        let items = ErrorTag::ALL.iter().enumerate().map(|(i, tag)| Item {
+            text: tag.name().to_owned(),
+            detail: if set.contains(tag) { format!("set; choose to clear. {}", tag_words(*tag)) } else { tag_words(*tag).to_owned() },
+            number: Some(i + 1),
+            choice: Choice::Tag(*tag),
+        });
+        let picker = Picker::new("what is wrong with it", items.collect(), Purpose::Flag(triple));
+        shared.intents.push(Intent::Push(Overlay::Picker(picker)));
+    }
+
+    fn pick_type(&mut self, title: &str, purpose: Purpose, shared: &mut Shared) {
+        let schema = &shared.info.schema;
+        let none = Item {
+            text: "(no type)".to_owned(),
+            detail: String::new(),
+            number: None,
+            choice: Choice::Type(None),
+        };
+        let types = schema.entity_types().iter().enumerate().map(|(i, name)| Item {
+            text: name.clone(),
+            detail: String::new(),
+            number: (i < 9).then_some(i + 1),
+            choice: Choice::Type(Some(crate::domain::EntityTypeId(i as u16))),
+        });
+        let items = types.chain([none]).collect();
+        shared.intents.push(Intent::Push(Overlay::Picker(Picker::new(title, items, purpose))));
+    }
+
+    /// Carries out what was chosen in a picker.
+    pub fn on_picked(&mut self, purpose: Purpose, choice: Choice, shared: &mut Shared) {
+        match (purpose, choice) {
+            (Purpose::Relabel(triple), Choice::Relation(relation)) => {
+                self.follow = Some(Triple { relation, ..triple });
+                self.edit(Edit::Relabel { triple, relation }, shared);
+            }
+            (Purpose::AddTriple { head, tail }, Choice::Relation(relation)) => {
+                let triple = Triple { head, relation, tail };
+                self.follow = Some(triple);
+                self.edit(Edit::Add { triple }, shared);
+            }
+            (Purpose::Flag(triple), Choice::Tag(tag)) => self.flag(triple, tag, shared),
+            (Purpose::SetType(span), Choice::Type(kind)) => self.edit(Edit::SetType { span, kind }, shared),
+            (Purpose::AddEntity(span), Choice::Type(kind)) => self.edit(Edit::AddEntity { span, kind }, shared),
+            _ => {}
+        }
+    }
+
+    fn flag(&mut self, triple: Triple, tag: ErrorTag, shared: &mut Shared) {
+        let here = self.shown.iter().find(|s| s.row.triple == triple);
+        let set = !here.is_some_and(|s| s.row.tags.contains(&tag));
+        // A tag belongs to a judged or labelled triple; of a mere prediction it says that it is wrong.
+        if set && self.draft.find(triple).is_none() {
+            self.edit(Edit::Judge { triple, verdict: Some(Verdict::Reject) }, shared);
+        }
+        self.edit(Edit::Tag { triple, tag, set }, shared);
+    }
+
+    pub fn on_note(&mut self, text: String, shared: &mut Shared) {
+        if text != self.draft.note {
+            self.edit(Edit::Note { text }, shared);
+        }
+    }
+
+    fn jump(&mut self, goal: Goal, shared: &mut Shared) {
+        if self.detail().is_none() {
+            return shared.warn("the sentence is still being opened");
+        }
+        let words = goal == Goal::AddEntity || self.entities().is_empty();
+        if words && matches!(goal, Goal::MoveSpan | Goal::Type | Goal::RemoveEntity) {
+            return shared.warn("no entity here; e adds one");
+        }
+        let targets = if words { Targets::Words { first: None } } else { Targets::Entities };
+        self.start_jump(Jump { goal, targets, labels: self.labelled(targets), typed: String::new() });
+    }
+
+    /// The places that get labels: entities, or the words in sight.
+    fn labelled(&self, targets: Targets) -> Vec<(String, TokenSpan)> {
+        let spans: Vec<TokenSpan> = match targets {
+            Targets::Entities => self.entities().iter().map(|e| e.span).take(MAX_LABELS).collect(),
+            Targets::Words { .. } => self.words_in_sight().filter_map(|i| TokenSpan::new(i, i + 1)).take(MAX_LABELS).collect(),
+        };
+        labels(spans.len()).into_iter().zip(spans).collect()
+    }
+
+    /// A key while jump labels are shown.
+    pub fn jump_key(&mut self, key: Key, shared: &mut Shared) {
+        let Mode::Jump(jump) = &mut self.mode else { return };
+        match key {
+            Key(KeyCode::Esc, _) => self.mode = Mode::Browse,
+            Key(KeyCode::Backspace, _) => {
+                jump.typed.pop();
+            }
+            Key(KeyCode::Tab, _) => {
+                let targets = match jump.targets {
+                    Targets::Entities => Targets::Words { first: None },
+                    Targets::Words { .. } => Targets::Entities,
+                };
+                let goal = jump.goal;
+                let words_allowed = matches!(goal, Goal::Head | Goal::Tail { .. });
+                if words_allowed && !(targets == Targets::Entities && self.entities().is_empty()) {
+                    self.start_jump(Jump { goal, targets, labels: self.labelled(targets), typed: String::new() });
+                }
+            }
+            Key(KeyCode::Char(c), KeyModifiers::NONE) => {
+                jump.typed.push(c);
+                let typed = jump.typed.clone();
+                let chosen = jump.labels.iter().find(|(label, _)| *label == typed).map(|(_, span)| *span);
+                let hopeful = jump.labels.iter().any(|(label, _)| label.starts_with(&typed));
+                if let Some(span) = chosen {
+                    self.jumped(span, shared);
+                } else if !hopeful {
+                    jump.typed.clear();
+                    shared.warn(format!("no place has the letter `{c}`; esc leaves"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn jumped(&mut self, span: TokenSpan, shared: &mut Shared) {
+        let Mode::Jump(jump) = &self.mode else { return };
+        let goal = jump.goal;
+        let span = match jump.targets {
+            Targets::Entities => span,
+            Targets::Words { first: None } => {
+                let targets = Targets::Words { first: Some(span.start()) };
+                let (labels, typed) = (jump.labels.clone(), String::new());
+                return self.start_jump(Jump { goal, targets, labels, typed });
+            }
+            Targets::Words { first: Some(first) } => {
+                let (from, to) = (first.min(span.start()), first.max(span.start()));
+                TokenSpan::new(from, to + 1).unwrap_or(span)
+            }
+        };
+        self.mode = Mode::Browse;
+        match goal {
+            Goal::Head => self.jump(Goal::Tail { head: span }, shared),
+            Goal::Tail { head } if head == span => {
+                shared.warn("head and tail are the same span");
+                self.jump(goal, shared);
+            }
+            Goal::Tail { head } => {
+                let items = self.relation_items(head, span, shared);
+                let picker = Picker::new("relation of the new triple", items, Purpose::AddTriple { head, tail: span });
+                shared.intents.push(Intent::Push(Overlay::Picker(picker)));
+            }
+            Goal::MoveSpan => self.mode = Mode::Span(SpanMove { from: span, to: span }),
+            Goal::Type => self.pick_type("type of the entity", Purpose::SetType(span), shared),
+            Goal::AddEntity if self.draft.entity(span).is_some() => shared.warn("there is an entity at this span already"),
+            Goal::AddEntity => self.pick_type("type of the new entity", Purpose::AddEntity(span), shared),
+            Goal::RemoveEntity => self.edit(Edit::RemoveEntity { span }, shared),
+        }
+    }
+
+    /// A key while edges are moved.
+    pub fn span_act(&mut self, action: Span, shared: &mut Shared) {
+        let Mode::Span(SpanMove { from, to }) = &mut self.mode else { return };
+        let (start, end) = match action {
+            Span::LeftEdgeLeft => (to.start().saturating_sub(1), to.end()),
+            Span::LeftEdgeRight => (to.start() + 1, to.end()),
+            Span::RightEdgeLeft => (to.start(), to.end() - 1),
+            Span::RightEdgeRight => (to.start(), to.end() + 1),
+            Span::Apply => {
+                let (from, to) = (*from, *to);
+                self.mode = Mode::Browse;
+                if from != to {
+                    self.edit(Edit::MoveSpan { from, to }, shared);
+                }
+                return;
+            }
+        };
+        match TokenSpan::new(start, end).filter(|s| s.end() <= self.draft.n_tokens) {
+            Some(span) => *to = span,
+            None => shared.warn("the edge cannot go further"),
+        }
+    }
+}
+
+fn tag_words(tag: ErrorTag) -> &'static str {
+    match tag {
+        ErrorTag::NotExpressed => "true perhaps, but the sentence does not say it",
+        ErrorTag::KbIncomplete => "the sentence says it, the knowledge base lacks it",
+        ErrorTag::WrongSpan => "head or tail has the wrong words",
+        ErrorTag::WrongType => "an entity has the wrong type",
+        ErrorTag::Reversed => "head and tail are exchanged",
+        ErrorTag::Duplicate => "says the same as another triple",
+        ErrorTag::GuidelineGap => "the guidelines do not decide it",
+    }
+}

@@ -1,0 +1,6 @@
+//! Parts that several views share: no state of the program, only what they draw.
+
+pub mod bars;
+pub mod input;
+pub mod numbers;
+pub mod scroll;
