@@ -5,3 +5,10 @@
 pub mod encoded;
 pub mod mode;
 pub mod params;
+
+//pub mod batch;
+pub mod device;
+//pub mod encoder;
+pub mod layers;
+pub mod ops;
+//pub mod tokens;
