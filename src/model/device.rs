@@ -6,7 +6,9 @@ use candle_core::Device;
 pub enum DeviceError {
     #[error("unknown device `{0}`: expected `auto`, `cpu` or `cuda:N` (N a GPU's number, from 0)")]
     Unknown(String),
-    #[error("this program was built without GPU support: use `cpu` or `auto`, or build with `--features cuda`")]
+    #[error(
+        "this program was built without GPU support: use `cpu` or `auto`, or build with `--features cuda`"
+    )]
     NotBuilt,
     #[error("GPU {index} cannot be opened: {reason}")]
     Unavailable { index: usize, reason: String },
@@ -39,7 +41,12 @@ fn open_gpu(index: usize) -> Result<Device, DeviceError> {
     Device::new_cuda(index).map_err(|error| DeviceError::Unavailable {
         index,
         // The driver's message may run over many lines; the first one says what is wrong.
-        reason: error.to_string().lines().next().unwrap_or_default().to_owned(),
+        reason: error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 

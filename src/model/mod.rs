@@ -6,9 +6,9 @@ pub mod encoded;
 pub mod mode;
 pub mod params;
 
-//pub mod batch;
+pub mod batch;
 pub mod device;
-//pub mod encoder;
+pub mod encoder;
 pub mod layers;
 pub mod ops;
-//pub mod tokens;
+pub mod tokens;

@@ -72,8 +72,12 @@ impl BiLstm {
 
     /// x [W, n_in] -> [W, 2h]: forward states, then backward states.
     pub fn forward_packed(&self, x: &Tensor, starts: &[usize], mode: Mode) -> Result<Tensor> {
-        let forward = self.forward.forward_packed(x, starts, Direction::Forward, mode)?;
-        let backward = self.backward.forward_packed(x, starts, Direction::Backward, mode)?;
+        let forward = self
+            .forward
+            .forward_packed(x, starts, Direction::Forward, mode)?;
+        let backward = self
+            .backward
+            .forward_packed(x, starts, Direction::Backward, mode)?;
         Tensor::cat(&[forward, backward], 1)
     }
 
@@ -99,7 +103,10 @@ impl Packing {
     fn new(x: &Tensor, lengths: &[usize]) -> Result<Self> {
         let (n_sentences, longest, _) = x.dims3()?;
         if lengths.len() != n_sentences || lengths.iter().any(|n| *n > longest) {
-            bail!("lengths {lengths:?} do not fit a batch of shape {:?}", x.dims());
+            bail!(
+                "lengths {lengths:?} do not fit a batch of shape {:?}",
+                x.dims()
+            );
         }
         let n_words: usize = lengths.iter().sum();
         let mut rows = vec![n_words as u32; n_sentences * longest];
@@ -146,9 +153,16 @@ mod tests {
 
     fn tensor(value: &Value) -> Result<Tensor> {
         let numbers = |v: &Value| -> Vec<f64> {
-            v.as_array().unwrap().iter().map(|n| n.as_f64().unwrap()).collect()
+            v.as_array()
+                .unwrap()
+                .iter()
+                .map(|n| n.as_f64().unwrap())
+                .collect()
         };
-        let shape: Vec<usize> = numbers(&value["shape"]).iter().map(|n| *n as usize).collect();
+        let shape: Vec<usize> = numbers(&value["shape"])
+            .iter()
+            .map(|n| *n as usize)
+            .collect();
         let data: Vec<f32> = numbers(&value["data"]).iter().map(|n| *n as f32).collect();
         Tensor::from_vec(data, shape, &Device::Cpu)
     }
@@ -175,7 +189,10 @@ mod tests {
             let out = &golden["out"][format!("forget_bias_{forget_bias}")];
             let packed = layer.forward_packed(&x, &[0, 3], Mode::Infer)?;
             assert!(near(&packed, &tensor(&out["concat"])?)?);
-            let reversed = layer.backward.forward_packed(&x, &[0, 3], Direction::Backward, Mode::Infer)?;
+            let reversed =
+                layer
+                    .backward
+                    .forward_packed(&x, &[0, 3], Direction::Backward, Mode::Infer)?;
             assert!(near(&reversed, &tensor(&out["h_bwd"])?)?);
         }
         Ok(())

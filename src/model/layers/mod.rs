@@ -59,7 +59,12 @@ impl LayerNorm {
 
     /// x [.., n] -> [.., n].
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        ops::layer_norm(x, &seen(&self.weight, mode), &seen(&self.bias, mode), self.eps)
+        ops::layer_norm(
+            x,
+            &seen(&self.weight, mode),
+            &seen(&self.bias, mode),
+            self.eps,
+        )
     }
 
     /// The norm of `x + residual`.

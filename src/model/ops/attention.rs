@@ -174,7 +174,11 @@ impl PackedAttention {
                 self.columns(grad, n, head),
             );
             softmax_rows_backward(&probabilities, &mut slopes, n, self.scale());
-            product(self.out(dq, head), square(&slopes), self.columns(k, n, head));
+            product(
+                self.out(dq, head),
+                square(&slopes),
+                self.columns(k, n, head),
+            );
             product(
                 self.out(dk, head),
                 square(&slopes).transposed(),

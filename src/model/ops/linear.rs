@@ -123,7 +123,11 @@ mod tests {
 
     #[test]
     fn leading_dimensions_are_kept_and_bad_shapes_named() -> Result<()> {
-        let (x, w, b) = (random(&[2, 3, 4], 1)?, random(&[5, 4], 2)?, random(&[5], 3)?);
+        let (x, w, b) = (
+            random(&[2, 3, 4], 1)?,
+            random(&[5, 4], 2)?,
+            random(&[5], 3)?,
+        );
         assert_eq!(linear(&x, &w, &b)?.dims(), [2, 3, 5]);
         let message = linear(&x, &b.reshape((5, 1))?, &b).unwrap_err().to_string();
         assert!(message.contains("[2, 3, 4]"), "{message}");

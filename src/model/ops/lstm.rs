@@ -167,7 +167,15 @@ impl Lstm {
             .zip(split_sentences(&mut cells, &self.starts, hidden))
             .zip(split_sentences(&mut out, &self.starts, hidden))
             .for_each(|((gates, cells), out)| {
-                run_sentence(gates, cells, out, &w, self.direction, self.forget_bias, hidden);
+                run_sentence(
+                    gates,
+                    cells,
+                    out,
+                    &w,
+                    self.direction,
+                    self.forget_bias,
+                    hidden,
+                );
             });
         [gates, cells, out]
     }
@@ -264,7 +272,11 @@ fn lstm_by_steps(
             .zip(starts)
             .map(|(n, start)| {
                 let inside = step.min(n.saturating_sub(1));
-                let row = if *n == 0 { 0 } else { direction.row(inside, *n) };
+                let row = if *n == 0 {
+                    0
+                } else {
+                    direction.row(inside, *n)
+                };
                 (start + row).min(x.dims()[0] - 1) as u32
             })
             .collect();

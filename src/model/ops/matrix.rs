@@ -122,9 +122,21 @@ mod tests {
         let mut out = [1., 1., 7., 1., 1., 7.];
         let left = Matrix::new(&a[1..], 2, 2, 3);
         let right = Matrix::new(&b, 2, 2, 2).transposed();
-        multiply(Out::add_to(&mut out, 3), 2.0, left, right, Parallelism::None);
+        multiply(
+            Out::add_to(&mut out, 3),
+            2.0,
+            left,
+            right,
+            Parallelism::None,
+        );
         assert_eq!(out, [43., 4201., 7., 87., 8601., 7.]);
-        multiply(Out::overwrite(&mut out, 3), 1.0, left, right, Parallelism::None);
+        multiply(
+            Out::overwrite(&mut out, 3),
+            1.0,
+            left,
+            right,
+            Parallelism::None,
+        );
         assert_eq!(out, [21., 2100., 7., 43., 4300., 7.]);
     }
 

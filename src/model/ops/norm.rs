@@ -12,8 +12,10 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     if !is_fused(x) {
         return plain_layer_norm(x, weight, bias, eps);
     }
-    x.contiguous()?
-        .apply_op2(&Tensor::stack(&[weight, bias], 0)?, LayerNorm { eps: eps as f32 })
+    x.contiguous()?.apply_op2(
+        &Tensor::stack(&[weight, bias], 0)?,
+        LayerNorm { eps: eps as f32 },
+    )
 }
 
 /// Layer norm of `x + residual`, both [.., n].

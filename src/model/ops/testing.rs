@@ -79,7 +79,11 @@ pub(crate) fn check_op(
         let pool = pool.map_err(candle_core::Error::wrap)?;
         pool.install(|| run(&inputs, &weights, &fused)?.iter().map(flat).collect())
     };
-    assert_eq!(in_pool(1)?, in_pool(2)?, "{what}: bits differ with the threads");
+    assert_eq!(
+        in_pool(1)?,
+        in_pool(2)?,
+        "{what}: bits differ with the threads"
+    );
     Ok(())
 }
 
