@@ -2,24 +2,28 @@
 //!
 //! One file a system, each with its equations and source. Nothing here reads a corpus file or knows a screen.
 
-pub mod assemble;
-pub mod batch;
-pub mod complex;
+pub mod device;
 pub mod encoded;
-pub mod encoder;
 pub mod files;
-pub mod hrere;
 pub mod mode;
-mod ops;
 pub mod params;
+
+pub mod batch;
+pub mod encoder;
+pub mod layers;
+pub mod ops;
 pub mod tokens;
 
+pub mod assemble;
 mod bce;
 pub mod decode;
 pub mod gold;
 pub mod kernel;
 pub mod rin;
 pub mod sentence;
+
+pub mod complex;
+pub mod hrere;
 
 #[cfg(test)]
 pub(crate) mod golden;

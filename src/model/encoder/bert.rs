@@ -1,160 +1,142 @@
-//! BERT (Devlin et al. 2019) over packed pieces, trainable, under Hugging Face's parameter names.
+//! BERT over packed sentences (Devlin et al. 2019): post-norm transformer layers, parameters under Hugging Face names.
 //!
-//! candle-transformers' BERT is inference only (its layer norm has no gradient, its dropout is the identity); it serves as
-//! the oracle of the parity test. Only the last two layers' hidden states are kept.
+//! One forward pass for training and inference; the last two layers' states are given. Importing published weights:
+//! `import`. The fused operations it runs on: `crate::model::ops`.
 
-use crate::model::batch::Batch;
-use crate::model::encoded::Encoded;
+use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
+use crate::model::encoded::{BatchLayout, Encoded};
+use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
-use crate::model::ops::{gelu, layer_norm, n_attention_weights, packed_attention};
+use crate::model::ops::{self, AttentionDropout};
 use crate::model::params::{Init, Scope};
-use candle_core::{Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
+use candle_transformers::models::bert::{Config, HiddenAct};
+use rand::RngCore;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 
-/// The part of Hugging Face's config.json that shapes the computation.
+/// Which vector stands for the whole sentence (kernel head's E_a; its specs, section 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SentenceVector {
+    /// tanh(W·[CLS] + b): the released code.
+    #[default]
+    Pooled,
+    /// The top layer at [CLS]: the paper's words.
+    ClsLast,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BertConfig {
-    pub vocab_size: usize,
-    pub hidden_size: usize,
-    pub num_hidden_layers: usize,
-    pub num_attention_heads: usize,
-    pub intermediate_size: usize,
-    #[serde(default = "default_activation")]
-    pub hidden_act: String,
+    /// config.json as published.
+    pub hf: Value,
+    /// Pieces of a sentence at most, [CLS] and [SEP] included.
+    #[serde(default = "max_pieces")]
+    pub max_pieces: usize,
     #[serde(default)]
-    pub hidden_dropout_prob: f64,
-    #[serde(default)]
-    pub attention_probs_dropout_prob: f64,
-    pub max_position_embeddings: usize,
-    pub type_vocab_size: usize,
-    #[serde(default = "default_eps")]
-    pub layer_norm_eps: f64,
+    pub sentence: SentenceVector,
 }
 
-fn default_activation() -> String {
-    "gelu".to_owned()
-}
-fn default_eps() -> f64 {
-    1e-12
+fn max_pieces() -> usize {
+    DEFAULT_MAX_PIECES
 }
 
-struct Linear {
-    weight: Tensor,
-    bias: Tensor,
-}
-
-impl Linear {
-    fn new(scope: &Scope, input: usize, output: usize) -> Result<Self> {
-        let weight = scope.get((output, input), "weight", Init::Normal { std: 0.02 })?;
-        Ok(Self {
-            weight,
-            bias: scope.get(output, "bias", Init::ZEROS)?,
-        })
+impl BertConfig {
+    pub fn new(hf: Value) -> Self {
+        Self {
+            hf,
+            max_pieces: max_pieces(),
+            sentence: SentenceVector::default(),
+        }
     }
-    /// [N, input] -> [N, output]
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.matmul(&self.weight.t()?)?.broadcast_add(&self.bias)
-    }
-}
 
-struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    eps: f64,
-}
-
-impl Norm {
-    fn new(scope: &Scope, width: usize, eps: f64) -> Result<Self> {
-        let scope = scope.pp("LayerNorm");
-        Ok(Self {
-            weight: scope.get(width, "weight", Init::ONES)?,
-            bias: scope.get(width, "bias", Init::ZEROS)?,
-            eps,
-        })
+    /// Sizes and rates of the model. The message of an error says which key is wrong.
+    pub fn sizes(&self) -> std::result::Result<Config, String> {
+        let mut hf = self.hf.clone();
+        if let Some(kind) = hf.get("model_type").and_then(Value::as_str)
+            && kind != "bert"
+        {
+            return Err(format!(
+                "model_type is `{kind}`; only `bert` encoders can be read"
+            ));
+        }
+        // Two of Hugging Face's names for the tanh approximation.
+        if let Some(Value::String(name)) = hf.get_mut("hidden_act")
+            && ["gelu_new", "gelu_pytorch_tanh"].contains(&name.as_str())
+        {
+            *name = "geluapproximate".to_owned();
+        }
+        let config: Config = serde_json::from_value(hf).map_err(|e| e.to_string())?;
+        if config.num_hidden_layers == 0 || config.max_position_embeddings < 3 {
+            return Err("num_hidden_layers or max_position_embeddings is too small".to_owned());
+        }
+        match config.num_attention_heads {
+            n if n > 0 && config.hidden_size.is_multiple_of(n) => Ok(config),
+            n => Err(format!(
+                "hidden_size {} is not a multiple of num_attention_heads {n}",
+                config.hidden_size
+            )),
+        }
     }
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        layer_norm(x, &self.weight, &self.bias, self.eps)
+
+    fn attention_dropout(&self) -> f64 {
+        let key = "attention_probs_dropout_prob";
+        self.hf.get(key).and_then(Value::as_f64).unwrap_or(0.0)
     }
 }
 
 struct Layer {
-    /// query, key and value.
-    projections: [Linear; 3],
+    query: Linear,
+    key: Linear,
+    value: Linear,
     attention_out: Linear,
-    attention_norm: Norm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: Norm,
+    attention_norm: LayerNorm,
+    widen: Linear,
+    narrow: Linear,
+    norm: LayerNorm,
 }
 
-pub struct Bert {
-    config: BertConfig,
-    words: Tensor,
-    positions: Tensor,
-    types: Tensor,
-    norm: Norm,
+pub struct BertEncoder {
+    words: Embedding,
+    positions: Embedding,
+    token_type: Embedding,
+    norm: LayerNorm,
     layers: Vec<Layer>,
     pooler: Linear,
+    config: Config,
+    attention_dropout: f64,
+    max_pieces: usize,
+    sentence: SentenceVector,
+    device: Device,
 }
 
-impl Bert {
-    /// Fails on an activation other than "gelu", on fewer than two layers, and on parameters of another shape.
-    pub fn new(scope: &Scope, config: &BertConfig) -> Result<Self> {
-        let (h, f, eps) = (
-            config.hidden_size,
-            config.intermediate_size,
-            config.layer_norm_eps,
-        );
-        if config.hidden_act != "gelu" {
-            bail!(
-                "encoder activation `{}` is not supported, expected `gelu`",
-                config.hidden_act
-            );
-        }
-        if config.num_hidden_layers < 2
-            || config.num_attention_heads == 0
-            || h % config.num_attention_heads != 0
-        {
-            bail!(
-                "an encoder of {} layers, width {h}, {} heads is not supported",
-                config.num_hidden_layers,
-                config.num_attention_heads
-            );
-        }
+impl BertEncoder {
+    pub fn new(bert: &BertConfig, scope: &Scope) -> Result<Self> {
+        let config = match bert.sizes() {
+            Ok(config) => config,
+            Err(reason) => bail!("encoder config: {reason}"),
+        };
+        let init = Init::Normal {
+            std: config.initializer_range,
+        };
+        let (h, eps) = (config.hidden_size, config.layer_norm_eps);
         let embeddings = scope.pp("embeddings");
-        let table = |rows: usize, name: &str| {
-            embeddings
-                .pp(name)
-                .get((rows, h), "weight", Init::Normal { std: 0.02 })
-        };
-        let layer = |i: usize| {
-            let scope = scope.pp("encoder.layer").pp(i);
-            let attention = scope.pp("attention");
-            let projection = |name: &str| Linear::new(&attention.pp("self").pp(name), h, h);
-            Ok(Layer {
-                projections: [
-                    projection("query")?,
-                    projection("key")?,
-                    projection("value")?,
-                ],
-                attention_out: Linear::new(&attention.pp("output.dense"), h, h)?,
-                attention_norm: Norm::new(&attention.pp("output"), h, eps)?,
-                intermediate: Linear::new(&scope.pp("intermediate.dense"), h, f)?,
-                output: Linear::new(&scope.pp("output.dense"), f, h)?,
-                output_norm: Norm::new(&scope.pp("output"), h, eps)?,
-            })
-        };
+        let table = |name: &str, n| Embedding::new(&embeddings.pp(name), n, h, init);
         Ok(Self {
-            words: table(config.vocab_size, "word_embeddings")?,
-            positions: table(config.max_position_embeddings, "position_embeddings")?,
-            types: table(config.type_vocab_size, "token_type_embeddings")?,
-            norm: Norm::new(&embeddings, h, eps)?,
+            words: table("word_embeddings", config.vocab_size)?,
+            positions: table("position_embeddings", config.max_position_embeddings)?,
+            token_type: table("token_type_embeddings", config.type_vocab_size)?,
+            norm: LayerNorm::new(&embeddings.pp("LayerNorm"), h, eps)?,
             layers: (0..config.num_hidden_layers)
-                .map(layer)
+                .map(|i| Layer::new(&config, &scope.pp("encoder.layer").pp(i), init))
                 .collect::<Result<_>>()?,
-            pooler: Linear::new(&scope.pp("pooler.dense"), h, h)?,
-            config: config.clone(),
+            pooler: Linear::new(&scope.pp("pooler.dense"), h, h, init)?,
+            attention_dropout: bert.attention_dropout(),
+            max_pieces: bert.max_pieces.min(config.max_position_embeddings),
+            sentence: bert.sentence,
+            device: scope.device().clone(),
+            config,
         })
     }
 
@@ -162,71 +144,111 @@ impl Bert {
         self.config.hidden_size
     }
     pub fn max_pieces(&self) -> usize {
-        self.config.max_position_embeddings
-    }
-    /// [vocabulary, d]: input vectors of word pieces, HRERE's fixed word vectors.
-    pub fn piece_vectors(&self) -> &Tensor {
-        &self.words
+        self.max_pieces
     }
 
-    /// Fails on a piece outside the vocabulary or a sentence longer than the position table.
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<Encoded> {
-        let device = self.words.device();
         let layout = &batch.layout;
-        let p = batch.ids.len();
-        let ids = Tensor::from_vec(batch.ids.clone(), p, device)?;
-        let positions = Tensor::from_vec(batch.positions.clone(), p, device)?;
-        let x = self
-            .words
-            .index_select(&ids, 0)?
-            .add(&self.positions.index_select(&positions, 0)?)?;
-        let x = x.broadcast_add(&self.types.get(0)?)?;
-        let mut x = mode.dropout(&self.norm.forward(&x)?, self.config.hidden_dropout_prob)?;
-        let starts = Arc::new(layout.piece_starts.clone());
-        let mut low = x.clone();
+        let mut low = self.embed(batch, mode)?; // [P, h]
+        let mut top = low.clone();
         for layer in &self.layers {
-            low = x;
-            x = self.layer(layer, &low, &starts, mode)?;
+            low = top;
+            top = self.run_layer(layer, &low, layout, mode)?;
         }
-        let first_pieces: Vec<u32> = layout.word_pieces.iter().map(|r| r.start as u32).collect();
-        let firsts = Tensor::from_vec(first_pieces, layout.total_words(), device)?;
-        let cls: Vec<u32> = layout.piece_starts[..layout.n_sentences()]
-            .iter()
-            .map(|s| *s as u32)
-            .collect();
-        let cls = Tensor::from_vec(cls, layout.n_sentences(), device)?;
+        let first = |rows: &mut dyn Iterator<Item = usize>| -> Result<Tensor> {
+            let rows: Vec<u32> = rows.map(|row| row as u32).collect();
+            top.index_select(&Tensor::new(rows.as_slice(), &self.device)?, 0)
+        };
+        let words = first(&mut layout.word_pieces.iter().map(|pieces| pieces.start))?; // [W, h]
+        let n_sentences = layout.n_sentences();
+        let cls = first(&mut layout.piece_starts.iter().copied().take(n_sentences))?; // [B, h]
+        let sent = match self.sentence {
+            SentenceVector::Pooled => self.pooler.forward(&cls, mode)?.tanh()?,
+            SentenceVector::ClsLast => cls,
+        };
         Ok(Encoded {
-            layout: Arc::clone(layout),
-            words: x.index_select(&firsts, 0)?,
-            sent: self.pooler.forward(&x.index_select(&cls, 0)?)?.tanh()?,
+            layout: layout.clone(),
+            words,
             piece_low: low,
-            piece_top: x,
+            piece_top: top,
+            sent,
         })
     }
 
-    fn layer(
+    fn embed(&self, batch: &Batch, mode: Mode) -> Result<Tensor> {
+        let ids = Tensor::new(batch.ids.as_slice(), &self.device)?;
+        let positions = Tensor::new(batch.positions.as_slice(), &self.device)?;
+        // Every piece is of type 0: its row joins the positions' table.
+        let token_type = seen(&self.token_type.weight, mode).narrow(0, 0, 1)?;
+        let positions = self.positions.forward(&positions, mode)?;
+        let x = (self.words.forward(&ids, mode)? + positions.broadcast_add(&token_type)?)?;
+        mode.dropout(
+            &self.norm.forward(&x, mode)?,
+            self.config.hidden_dropout_prob,
+        )
+    }
+
+    /// x [P, h] -> [P, h].
+    fn run_layer(
         &self,
         layer: &Layer,
         x: &Tensor,
-        starts: &Arc<Vec<usize>>,
+        layout: &Arc<BatchLayout>,
         mode: Mode,
     ) -> Result<Tensor> {
-        let heads = self.config.num_attention_heads;
-        let [q, k, v] = &layer.projections;
-        // One wide product: the three matrices read the same rows.
-        let weight = Tensor::cat(&[&q.weight, &k.weight, &v.weight], 0)?;
-        let bias = Tensor::cat(&[&q.bias, &k.bias, &v.bias], 0)?;
-        let qkv = x.matmul(&weight.t()?)?.broadcast_add(&bias)?;
-        let n_weights = n_attention_weights(starts, heads);
-        let keep = mode
-            .dropout_factors(n_weights, self.config.attention_probs_dropout_prob)
-            .map(Arc::new);
-        let attended = packed_attention(&qkv, starts, heads, keep)?;
-        let p = self.config.hidden_dropout_prob;
-        let attended = mode.dropout(&layer.attention_out.forward(&attended)?, p)?;
-        let y = layer.attention_norm.forward(&(attended + x)?)?;
-        let hidden = gelu(&layer.intermediate.forward(&y)?)?;
-        let hidden = mode.dropout(&layer.output.forward(&hidden)?, p)?;
-        layer.output_norm.forward(&(hidden + y)?)
+        let dropout = self.config.hidden_dropout_prob;
+        let context = ops::packed_attention(
+            &layer.query.forward(x, mode)?,
+            &layer.key.forward(x, mode)?,
+            &layer.value.forward(x, mode)?,
+            layout,
+            self.config.num_attention_heads,
+            self.draw_attention_dropout(mode),
+        )?;
+        let attended = mode.dropout(&layer.attention_out.forward(&context, mode)?, dropout)?;
+        let attended = layer.attention_norm.forward_sum(&attended, x, mode)?;
+        let wide = self.activate(&layer.widen.forward(&attended, mode)?)?; // [P, 4h]
+        let narrow = mode.dropout(&layer.narrow.forward(&wide, mode)?, dropout)?;
+        layer.norm.forward_sum(&narrow, &attended, mode)
+    }
+
+    fn activate(&self, x: &Tensor) -> Result<Tensor> {
+        match self.config.hidden_act {
+            HiddenAct::Gelu => ops::gelu(x),
+            HiddenAct::GeluApproximate => x.gelu(),
+            HiddenAct::Relu => x.relu(),
+        }
+    }
+
+    fn draw_attention_dropout(&self, mode: Mode) -> Option<AttentionDropout> {
+        match mode {
+            Mode::Train(rng) if self.attention_dropout > 0.0 => Some(AttentionDropout {
+                probability: self.attention_dropout,
+                seed: rng.borrow_mut().next_u64(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+impl Layer {
+    fn new(config: &Config, scope: &Scope, init: Init) -> Result<Self> {
+        let (h, wide, eps) = (
+            config.hidden_size,
+            config.intermediate_size,
+            config.layer_norm_eps,
+        );
+        let attention = scope.pp("attention");
+        let square = |name: &str| Linear::new(&attention.pp(name), h, h, init);
+        Ok(Self {
+            query: square("self.query")?,
+            key: square("self.key")?,
+            value: square("self.value")?,
+            attention_out: square("output.dense")?,
+            attention_norm: LayerNorm::new(&attention.pp("output.LayerNorm"), h, eps)?,
+            widen: Linear::new(&scope.pp("intermediate.dense"), h, wide, init)?,
+            narrow: Linear::new(&scope.pp("output.dense"), wide, h, init)?,
+            norm: LayerNorm::new(&scope.pp("output.LayerNorm"), h, eps)?,
+        })
     }
 }

@@ -1,0 +1,79 @@
+//! Where models run. The only place that knows of the `cuda` feature.
+
+use candle_core::Device;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeviceError {
+    #[error("unknown device `{0}`: expected `auto`, `cpu` or `cuda:N` (N a GPU's number, from 0)")]
+    Unknown(String),
+    #[error(
+        "this program was built without GPU support: use `cpu` or `auto`, or build with `--features cuda`"
+    )]
+    NotBuilt,
+    #[error("GPU {index} cannot be opened: {reason}")]
+    Unavailable { index: usize, reason: String },
+}
+
+/// `auto`, `cpu` or `cuda:N` (`cuda` means `cuda:0`). The note, when there is one, says why `auto` took the CPU.
+pub fn select(name: &str) -> Result<(Device, Option<String>), DeviceError> {
+    match name {
+        "cpu" => Ok((Device::Cpu, None)),
+        "auto" => Ok(match open_gpu(0) {
+            Ok(device) => (device, None),
+            Err(reason) => (Device::Cpu, Some(format!("running on the CPU: {reason}"))),
+        }),
+        _ => {
+            let unknown = || DeviceError::Unknown(name.to_owned());
+            let index = match name.strip_prefix("cuda").ok_or_else(unknown)? {
+                "" => 0,
+                rest => rest
+                    .strip_prefix(':')
+                    .and_then(|digits| digits.parse().ok())
+                    .ok_or_else(unknown)?,
+            };
+            open_gpu(index).map(|device| (device, None))
+        }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn open_gpu(index: usize) -> Result<Device, DeviceError> {
+    Device::new_cuda(index).map_err(|error| DeviceError::Unavailable {
+        index,
+        // The driver's message may run over many lines; the first one says what is wrong.
+        reason: error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_gpu(_index: usize) -> Result<Device, DeviceError> {
+    Err(DeviceError::NotBuilt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_understood_or_refused_in_words() {
+        assert!(matches!(select("cpu"), Ok((Device::Cpu, None))));
+        for bad in ["", "gpu", "cuda:", "cuda:x", "cuda0", "CPU", "cuda:-1"] {
+            let message = select(bad).unwrap_err().to_string();
+            assert!(message.contains(&format!("`{bad}`")), "{bad}: {message}");
+        }
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[test]
+    fn without_gpu_support_auto_explains_itself_and_cuda_is_refused() {
+        let (device, note) = select("auto").unwrap();
+        assert!(device.is_cpu());
+        assert!(note.unwrap().contains("without GPU support"));
+        assert!(matches!(select("cuda:0"), Err(DeviceError::NotBuilt)));
+    }
+}

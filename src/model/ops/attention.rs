@@ -1,0 +1,394 @@
+//! Multi-head self-attention over packed sentences: no padding, no mask, each sentence sees itself only.
+//!
+//! softmax(Q·Kᵀ / sqrt(d))·V per sentence and head (Vaswani et al. 2017, equation 1). The backward pass computes the
+//! probabilities again instead of keeping them: a score matrix is as large as all hidden states of a long sentence.
+
+use super::activation::{softmax_rows, softmax_rows_backward};
+use super::matrix::{Matrix, Out, multiply};
+use super::{check_starts, is_fused, split_sentences, values, values_of};
+use crate::model::encoded::BatchLayout;
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use gemm::Parallelism;
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Dropout of attention probabilities. The mask depends on `seed`, the sentence's place in the batch, the head and the
+/// cell, so the backward pass draws it again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AttentionDropout {
+    pub probability: f64,
+    pub seed: u64,
+}
+
+impl AttentionDropout {
+    /// Multiplies `cells` (row-major probabilities of one sentence and head) by the inverted-dropout mask.
+    fn apply(self, sentence: usize, head: usize, cells: &mut [f32]) {
+        let keep = (1.0 / (1.0 - self.probability)) as f32;
+        let limit = (self.probability * (u32::MAX as f64)) as u32;
+        let place = ((sentence as u64) << 20) ^ head as u64;
+        let mut state = mix(self.seed ^ mix(place));
+        for cell in cells {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let dropped = ((mix(state) >> 32) as u32) < limit;
+            *cell *= if dropped { 0.0 } else { keep };
+        }
+    }
+}
+
+/// SplitMix64's output function (Steele, Lea, Flood 2014).
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h].
+pub fn packed_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    layout: &Arc<BatchLayout>,
+    n_heads: usize,
+    dropout: Option<AttentionDropout>,
+) -> Result<Tensor> {
+    let (n_pieces, width) = q.dims2()?;
+    if k.dims() != q.dims() || v.dims() != q.dims() || n_heads == 0 || width % n_heads != 0 {
+        candle_core::bail!(
+            "attention: q {:?}, k {:?}, v {:?} with {n_heads} heads do not fit",
+            q.dims(),
+            k.dims(),
+            v.dims()
+        );
+    }
+    check_starts(&layout.piece_starts, n_pieces, "attention")?;
+    let dropout = dropout.filter(|d| d.probability > 0.0);
+    if !is_fused(q) {
+        return padded_attention(q, k, v, layout, n_heads, dropout);
+    }
+    let op = PackedAttention {
+        layout: layout.clone(),
+        n_heads,
+        width,
+        dropout,
+    };
+    q.contiguous()?
+        .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
+}
+
+struct PackedAttention {
+    layout: Arc<BatchLayout>,
+    n_heads: usize,
+    width: usize,
+    dropout: Option<AttentionDropout>,
+}
+
+impl PackedAttention {
+    fn starts(&self) -> &[usize] {
+        &self.layout.piece_starts
+    }
+    fn head_width(&self) -> usize {
+        self.width / self.n_heads
+    }
+    fn scale(&self) -> f32 {
+        1.0 / (self.head_width() as f32).sqrt()
+    }
+    /// Head `head`'s columns of `n` rows.
+    fn columns<'a>(&self, rows: &'a [f32], n: usize, head: usize) -> Matrix<'a> {
+        Matrix::new(
+            &rows[head * self.head_width()..],
+            n,
+            self.head_width(),
+            self.width,
+        )
+    }
+    /// The same columns as a product's destination.
+    fn out<'a>(&self, rows: &'a mut [f32], head: usize) -> Out<'a> {
+        Out::overwrite(&mut rows[head * self.head_width()..], self.width)
+    }
+    fn rows<'a>(&self, all: &'a [f32], b: usize) -> &'a [f32] {
+        &all[self.starts()[b] * self.width..self.starts()[b + 1] * self.width]
+    }
+
+    /// Probabilities [n, n] of one sentence and head, before dropout.
+    fn probabilities(&self, q: &[f32], k: &[f32], head: usize, n: usize, cells: &mut [f32]) {
+        multiply(
+            Out::overwrite(cells, n),
+            self.scale(),
+            self.columns(q, n, head),
+            self.columns(k, n, head).transposed(),
+            Parallelism::None,
+        );
+        softmax_rows(cells, n);
+    }
+
+    fn sentence_forward(&self, b: usize, q: &[f32], k: &[f32], v: &[f32], out: &mut [f32]) {
+        let n = self.starts()[b + 1] - self.starts()[b];
+        if n == 0 {
+            return;
+        }
+        let mut cells = vec![0.0; n * n];
+        for head in 0..self.n_heads {
+            self.probabilities(q, k, head, n, &mut cells);
+            if let Some(dropout) = self.dropout {
+                dropout.apply(b, head, &mut cells);
+            }
+            multiply(
+                self.out(out, head),
+                1.0,
+                Matrix::new(&cells, n, n, n),
+                self.columns(v, n, head),
+                Parallelism::None,
+            );
+        }
+    }
+
+    /// With D = probabilities after dropout: dV = Dᵀ·dO, dD = dO·Vᵀ, dS = softmax'(mask·dD) / sqrt(d), dQ = dS·K, dK = dSᵀ·Q.
+    fn sentence_backward(&self, b: usize, inputs: [&[f32]; 3], grad: &[f32], out: [&mut [f32]; 3]) {
+        let n = self.starts()[b + 1] - self.starts()[b];
+        if n == 0 {
+            return;
+        }
+        let ([q, k, v], [dq, dk, dv]) = (inputs, out);
+        let mut probabilities = vec![0.0; n * n];
+        let mut dropped = vec![0.0; n * n];
+        let mut slopes = vec![0.0; n * n];
+        for head in 0..self.n_heads {
+            self.probabilities(q, k, head, n, &mut probabilities);
+            multiply(
+                Out::overwrite(&mut slopes, n),
+                1.0,
+                self.columns(grad, n, head),
+                self.columns(v, n, head).transposed(),
+                Parallelism::None,
+            );
+            dropped.copy_from_slice(&probabilities);
+            if let Some(dropout) = self.dropout {
+                dropout.apply(b, head, &mut dropped);
+                dropout.apply(b, head, &mut slopes);
+            }
+            let product = |out, a: Matrix, b| multiply(out, 1.0, a, b, Parallelism::None);
+            let square = |cells| Matrix::new(cells, n, n, n);
+            product(
+                self.out(dv, head),
+                square(&dropped).transposed(),
+                self.columns(grad, n, head),
+            );
+            softmax_rows_backward(&probabilities, &mut slopes, n, self.scale());
+            product(
+                self.out(dq, head),
+                square(&slopes),
+                self.columns(k, n, head),
+            );
+            product(
+                self.out(dk, head),
+                square(&slopes).transposed(),
+                self.columns(q, n, head),
+            );
+        }
+    }
+}
+
+impl CustomOp3 for PackedAttention {
+    fn name(&self) -> &'static str {
+        "packed-attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (q, k) = (values(q, q_layout)?, values(k, k_layout)?);
+        let v = values(v, v_layout)?;
+        let mut out = vec![0.0; q.len()];
+        split_sentences(&mut out, self.starts(), self.width)
+            .into_par_iter()
+            .enumerate()
+            .for_each(|(b, out)| {
+                let [q, k, v] = [q, k, v].map(|x| self.rows(x, b));
+                self.sentence_forward(b, q, k, v, out);
+            });
+        Ok((CpuStorage::F32(out), q_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _out: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let (q_values, k_values, v_values) = (values_of(q)?, values_of(k)?, values_of(v)?);
+        let (q_rows, k_rows, v_rows): (&[f32], &[f32], &[f32]) = (&q_values, &k_values, &v_values);
+        let grad_values = values_of(&grad)?;
+        let grads: &[f32] = &grad_values;
+        let mut out = [(); 3].map(|()| vec![0.0; grads.len()]);
+        let [dq, dk, dv] = &mut out;
+        let parts = |x| split_sentences(x, self.starts(), self.width).into_par_iter();
+        parts(dq)
+            .zip(parts(dk))
+            .zip(parts(dv))
+            .enumerate()
+            .for_each(|(b, ((dq, dk), dv))| {
+                let inputs = [q_rows, k_rows, v_rows].map(|x| self.rows(x, b));
+                self.sentence_backward(b, inputs, self.rows(grads, b), [dq, dk, dv]);
+            });
+        let tensor = |values| Tensor::from_vec(values, q.shape(), q.device()).map(Some);
+        let [dq, dk, dv] = out;
+        Ok((tensor(dq)?, tensor(dk)?, tensor(dv)?))
+    }
+}
+
+/// The same by plain candle operations on a padded batch, for devices without the fused form.
+fn padded_attention(
+    q: &Tensor,
+    k: &Tensor,
+    v: &Tensor,
+    layout: &BatchLayout,
+    n_heads: usize,
+    dropout: Option<AttentionDropout>,
+) -> Result<Tensor> {
+    let ((n_pieces, width), device) = (q.dims2()?, q.device());
+    let starts = &layout.piece_starts;
+    let n_sentences = layout.n_sentences();
+    let longest = starts.windows(2).map(|s| s[1] - s[0]).max().unwrap_or(0);
+    if longest == 0 {
+        return q.zeros_like();
+    }
+    // Packed row of each padded place (row P is all zeros), padded place of each packed row, and the key mask.
+    let mut packed_row = vec![n_pieces as u32; n_sentences * longest];
+    let mut place = Vec::with_capacity(n_pieces);
+    let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
+    for b in 0..n_sentences {
+        for (i, row) in (starts[b]..starts[b + 1]).enumerate() {
+            packed_row[b * longest + i] = row as u32;
+            mask[b * longest + i] = 0.0;
+            place.push((b * longest + i) as u32);
+        }
+        if starts[b] == starts[b + 1] {
+            mask[b * longest..(b + 1) * longest].fill(0.0);
+        }
+    }
+    let packed_row = Tensor::from_vec(packed_row, n_sentences * longest, device)?;
+    let mask = Tensor::from_vec(mask, (n_sentences, 1, 1, longest), device)?;
+    let head_width = width / n_heads;
+    let heads = |x: &Tensor| -> Result<Tensor> {
+        Tensor::cat(&[x, &Tensor::zeros((1, width), x.dtype(), device)?], 0)?
+            .index_select(&packed_row, 0)?
+            .reshape((n_sentences, longest, n_heads, head_width))?
+            .transpose(1, 2)?
+            .contiguous()
+    };
+    let scale = 1.0 / (head_width as f64).sqrt();
+    let scores = (heads(q)? * scale)?.matmul(&heads(k)?.t()?)?;
+    let scores = scores.broadcast_add(&mask.to_dtype(q.dtype())?)?;
+    let mut cells = candle_nn::ops::softmax(&scores, candle_core::D::Minus1)?;
+    if let Some(dropout) = dropout {
+        let mask = padded_mask(dropout, starts, n_heads, longest);
+        cells = (cells * Tensor::from_vec(mask, scores.shape(), device)?.to_dtype(q.dtype())?)?;
+    }
+    cells
+        .matmul(&heads(v)?)?
+        .transpose(1, 2)?
+        .reshape((n_sentences * longest, width))?
+        .index_select(&Tensor::from_vec(place, n_pieces, device)?, 0)
+}
+
+/// The packed form's dropout mask, spread over [B, heads, longest, longest].
+fn padded_mask(
+    dropout: AttentionDropout,
+    starts: &[usize],
+    n_heads: usize,
+    longest: usize,
+) -> Vec<f32> {
+    let n_sentences = starts.len() - 1;
+    let mut mask = vec![0.0; n_sentences * n_heads * longest * longest];
+    let squares = mask.chunks_exact_mut(longest * longest);
+    for (i, square) in squares.enumerate() {
+        let (b, head) = (i / n_heads, i % n_heads);
+        let n = starts[b + 1] - starts[b];
+        let mut cells = vec![1.0; n * n];
+        dropout.apply(b, head, &mut cells);
+        for (row, cells) in square
+            .chunks_exact_mut(longest)
+            .zip(cells.chunks_exact(n.max(1)))
+        {
+            row[..n].copy_from_slice(cells);
+        }
+    }
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    fn layout(lengths: &[usize]) -> Arc<BatchLayout> {
+        let mut piece_starts = vec![0];
+        piece_starts.extend(lengths.iter().scan(0, |end, n| {
+            *end += n;
+            Some(*end)
+        }));
+        Arc::new(BatchLayout {
+            word_starts: vec![0; lengths.len() + 1],
+            piece_starts,
+            word_pieces: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn value_gradients_and_bits() -> Result<()> {
+        let dropout = AttentionDropout {
+            probability: 0.3,
+            seed: 5,
+        };
+        let table: &[(&[usize], usize, usize)] = &[
+            (&[1], 1, 4),
+            (&[3, 1, 5], 2, 6),
+            (&[4, 0, 2], 1, 3),
+            (&[40, 7, 33, 21], 4, 32),
+        ];
+        for &(lengths, n_heads, width) in table {
+            let layout = layout(lengths);
+            let shape: &[usize] = &[layout.total_pieces(), width];
+            for dropout in [None, Some(dropout)] {
+                check_op(
+                    &format!("attention {lengths:?}, {n_heads} heads, {dropout:?}"),
+                    &[shape, shape, shape],
+                    |x| packed_attention(&x[0], &x[1], &x[2], &layout, n_heads, dropout),
+                    |x| padded_attention(&x[0], &x[1], &x[2], &layout, n_heads, dropout),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn dropout_drops_its_share_and_keeps_the_mean() {
+        let dropout = AttentionDropout {
+            probability: 0.25,
+            seed: 1,
+        };
+        let mut cells = vec![1.0; 40_000];
+        dropout.apply(3, 2, &mut cells);
+        let dropped = cells.iter().filter(|c| **c == 0.0).count() as f64 / 40_000.0;
+        let mean = cells.iter().sum::<f32>() / 40_000.0;
+        assert!((dropped - 0.25).abs() < 0.01, "{dropped}");
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+    }
+
+    #[test]
+    fn a_layout_of_another_batch_is_refused() -> Result<()> {
+        let x = random(&[5, 4], 1)?;
+        assert!(packed_attention(&x, &x, &x, &layout(&[3, 1]), 2, None).is_err());
+        assert!(packed_attention(&x, &x, &x, &layout(&[3, 2]), 3, None).is_err());
+        Ok(())
+    }
+}
