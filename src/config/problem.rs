@@ -61,11 +61,19 @@ pub fn read(
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut problems: Vec<Problem> = errors
         .iter()
-        .map(|e| problem(e.span().map_or(0, |s| line_of(s.start)), e.message().to_owned()))
+        .map(|e| {
+            problem(
+                e.span().map_or(0, |s| line_of(s.start)),
+                e.message().to_owned(),
+            )
+        })
         .collect();
     for (key, value) in document.get_ref() {
         let tables = match value.get_ref() {
-            DeValue::Table(table) => table.iter().map(|(k, v)| (key.get_ref().as_ref(), k, v)).collect(),
+            DeValue::Table(table) => table
+                .iter()
+                .map(|(k, v)| (key.get_ref().as_ref(), k, v))
+                .collect(),
             _ => vec![("", key, value)],
         };
         for (table, key, value) in tables {

@@ -13,7 +13,7 @@ use super::kernel::{Heat, Kernel, KernelConfig, KernelScorer};
 use super::mode::Mode;
 use super::params::{Missing, Params};
 use super::rin::{Rin, RinConfig, RinRequest, RinSentence};
-use super::tokens::{TokensError, WordPieces};
+use super::tokens::{TokenError, WordPieces};
 use crate::domain::prediction::KEEP_SCORE;
 use crate::domain::{DecisionRule, Prediction, RelationId, RunId, Sentence, TokenSpan, Triple};
 use candle_core::{Device, Tensor};
@@ -38,7 +38,7 @@ pub enum ModelError {
     )]
     Newer { place: String, found: u32 },
     #[error("{place}: {source}")]
-    Tokens { place: String, source: TokensError },
+    Tokens { place: String, source: TokenError },
     #[error("the model and its weights do not fit: {0}")]
     Tensor(#[from] candle_core::Error),
 }
@@ -75,8 +75,6 @@ impl From<DecisionRule> for RuleConfig {
 pub struct ModelConfig {
     pub version: u32,
     pub encoder: EncoderConfig,
-    /// Longer sentences are cut at a word boundary.
-    pub max_pieces: usize,
     /// Relation names of both sentence-level heads, in the order of their outputs.
     pub labels: Vec<String>,
     pub rin: Option<RinConfig>,
@@ -95,7 +93,6 @@ impl ModelConfig {
         Self {
             version: VERSION,
             encoder,
-            max_pieces: 256,
             labels,
             rin,
             kernel,
@@ -130,7 +127,7 @@ impl Layers {
     /// Parameters that `params` has frozen by now get no gradient in these layers.
     pub fn build(params: &Params, config: &ModelConfig) -> candle_core::Result<Self> {
         let root = params.root();
-        let encoder = Encoder::new(&root.pp("enc"), &config.encoder)?;
+        let encoder = Encoder::new(&config.encoder, &root)?;
         let (d, n) = (encoder.width(), config.labels.len());
         let rin = config
             .rin
@@ -189,12 +186,12 @@ impl Loaded {
             return Err(ModelError::Newer { place, found });
         }
         let config: ModelConfig = serde_json::from_value(raw).map_err(bad)?;
-        let tokens = WordPieces::from_json(&source.read(files::TOKENIZER)?).map_err(|source| {
-            ModelError::Tokens {
-                place: place.clone(),
-                source,
-            }
-        })?;
+        let tokens =
+            WordPieces::from_bytes(&source.read(files::TOKENIZER)?, config.encoder.frame())
+                .map_err(|source| ModelError::Tokens {
+                    place: place.clone(),
+                    source,
+                })?;
         let weights = source.read(files::WEIGHTS)?;
         let tensors = decode_tensors(&weights, &format!("{place}/{}", files::WEIGHTS))?;
         let run = RunId(short_hash([&*config_bytes, &*weights]));
@@ -222,10 +219,14 @@ pub fn save(
     precision: Precision,
 ) -> Result<(), ModelError> {
     let json = |v: Result<Vec<u8>, serde_json::Error>| v.map_err(candle_core::Error::wrap);
+    let tokenizer = tokens.to_json().map_err(|source| ModelError::Tokens {
+        place: dir.display().to_string(),
+        source,
+    })?;
     let files = [
         (files::CONFIG, json(serde_json::to_vec_pretty(config))?),
         (files::CARD, json(serde_json::to_vec_pretty(card))?),
-        (files::TOKENIZER, tokens.json().to_vec()),
+        (files::TOKENIZER, tokenizer.into_bytes()),
         (files::WEIGHTS, encode_tensors(tensors, precision)?),
     ];
     Ok(files::replace_dir(dir, files::CONFIG, &files)?)
@@ -279,7 +280,7 @@ impl SentenceModel {
         self.config.rin.as_ref().map_or(Anchor::Last, |c| c.anchor)
     }
     fn max_pieces(&self) -> usize {
-        self.config.max_pieces.min(self.layers.encoder.max_pieces())
+        self.layers.encoder.max_pieces()
     }
 
     /// One prediction a sentence, in order. `relation` maps the model's labels to the caller's schema. Work is shared
@@ -318,8 +319,12 @@ impl SentenceModel {
             &self.tokens,
             self.max_pieces(),
         );
+        if batch.layout.total_words() == 0 {
+            // Nothing but empty sentences.
+            return Ok(sentences.iter().map(|s| self.nothing(s)).collect());
+        }
         let encoded = self.layers.encoder.forward(&batch, Mode::Infer)?;
-        let layout = &batch.layout;
+        let layout = &encoded.layout;
         let watch: Vec<Cell> = (0..sentences.len())
             .flat_map(|b| self.gold_cells(b, sentences[b], layout.n_words(b), label_of))
             .collect();
@@ -369,6 +374,16 @@ impl SentenceModel {
             assemble(parts, relation)
         });
         Ok(parts.collect())
+    }
+
+    fn nothing(&self, sentence: &Sentence) -> Prediction {
+        Prediction {
+            sentence: sentence.id,
+            run: self.run,
+            covered: 0,
+            entities: Vec::new(),
+            triples: Vec::new(),
+        }
     }
 
     /// Cells of the gold triples: their probabilities are reported however small.

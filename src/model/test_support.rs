@@ -111,25 +111,3 @@ impl Adam {
         Ok(())
     }
 }
-
-/// WordPiece over the letters a to d; anything else is [UNK].
-pub fn tiny_tokenizer() -> crate::model::tokens::WordPieces {
-    let mut vocab = serde_json::Map::new();
-    let letters = ["a", "b", "c", "d"];
-    let names = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-        .map(str::to_owned)
-        .into_iter();
-    let names = names
-        .chain(letters.map(str::to_owned))
-        .chain(letters.map(|l| format!("##{l}")));
-    for (id, name) in names.enumerate() {
-        vocab.insert(name, id.into());
-    }
-    let json = serde_json::json!({
-        "version": "1.0",
-        "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true, "strip_accents": null, "lowercase": true},
-        "pre_tokenizer": {"type": "BertPreTokenizer"},
-        "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": vocab},
-    });
-    crate::model::tokens::WordPieces::from_json(json.to_string().as_bytes()).unwrap()
-}

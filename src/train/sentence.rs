@@ -60,7 +60,7 @@ impl SentenceTrainer {
         examples: Vec<Example>,
         rates: SentenceRates,
     ) -> Result<Self> {
-        if rates.freeze_embeddings {
+        if rates.freeze_embeddings && matches!(config.encoder, EncoderConfig::Bert(_)) {
             params.freeze("enc.embeddings.");
         }
         if config.kernel.is_none() {
@@ -97,16 +97,13 @@ impl SentenceTrainer {
 
     fn batch(&self, examples: &[&Example]) -> Batch {
         let words = examples.iter().map(|e| e.words.iter().map(String::as_str));
-        Batch::new(
-            words,
-            &self.tokens,
-            self.config.max_pieces.min(self.layers.encoder.max_pieces()),
-        )
+        Batch::new(words, &self.tokens, self.layers.encoder.max_pieces())
     }
 
     fn n_layers(&self) -> usize {
         match &self.config.encoder {
-            EncoderConfig::Bert(bert) => bert.num_hidden_layers,
+            EncoderConfig::Bert(bert) => bert.sizes().map_or(1, |s| s.num_hidden_layers),
+            EncoderConfig::BiLstm(_) => 1,
         }
     }
 }
@@ -169,6 +166,7 @@ impl Trainable for SentenceTrainer {
         let examples: Vec<&Example> = items.iter().map(|i| &self.examples[*i]).collect();
         let batch = self.batch(&examples);
         let encoded = self.layers.encoder.forward(&batch, mode)?;
+        let layout = &encoded.layout;
         let (mut rin_targets, mut kernel_targets) =
             (RinTargets::default(), KernelTargets::default());
         let negatives = self
@@ -183,7 +181,7 @@ impl Trainable for SentenceTrainer {
         };
         for (b, example) in examples.iter().enumerate() {
             let triples = Triples::new(example);
-            let n_words = batch.layout.n_words(b);
+            let n_words = layout.n_words(b);
             if let Some(rin) = &self.config.rin {
                 rin_targets.push(n_words, triples.gold(example), rin.anchor);
             }

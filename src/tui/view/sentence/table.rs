@@ -28,12 +28,36 @@ struct System {
 }
 
 const SYSTEMS: [System; 6] = [
-    System { title: "RIN", score: |s| s.rin, sentence_level: true },
-    System { title: "kern", score: |s| s.kernel, sentence_level: true },
-    System { title: "base", score: |s| s.base, sentence_level: false },
-    System { title: "naiv", score: |s| s.naive, sentence_level: false },
-    System { title: "full", score: |s| s.full, sentence_level: false },
-    System { title: "KB", score: |s| s.kb, sentence_level: false },
+    System {
+        title: "RIN",
+        score: |s| s.rin,
+        sentence_level: true,
+    },
+    System {
+        title: "kern",
+        score: |s| s.kernel,
+        sentence_level: true,
+    },
+    System {
+        title: "base",
+        score: |s| s.base,
+        sentence_level: false,
+    },
+    System {
+        title: "naiv",
+        score: |s| s.naive,
+        sentence_level: false,
+    },
+    System {
+        title: "full",
+        score: |s| s.full,
+        sentence_level: false,
+    },
+    System {
+        title: "KB",
+        score: |s| s.kb,
+        sentence_level: false,
+    },
 ];
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
@@ -57,7 +81,9 @@ impl Columns {
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
             let rules = 2 + 2 * u16::from(systems.len() > 2);
-            width.saturating_sub(LEAD + GOLD_CELLS + systems.len() as u16 * SYSTEM_CELLS + rules + verdict)
+            width.saturating_sub(
+                LEAD + GOLD_CELLS + systems.len() as u16 * SYSTEM_CELLS + rules + verdict,
+            )
         };
         if left(&systems, verdict) < 36 {
             verdict = 4;
@@ -68,9 +94,18 @@ impl Columns {
             }
         }
         let room = left(&systems, verdict);
-        let relation = (longest_relation as u16).clamp(8, 30).min((room * 2 / 5).max(4));
-        let argument = (longest_argument as u16).clamp(4, 40).min(room.saturating_sub(relation + 2) / 2);
-        Self { systems, relation, argument, verdict }
+        let relation = (longest_relation as u16)
+            .clamp(8, 30)
+            .min((room * 2 / 5).max(4));
+        let argument = (longest_argument as u16)
+            .clamp(4, 40)
+            .min(room.saturating_sub(relation + 2) / 2);
+        Self {
+            systems,
+            relation,
+            argument,
+            verdict,
+        }
     }
 
     fn tail_x(&self, x: u16) -> u16 {
@@ -84,7 +119,9 @@ impl Columns {
         let mut x = self.gold_x(x) + GOLD_CELLS + 1;
         let mut out = Vec::new();
         for (i, system) in self.systems.iter().enumerate() {
-            let first_of_bag = i > 0 && !SYSTEMS[*system].sentence_level && SYSTEMS[self.systems[i - 1]].sentence_level;
+            let first_of_bag = i > 0
+                && !SYSTEMS[*system].sentence_level
+                && SYSTEMS[self.systems[i - 1]].sentence_level;
             x += 2 * u16::from(first_of_bag);
             out.push((*system, x));
             x += SYSTEM_CELLS;
@@ -114,20 +151,37 @@ impl SentenceView {
         let Some(detail) = self.detail() else { return };
         let surface = |span| clean::fit(detail.sentence.surface(span), 60).into_owned();
         let seen = self.table.visible(self.shown.len());
-        let relations = self.shown.iter().map(|s| clean::width(shared.relation(s.row.triple.relation)));
-        let arguments = self.shown.iter().flat_map(|s| [s.row.triple.head, s.row.triple.tail]).take(200);
+        let relations = self
+            .shown
+            .iter()
+            .map(|s| clean::width(shared.relation(s.row.triple.relation)));
+        let arguments = self
+            .shown
+            .iter()
+            .flat_map(|s| [s.row.triple.head, s.row.triple.tail])
+            .take(200);
         let longest_argument = arguments.map(|span| clean::width(&surface(span))).max();
-        let columns = Columns::of(area.width, relations.max().unwrap_or(8), longest_argument.unwrap_or(8));
+        let columns = Columns::of(
+            area.width,
+            relations.max().unwrap_or(8),
+            longest_argument.unwrap_or(8),
+        );
         painter.horizontal(row(head, 0), Role::Border);
         if self.shown.is_empty() {
             return self.draw_no_triples(head, area, painter);
         }
         draw_heading(painter, head, &columns);
         for (y, at) in (area.y..area.bottom()).zip(seen) {
-            let Some(shown) = self.shown.get(at) else { continue };
+            let Some(shown) = self.shown.get(at) else {
+                continue;
+            };
             let line = Rect::new(area.x, y, area.width, 1);
             let triple = shown.row.triple;
-            let names = [shared.relation(triple.relation).to_owned(), surface(triple.head), surface(triple.tail)];
+            let names = [
+                shared.relation(triple.relation).to_owned(),
+                surface(triple.head),
+                surface(triple.tail),
+            ];
             draw_row(painter, line, &columns, shown, &names);
             if at == self.table.cursor {
                 painter.text(line.x + 1, y, 1, glyphs::CURSOR, Role::Title);
@@ -138,11 +192,27 @@ impl SentenceView {
 
     fn draw_no_triples(&self, head: Rect, area: Rect, painter: &mut Painter<'_>) {
         let predicted = self.detail().is_some_and(|d| d.prediction.is_some());
-        let text = if predicted { "No triple is labelled or predicted here." } else { "No label here, and nothing predicted yet; p predicts." };
+        let text = if predicted {
+            "No triple is labelled or predicted here."
+        } else {
+            "No label here, and nothing predicted yet; p predicts."
+        };
         let line = row(head, 1);
-        painter.text(line.x + 2, line.y, line.width.saturating_sub(2), text, Role::Text);
+        painter.text(
+            line.x + 2,
+            line.y,
+            line.width.saturating_sub(2),
+            text,
+            Role::Text,
+        );
         let hint = "A adds a triple, d marks the sentence done and goes on.";
-        painter.text(area.x + 2, area.y, area.width.saturating_sub(2), hint, Role::Dim);
+        painter.text(
+            area.x + 2,
+            area.y,
+            area.width.saturating_sub(2),
+            hint,
+            Role::Dim,
+        );
     }
 }
 
@@ -152,7 +222,13 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
     }
     let (x, y) = (head.x, head.y + 1);
     painter.text(x + LEAD, y, columns.relation, "relation", Role::Dim);
-    painter.text(x + LEAD + columns.relation + 1, y, columns.argument, "head", Role::Dim);
+    painter.text(
+        x + LEAD + columns.relation + 1,
+        y,
+        columns.argument,
+        "head",
+        Role::Dim,
+    );
     painter.text(columns.tail_x(x), y, columns.argument, "tail", Role::Dim);
     painter.text(columns.gold_x(x), y, GOLD_CELLS, "lab", Role::Dim);
     let places = columns.places(x);
@@ -164,7 +240,11 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
         painter.text(*at, y, 1, "│", Role::Border);
         painter.text(*at, head.y, 1, "┬", Role::Border);
     }
-    let first = |level: bool| places.iter().find(|(s, _)| SYSTEMS[*s].sentence_level == level);
+    let first = |level: bool| {
+        places
+            .iter()
+            .find(|(s, _)| SYSTEMS[*s].sentence_level == level)
+    };
     // The kind of probability stands in the rule above its columns.
     for (level, title, cells) in [(true, " sentence ", 10), (false, " bag ", 5)] {
         if let Some((_, at)) = first(level) {
@@ -172,19 +252,49 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
         }
     }
     if let Some(last) = rules.last() {
-        painter.text(last + 2, y, columns.verdict.saturating_sub(1), if columns.verdict > 8 { "verdict" } else { "ver" }, Role::Dim);
+        painter.text(
+            last + 2,
+            y,
+            columns.verdict.saturating_sub(1),
+            if columns.verdict > 8 {
+                "verdict"
+            } else {
+                "ver"
+            },
+            Role::Dim,
+        );
     }
 }
 
-fn draw_row(painter: &mut Painter<'_>, line: Rect, columns: &Columns, shown: &Shown, names: &[String; 3]) {
+fn draw_row(
+    painter: &mut Painter<'_>,
+    line: Rect,
+    columns: &Columns,
+    shown: &Shown,
+    names: &[String; 3],
+) {
     let (x, y) = (line.x, line.y);
     let row = &shown.row;
     let (glyph, role) = glyphs::outcome(row.outcome);
     painter.text(x + 2, y, 1, glyph, role);
-    let text = if row.stands || row.predicted { Role::Text } else { Role::Dim };
-    let relation_role = if row.outcome.is_some() && glyph != "=" { role } else { text };
+    let text = if row.stands || row.predicted {
+        Role::Text
+    } else {
+        Role::Dim
+    };
+    let relation_role = if row.outcome.is_some() && glyph != "=" {
+        role
+    } else {
+        text
+    };
     painter.text(x + LEAD, y, columns.relation, &names[0], relation_role);
-    painter.text(x + LEAD + columns.relation + 1, y, columns.argument, &names[1], text);
+    painter.text(
+        x + LEAD + columns.relation + 1,
+        y,
+        columns.argument,
+        &names[1],
+        text,
+    );
     painter.text(columns.tail_x(x), y, columns.argument, &names[2], text);
     let label = match (row.gold, row.stands) {
         (true, true) => (glyphs::GOLD, Role::Text),
@@ -212,7 +322,11 @@ fn draw_row(painter: &mut Painter<'_>, line: Rect, columns: &Columns, shown: &Sh
     let mut at = last + 2;
     if let Some(verdict) = row.verdict {
         let (glyph, role) = glyphs::verdict(verdict);
-        let words = if columns.verdict > 8 { format!("{glyph} {}", verdict.name()) } else { glyph.to_owned() };
+        let words = if columns.verdict > 8 {
+            format!("{glyph} {}", verdict.name())
+        } else {
+            glyph.to_owned()
+        };
         at = painter.text(at, y, columns.verdict, &words, role);
     }
     if shown.pending {
