@@ -1,1 +1,27 @@
-//! index
+//! Full-text and label search over a workspace, with counts per relation.
+//!
+//! The index is a cache. It carries a [`Stamp`] of what it was made from; when it is missing, damaged, foreign or made
+//! by another version, it is made anew, and nobody sees an error. The truth is in the store.
+//!
+//! What it never does: read sentences, fold corrections, decide outcomes. The workspace fills a [`Doc`] for each
+//! sentence. docs/query.md describes the query language to users; [`query`] is its syntax, `compile` its meaning.
+//! Start with [`Doc`], then [`fields`], then [`Searcher::search`].
+
+mod cache;
+mod collect;
+mod compile;
+mod doc;
+mod error;
+mod fields;
+pub mod query;
+mod search;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{Freshness, Index, Stamp};
+pub use collect::{RelationTally, Sort};
+pub use doc::{Doc, DocTriple, State};
+pub use error::IndexError;
+pub use query::{Query, QueryError};
+pub use search::{Found, Searcher};

@@ -1,0 +1,163 @@
+//! What the index knows of one sentence, and the exact terms that queries look for.
+
+use crate::domain::{
+    EntityTypeId, ErrorTag, Outcome, RelationId, RelationSchema, SentenceId, SentenceIdx, Split,
+    Verdict,
+};
+use std::collections::BTreeSet;
+
+/// How far the review of a sentence has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Todo,
+    /// Something judged or edited, not marked done.
+    Started,
+    Done,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Todo => "todo",
+            State::Started => "started",
+            State::Done => "done",
+        }
+    }
+}
+
+/// A sentence as it is searched: its text, the labels that stand, what the current run says, the review so far.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Doc {
+    pub idx: SentenceIdx,
+    pub id: SentenceId,
+    pub split: Split,
+    pub file: String,
+    pub text: String,
+    pub n_tokens: usize,
+    /// Types of its entities; repeats do no harm.
+    pub types: Vec<EntityTypeId>,
+    /// The current run has predicted this sentence, whatever it found.
+    pub predicted: bool,
+    /// One for each triple of annotation or prediction, each triple once.
+    pub triples: Vec<DocTriple>,
+    pub state: State,
+    pub note: String,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct DocTriple {
+    pub relation: RelationId,
+    /// Surface text of the arguments.
+    pub head: String,
+    pub tail: String,
+    /// The label stands.
+    pub gold: bool,
+    /// The current run's decision.
+    pub predicted: bool,
+    /// Sentence-level score of the current run, in 0..=1.
+    pub score: Option<f32>,
+    pub outcome: Option<Outcome>,
+    pub verdict: Option<Verdict>,
+    pub tags: Vec<ErrorTag>,
+}
+
+impl DocTriple {
+    /// Predicted, and no such label stands.
+    pub fn false_positive(&self) -> bool {
+        self.predicted && !self.gold
+    }
+    /// A label stands that the run, which has seen the sentence, did not predict.
+    pub fn false_negative(&self, predicted: bool) -> bool {
+        predicted && self.gold && !self.predicted
+    }
+}
+
+/// Query word for a verdict: the state it leaves the triple in.
+pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accept => "accepted",
+        Verdict::Reject => "rejected",
+        Verdict::Unsure => "unsure",
+    }
+}
+
+/// The exact term of a field and a name. `=` keeps names apart from the words `any`, `none`, `unknown`, which get `:`.
+pub(super) fn named(field: &str, name: &str) -> String {
+    format!("{field}={name}")
+}
+pub(super) fn special(field: &str, word: &str) -> String {
+    format!("{field}:{word}")
+}
+
+/// Every exact term of a sentence; `query` looks for one of these.
+pub(super) fn keys(doc: &Doc, schema: &RelationSchema) -> BTreeSet<String> {
+    let mut keys = Keys::default();
+    keys.name("split", doc.split.name());
+    keys.name("state", doc.state.name());
+    keys.name("file", &doc.file);
+    for kind in &doc.types {
+        keys.name("type", schema.type_name(*kind));
+    }
+    for triple in &doc.triples {
+        let relation = schema.name(triple.relation);
+        if triple.gold {
+            keys.name("gold", relation);
+            keys.name("rel", relation);
+        }
+        if triple.predicted {
+            keys.name("pred", relation);
+            keys.name("rel", relation);
+        }
+        let mut outcome = |name: &str| {
+            keys.name(name, relation);
+            keys.name("outcome", name);
+        };
+        if triple.false_positive() {
+            outcome("fp");
+        }
+        if triple.false_negative(doc.predicted) {
+            outcome("fn");
+        }
+        if let Some(fared) = triple.outcome {
+            outcome(fared.name());
+        }
+        if let Some(verdict) = triple.verdict {
+            keys.name(verdict_name(verdict), relation);
+            keys.name("verdict", verdict_name(verdict));
+        }
+        for tag in &triple.tags {
+            keys.name("tag", tag.name());
+        }
+    }
+    if !doc.note.trim().is_empty() {
+        keys.special("note", "any");
+    }
+    for field in ["gold", "type", "verdict", "tag", "note"] {
+        keys.none_unless_any(field);
+    }
+    if doc.predicted {
+        keys.none_unless_any("pred");
+    } else {
+        keys.special("pred", "unknown");
+        keys.special("outcome", "unknown");
+    }
+    keys.0
+}
+
+#[derive(Default)]
+struct Keys(BTreeSet<String>);
+
+impl Keys {
+    fn name(&mut self, field: &str, name: &str) {
+        self.0.insert(named(field, name));
+        self.special(field, "any");
+    }
+    fn special(&mut self, field: &str, word: &str) {
+        self.0.insert(special(field, word));
+    }
+    fn none_unless_any(&mut self, field: &str) {
+        if !self.0.contains(&special(field, "any")) {
+            self.special(field, "none");
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The index against a plain scan of the same documents, and against damage.
+
+use super::query::parse;
+use super::*;
+use crate::domain::{
+    EntityTypeId, ErrorTag, Outcome, RelationId, RelationSchema, SentenceId, SentenceIdx, Split,
+    Verdict,
+};
+use std::path::Path;
+
+fn schema() -> RelationSchema {
+    let mut schema = RelationSchema::from_names(["/p/place_lived", "/p/born_in"]);
+    schema.intern_type("person").unwrap();
+    schema
+}
+fn stamp(content: &str, corrections: u64) -> Stamp {
+    Stamp {
+        content: content.into(),
+        corrections,
+    }
+}
+fn empty(idx: u32, text: &str) -> Doc {
+    Doc {
+        idx: SentenceIdx(idx),
+        id: SentenceId(u64::from(idx) + 100),
+        split: Split::Train,
+        file: "a b.json".into(),
+        text: text.into(),
+        n_tokens: text.split(' ').count(),
+        types: Vec::new(),
+        predicted: true,
+        triples: Vec::new(),
+        state: State::Todo,
+        note: String::new(),
+    }
+}
+fn triple(relation: u16, head: &str, tail: &str) -> DocTriple {
+    DocTriple {
+        relation: RelationId(relation),
+        head: head.into(),
+        tail: tail.into(),
+        gold: false,
+        predicted: false,
+        score: None,
+        outcome: None,
+        verdict: None,
+        tags: Vec::new(),
+    }
+}
+/// Six sentences; corpus order is not the order in which they are added.
+fn docs() -> Vec<Doc> {
+    vec![
+        Doc {
+            triples: vec![
+                DocTriple {
+                    gold: true,
+                    predicted: true,
+                    score: Some(0.9),
+                    outcome: Some(Outcome::Correct),
+                    ..triple(0, "Barack Obama", "New York")
+                },
+                DocTriple {
+                    predicted: true,
+                    score: Some(0.6),
+                    outcome: Some(Outcome::Spurious),
+                    verdict: Some(Verdict::Reject),
+                    tags: vec![ErrorTag::NotExpressed],
+                    ..triple(1, "New York", "Barack Obama")
+                },
+            ],
+            types: vec![EntityTypeId(0)],
+            state: State::Started,
+            ..empty(2, "Barack Obama was born in New York and lived in York")
+        },
+        Doc {
+            triples: vec![DocTriple {
+                gold: true,
+                score: Some(0.1),
+                outcome: Some(Outcome::Missed),
+                ..triple(0, "Zoë", "São Paulo")
+            }],
+            note: "ask Maria".into(),
+            state: State::Done,
+            ..empty(0, "Zoë lived in São Paulo")
+        },
+        Doc {
+            triples: vec![DocTriple {
+                gold: true,
+                ..triple(1, "Ann", "York")
+            }],
+            predicted: false,
+            split: Split::Dev,
+            ..empty(3, "Ann was born in York , a new \u{1b}[31mcolour")
+        },
+        empty(1, "Nothing happens at 10:30 in AT&T"),
+        Doc {
+            triples: vec![DocTriple {
+                predicted: true,
+                score: Some(0.75),
+                outcome: Some(Outcome::WrongRelation),
+                ..triple(0, "Bob", "Rome")
+            }],
+            ..empty(4, "Bob went to college in Rome")
+        },
+        empty(5, ""),
+    ]
+}
+fn filled(index: &mut Index, docs: &[Doc], stamp: &Stamp) {
+    index.start_over().unwrap();
+    index.add(docs, &schema()).unwrap();
+    index.commit(stamp).unwrap();
+}
+fn in_memory() -> Index {
+    let mut index = Index::in_memory("test").unwrap();
+    filled(&mut index, &docs(), &stamp("a", 0));
+    index
+}
+fn rows(searcher: &Searcher, query: &str, sort: Sort) -> Vec<u32> {
+    let query = parse(query, &schema()).unwrap();
+    let found = searcher.search(&query, sort, 0..50, 2).unwrap();
+    assert_eq!(found.total, found.rows.len());
+    found.rows.iter().map(|idx| idx.0).collect()
+}
+
+#[test]
+fn each_form_of_the_language_finds_what_the_manual_says() {
+    let searcher = in_memory().searcher();
+    let check = |query: &str, expected: &[u32]| {
+        assert_eq!(rows(&searcher, query, Sort::Corpus), expected, "{query}");
+    };
+    check("", &[0, 1, 2, 3, 4, 5]);
+    check("LIVED", &[0, 2]);
+    check("\"new york\"", &[2]);
+    check("new york", &[2, 3]);
+    check("sao", &[0]);
+    check("AT&T", &[1]);
+    check("10:30", &[1]);
+    check("colleg*", &[4]);
+    check("colleg", &[]);
+    check("york -\"new york\"", &[3]);
+    check("-york", &[0, 1, 4, 5]);
+    check("college or nothing", &[1, 4]);
+    check("york (lived or ann) -split:dev", &[2]);
+    check("head:obama", &[2]);
+    check("tail:\"barack obama\" head:york", &[2]);
+    check("head:\"obama new\"", &[]);
+    check("gold:place_lived", &[0, 2]);
+    check("gold:none", &[1, 4, 5]);
+    check("pred:none", &[0, 1, 5]);
+    check("pred:unknown", &[3]);
+    check("pred:any", &[2, 4]);
+    check("rel:born_in", &[2, 3]);
+    check("fp:born_in", &[2]);
+    check("fp:place_lived", &[4]);
+    check("fn:place_lived", &[0]);
+    check("fn:born_in", &[]);
+    check("outcome:fp", &[2, 4]);
+    check("spurious:born_in", &[2]);
+    check("spurious:place_lived", &[]);
+    check("outcome:spurious gold:place_lived", &[2]);
+    check("wrong-relation:any", &[4]);
+    check("outcome:unknown", &[3]);
+    check("rejected:born_in", &[2]);
+    check("rejected:place_lived", &[]);
+    check("verdict:none", &[0, 1, 3, 4, 5]);
+    check("tag:not_expressed", &[2]);
+    check("type:person", &[2]);
+    check("type:none -split:dev", &[0, 1, 4, 5]);
+    check("note:maria", &[0]);
+    check("note:any", &[0]);
+    check("state:done or state:started", &[0, 2]);
+    check("split:dev", &[3]);
+    check("file:\"a b.json\" tokens>10", &[2]);
+    check("file:a", &[]);
+    check("id:64", &[0]);
+    check("score>0.7", &[2, 4]);
+    check("score>=0.75 score<0.8", &[4]);
+    check("goldscore<0.2", &[0]);
+    check("disagreements:1", &[0, 2, 4]);
+    check("npred=2", &[2]);
+    check("ngold>=1 -npred:0", &[2]);
+}
+
+#[test]
+fn rows_come_in_the_order_asked_for() {
+    let searcher = in_memory().searcher();
+    let check = |query: &str, sort, expected: &[u32]| {
+        assert_eq!(rows(&searcher, query, sort), expected, "{query} {sort:?}");
+    };
+    check("", Sort::ScoreFalling, &[2, 4, 0, 1, 3, 5]);
+    check("", Sort::GoldScoreRising, &[0, 2, 1, 3, 4, 5]);
+    check("", Sort::MostDisagreements, &[0, 2, 4, 1, 3, 5]);
+    check("york or born", Sort::Relevance, &[2, 3]);
+    let page = searcher.search(&Query::All, Sort::Corpus, 2..4, 2).unwrap();
+    assert_eq!(page.rows, [SentenceIdx(2), SentenceIdx(3)]);
+    assert_eq!(page.total, 6);
+    let beyond = searcher
+        .search(&Query::All, Sort::Corpus, 9..20, 0)
+        .unwrap();
+    assert_eq!((beyond.rows.len(), beyond.relations.len()), (0, 0));
+    assert_eq!(searcher.matching(&Query::All).unwrap().len(), 6);
+}
+
+#[test]
+fn counts_are_of_triples_in_the_found_sentences() {
+    let searcher = in_memory().searcher();
+    let check = |query: &str, expected: [[u32; 5]; 2]| {
+        let query = parse(query, &schema()).unwrap();
+        let found = searcher.search(&query, Sort::Corpus, 0..1, 2).unwrap();
+        let counts: Vec<_> = found
+            .relations
+            .iter()
+            .map(|t| {
+                [
+                    t.gold,
+                    t.predicted,
+                    t.false_positives,
+                    t.false_negatives,
+                    t.reviewed,
+                ]
+            })
+            .collect();
+        assert_eq!(counts, expected, "{query}");
+    };
+    check("", [[2, 2, 1, 1, 0], [1, 1, 1, 0, 1]]);
+    check("obama", [[1, 1, 0, 0, 0], [0, 1, 1, 0, 1]]);
+    check("nothing", [[0; 5]; 2]);
+}
+
+#[test]
+fn an_update_replaces_a_sentence_at_the_next_commit() {
+    let mut index = in_memory();
+    let searcher = index.searcher();
+    let changed = Doc {
+        state: State::Done,
+        ..empty(1, "Something else")
+    };
+    index.update(&[changed], &schema()).unwrap();
+    assert_eq!(rows(&searcher, "nothing", Sort::Corpus), [1]);
+    index.commit(&stamp("a", 1)).unwrap();
+    assert_eq!(rows(&searcher, "nothing", Sort::Corpus), [0u32; 0]);
+    assert_eq!(rows(&searcher, "something state:done", Sort::Corpus), [1]);
+    assert_eq!(searcher.len(), 6);
+    index.update(&[empty(1, "Rolled back")], &schema()).unwrap();
+    index.roll_back().unwrap();
+    index.commit(&stamp("a", 2)).unwrap();
+    assert_eq!(rows(&searcher, "something", Sort::Corpus), [1]);
+}
+
+fn on_disk(dir: &Path) {
+    let mut index = Index::open(dir).unwrap();
+    assert_eq!(index.why_in_memory(), None);
+    filled(&mut index, &docs(), &stamp("a", 5));
+}
+
+#[test]
+fn a_reopened_index_knows_what_it_was_made_from() {
+    let dir = tempfile::tempdir().unwrap();
+    on_disk(dir.path());
+    let index = Index::open(dir.path()).unwrap();
+    assert_eq!(rows(&index.searcher(), "lived", Sort::Corpus), [0, 2]);
+    let check = |content: &str, corrections, expected| {
+        let now = stamp(content, corrections);
+        assert_eq!(index.freshness(&now), expected, "{now:?}");
+    };
+    check("a", 5, Freshness::Current);
+    check("a", 7, Freshness::Behind { since: 5 });
+    check("a", 4, Freshness::Stale);
+    check("b", 5, Freshness::Stale);
+}
+
+#[test]
+fn a_damaged_or_foreign_index_is_made_anew_and_other_files_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    on_disk(dir.path());
+    let files: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    let mut damaged = 0;
+    for file in files {
+        for damage in [truncate, overwrite, garbage] {
+            let copy = tempfile::tempdir().unwrap();
+            for entry in std::fs::read_dir(dir.path()).unwrap().flatten() {
+                std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+            }
+            std::fs::write(copy.path().join("mine.txt"), "keep").unwrap();
+            damage(&copy.path().join(&file));
+            let mut index = Index::open(copy.path()).unwrap();
+            assert_eq!(index.why_in_memory(), None, "{file:?}");
+            let stale = index.freshness(&stamp("a", 5)) == Freshness::Stale;
+            damaged += usize::from(stale);
+            filled(&mut index, &docs(), &stamp("a", 6));
+            assert_eq!(
+                rows(&index.searcher(), "lived", Sort::Corpus),
+                [0, 2],
+                "{file:?}"
+            );
+            assert!(copy.path().join("mine.txt").exists());
+        }
+    }
+    assert!(damaged > 6, "only {damaged} damages were noticed");
+}
+fn truncate(path: &Path) {
+    let length = std::fs::metadata(path).unwrap().len();
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    file.set_len(length / 2).unwrap();
+}
+fn overwrite(path: &Path) {
+    let mut bytes = std::fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 0xff;
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+fn garbage(path: &Path) {
+    std::fs::write(path, [0xa5; 300]).unwrap();
+}
+
+#[test]
+fn where_nothing_can_be_written_the_index_lives_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let mut index = Index::open(&file.join("index")).unwrap();
+    assert!(index.why_in_memory().is_some());
+    filled(&mut index, &docs(), &stamp("a", 0));
+    assert_eq!(rows(&index.searcher(), "lived", Sort::Corpus), [0, 2]);
+}
+
+#[test]
+fn one_process_writes_and_others_search() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = Index::open(dir.path()).unwrap();
+    filled(&mut first, &docs(), &stamp("a", 5));
+    let mut second = Index::open(dir.path()).unwrap();
+    assert_eq!(second.freshness(&stamp("a", 5)), Freshness::Current);
+    assert_eq!(rows(&second.searcher(), "lived", Sort::Corpus), [0, 2]);
+    assert!(matches!(second.start_over(), Err(IndexError::Busy)));
+}
