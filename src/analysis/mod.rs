@@ -1,1 +1,28 @@
-//! analysis
+//! Gold against predicted: what is right, what is wrong and how, and the numbers that say so.
+//!
+//! Pure functions of the domain: nothing here reads a file, runs a model or knows a screen. [`align()`] gives every gold and
+//! every predicted triple exactly one outcome; [`Scorer`] counts under a named [`Protocol`]; [`Ranking`] scores bags;
+//! [`best_threshold`] and [`tune_rule`] choose decisions on dev data.
+//!
+//! A score without its protocol means nothing, so every report carries one, and its name is printed beside it.
+
+mod align;
+mod calibrate;
+mod classes;
+mod compare;
+mod errors;
+mod ranking;
+mod score;
+mod threshold;
+
+pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
+pub use calibrate::{Calibration, ReliabilityBin, calibration};
+pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};
+pub use compare::{Comparison, RelationChange, compare};
+pub use errors::{ErrorRow, ErrorTable};
+pub use ranking::{Candidate, CurvePoint, PrecisionAt, Ranking};
+pub use score::{
+    Averaging, Candidates, Case, Counts, EntityMatching, Matching, Prf, Protocol, Report, Scorer,
+    score_entities,
+};
+pub use threshold::{Choice, ScoredCase, best_threshold, tune_rule};
