@@ -76,9 +76,18 @@ impl Config {
             let expected = |kind: &str| format!("`{}` expects {kind}", item.key);
             let string = || item.value.as_str().map(str::to_owned);
             match (item.table, item.key) {
-                ("", "theme") => self.theme = string().ok_or_else(|| expected("a name in quotes"))?,
-                ("", "author") => self.author = string().ok_or_else(|| expected("a name in quotes"))?,
-                ("", "mouse") => self.mouse = item.value.as_bool().ok_or_else(|| expected("true or false"))?,
+                ("", "theme") => {
+                    self.theme = string().ok_or_else(|| expected("a name in quotes"))?
+                }
+                ("", "author") => {
+                    self.author = string().ok_or_else(|| expected("a name in quotes"))?
+                }
+                ("", "mouse") => {
+                    self.mouse = item
+                        .value
+                        .as_bool()
+                        .ok_or_else(|| expected("true or false"))?
+                }
                 ("", "keymap") => {
                     let path = string().ok_or_else(|| expected("a path in quotes"))?;
                     // Relative to the file that names it, not to wherever the program was started.
@@ -95,7 +104,11 @@ impl Config {
             }
             Ok(())
         });
-        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     fn with(mut self, flags: Flags) -> Self {
@@ -128,7 +141,10 @@ mod tests {
             ..Flags::default()
         };
         let config = loaded(file, flags).unwrap();
-        assert_eq!((config.theme.as_str(), config.author.as_str()), ("dark", "Grace"));
+        assert_eq!(
+            (config.theme.as_str(), config.author.as_str()),
+            ("dark", "Grace")
+        );
         assert!(!config.mouse);
         assert_eq!(loaded("", Flags::default()).unwrap().theme, "default");
     }

@@ -23,7 +23,10 @@ impl Paths {
             config: dirs.config_dir().to_owned(),
             data: dirs.data_dir().to_owned(),
             cache: dirs.cache_dir().to_owned(),
-            state: dirs.state_dir().unwrap_or_else(|| dirs.data_local_dir()).to_owned(),
+            state: dirs
+                .state_dir()
+                .unwrap_or_else(|| dirs.data_local_dir())
+                .to_owned(),
         })
     }
 

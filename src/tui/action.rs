@@ -262,7 +262,9 @@ impl FromStr for Action {
     type Err = String;
     fn from_str(name: &str) -> Result<Self, String> {
         let entry = TABLE.iter().find(|e| e.name == name);
-        entry.map(|e| e.action).ok_or_else(|| format!("unknown action `{name}`"))
+        entry
+            .map(|e| e.action)
+            .ok_or_else(|| format!("unknown action `{name}`"))
     }
 }
 
@@ -278,10 +280,19 @@ pub fn keys_page() -> String {
          spaces between. A conflict, or a key that begins a longer sequence, is refused when the program starts.\n",
     );
     for context in Context::ALL {
-        out += &format!("\n## {}\n\nTable `[{}]`.\n\n| key | action | what it does |\n|---|---|---|\n", context.about(), context.name());
+        out += &format!(
+            "\n## {}\n\nTable `[{}]`.\n\n| key | action | what it does |\n|---|---|---|\n",
+            context.about(),
+            context.name()
+        );
         for entry in TABLE.iter().filter(|e| e.context == *context) {
             let keys: Vec<String> = entry.keys.iter().map(|k| format!("`{k}`")).collect();
-            out += &format!("| {} | `{}` | {} |\n", keys.join(" "), entry.name, entry.doc);
+            out += &format!(
+                "| {} | `{}` | {} |\n",
+                keys.join(" "),
+                entry.name,
+                entry.doc
+            );
         }
     }
     out

@@ -134,7 +134,9 @@ impl App {
         match self.tab {
             Tab::Corpus => self.corpus.draw(body, painter, &self.shared),
             Tab::Errors => self.errors.draw(body, painter, &self.shared),
-            Tab::Sentence => self.sentence.draw(painter, &self.shared, self.corpus.pages.total),
+            Tab::Sentence => self
+                .sentence
+                .draw(painter, &self.shared, self.corpus.pages.total),
         }
         for overlay in &self.overlays {
             overlay.draw(area, painter, &self.shared);
@@ -146,7 +148,11 @@ impl App {
 
     fn chrome(&self) -> Chrome<'_> {
         let keys: Vec<String> = self.pressed.iter().map(Key::to_string).collect();
-        let count = if self.count > 0 { self.count.to_string() } else { String::new() };
+        let count = if self.count > 0 {
+            self.count.to_string()
+        } else {
+            String::new()
+        };
         let hints = match self.tab {
             _ if !self.overlays.is_empty() => Vec::new(),
             Tab::Corpus => self.corpus.hints(),
@@ -155,7 +161,9 @@ impl App {
         };
         let editing = self.tab == Tab::Corpus && self.corpus.editing.is_some();
         let prompt = match self.tab {
-            Tab::Corpus if editing => Some("enter searches · esc leaves the query as it was".to_owned()),
+            Tab::Corpus if editing => {
+                Some("enter searches · esc leaves the query as it was".to_owned())
+            }
             Tab::Sentence => self.sentence.jump_prompt(),
             _ => None,
         };
@@ -180,17 +188,32 @@ impl App {
 
     fn position(&self) -> String {
         let pages = &self.corpus.pages;
-        let filtered = if self.corpus.query.is_empty() { "" } else { " filtered" };
+        let filtered = if self.corpus.query.is_empty() {
+            ""
+        } else {
+            " filtered"
+        };
         match self.tab {
             Tab::Errors => String::new(),
+            _ if self.corpus.bad.is_some() => String::new(),
             _ if pages.total == 0 => "no sentences".to_owned(),
             Tab::Corpus | Tab::Sentence => {
-                let row = if self.tab == Tab::Corpus { self.corpus.list.cursor } else { self.sentence.row };
+                let row = if self.tab == Tab::Corpus {
+                    self.corpus.list.cursor
+                } else {
+                    self.sentence.row
+                };
                 let marked = match self.corpus.range_start {
-                    Some(_) => format!(", {} marked", grouped((self.corpus.range().count()) as u64)),
+                    Some(_) => {
+                        format!(", {} marked", grouped((self.corpus.range().count()) as u64))
+                    }
                     None => String::new(),
                 };
-                format!("{} of {}{filtered}{marked}", grouped(row as u64 + 1), grouped(pages.total as u64))
+                format!(
+                    "{} of {}{filtered}{marked}",
+                    grouped(row as u64 + 1),
+                    grouped(pages.total as u64)
+                )
             }
         }
     }

@@ -129,7 +129,10 @@ mod tests {
         check("e\u{301}", "e\u{301}");
         check("\u{301}x", "x");
         check("❤\u{fe0f}", "❤");
-        check(&format!("z{}", "\u{301}".repeat(50)), &format!("z{}", "\u{301}".repeat(6)));
+        check(
+            &format!("z{}", "\u{301}".repeat(50)),
+            &format!("z{}", "\u{301}".repeat(6)),
+        );
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub struct Key(pub KeyCode, pub KeyModifiers);
 
 impl From<KeyEvent> for Key {
     fn from(event: KeyEvent) -> Self {
-        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers =
+            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         if matches!(event.code, KeyCode::Char(_) | KeyCode::BackTab) {
             modifiers.remove(KeyModifiers::SHIFT);
         }
@@ -47,7 +48,10 @@ impl FromStr for Key {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let (mut rest, mut modifiers) = (text, KeyModifiers::NONE);
-        for (prefix, modifier) in [("ctrl-", KeyModifiers::CONTROL), ("alt-", KeyModifiers::ALT)] {
+        for (prefix, modifier) in [
+            ("ctrl-", KeyModifiers::CONTROL),
+            ("alt-", KeyModifiers::ALT),
+        ] {
             if let Some(after) = rest.strip_prefix(prefix).filter(|r| !r.is_empty()) {
                 rest = after;
                 modifiers |= modifier;
@@ -123,7 +127,11 @@ impl Default for Keymap {
                 // A test parses every default.
                 if let Ok(keys) = sequence(keys) {
                     let actions = vec![entry.action];
-                    map.entry(entry.context).or_default().push(Binding { keys, actions, line: 0 });
+                    map.entry(entry.context).or_default().push(Binding {
+                        keys,
+                        actions,
+                        line: 0,
+                    });
                 }
             }
         }
@@ -133,7 +141,13 @@ impl Default for Keymap {
 
 fn sequence(text: &str) -> Result<Vec<Key>, String> {
     let keys: Result<Vec<Key>, String> = text.split_whitespace().map(str::parse).collect();
-    keys.and_then(|k| if k.is_empty() { Err("expects a key, found nothing".into()) } else { Ok(k) })
+    keys.and_then(|k| {
+        if k.is_empty() {
+            Err("expects a key, found nothing".into())
+        } else {
+            Ok(k)
+        }
+    })
 }
 
 fn spelled(keys: &[Key]) -> String {
@@ -153,27 +167,44 @@ impl Keymap {
         }));
         problems.sort_by_key(|p| p.line);
         problems.dedup();
-        if problems.is_empty() { Ok(map) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(map)
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     fn bind(&mut self, item: &Item<'_>) -> Result<(), String> {
         let context = Context::ALL.iter().find(|c| c.name() == item.table);
         let context = *context.ok_or_else(|| {
-            let names: Vec<String> = Context::ALL.iter().map(|c| format!("[{}]", c.name())).collect();
+            let names: Vec<String> = Context::ALL
+                .iter()
+                .map(|c| format!("[{}]", c.name()))
+                .collect();
             format!("`{}` must stand in one of {}", item.key, names.join(" "))
         })?;
         let keys = sequence(item.key)?;
         let names: Vec<&str> = match (item.value.as_str(), item.value.as_array()) {
             (Some("none"), _) => vec![],
             (Some(name), _) => vec![name],
-            (None, Some(list)) => list.iter().map(|v| v.get_ref().as_str().unwrap_or("")).collect(),
-            (None, None) => return Err(format!("`{}` expects the name of an action, or a list of names", item.key)),
+            (None, Some(list)) => list
+                .iter()
+                .map(|v| v.get_ref().as_str().unwrap_or(""))
+                .collect(),
+            (None, None) => {
+                return Err(format!(
+                    "`{}` expects the name of an action, or a list of names",
+                    item.key
+                ));
+            }
         };
         let mut actions = Vec::new();
         for name in names {
             let action: Action = name.parse()?;
             let home = action.entry().context;
-            let reachable = STACKS.iter().any(|s| s.contains(&context) && s.contains(&home));
+            let reachable = STACKS
+                .iter()
+                .any(|s| s.contains(&context) && s.contains(&home));
             if !reachable {
                 return Err(format!("`{name}` does nothing in [{}]", context.name()));
             }
@@ -181,11 +212,18 @@ impl Keymap {
         }
         let bindings = self.0.entry(context).or_default();
         if let Some(twin) = bindings.iter().find(|b| b.keys == keys && b.line > 0) {
-            return Err(format!("`{}` is bound on line {} already", item.key, twin.line));
+            return Err(format!(
+                "`{}` is bound on line {} already",
+                item.key, twin.line
+            ));
         }
         // The user's binding replaces the default for the same keys, and defaults that the same keys begin or end.
         bindings.retain(|b| b.line > 0 || (b.keys != keys));
-        bindings.push(Binding { keys, actions, line: item.line });
+        bindings.push(Binding {
+            keys,
+            actions,
+            line: item.line,
+        });
         Ok(())
     }
 
@@ -204,11 +242,23 @@ impl Keymap {
                     }
                     let (a_keys, b_keys) = (spelled(&a.keys), spelled(&b.keys));
                     let message = if a.keys == b.keys {
-                        format!("`{a_keys}` means two things: [{}] and [{}]", context_a.name(), context_b.name())
+                        format!(
+                            "`{a_keys}` means two things: [{}] and [{}]",
+                            context_a.name(),
+                            context_b.name()
+                        )
                     } else if b.keys.starts_with(&a.keys) {
-                        format!("`{a_keys}` [{}] begins `{b_keys}` [{}]", context_a.name(), context_b.name())
+                        format!(
+                            "`{a_keys}` [{}] begins `{b_keys}` [{}]",
+                            context_a.name(),
+                            context_b.name()
+                        )
                     } else if a.keys.starts_with(&b.keys) {
-                        format!("`{b_keys}` [{}] begins `{a_keys}` [{}]", context_b.name(), context_a.name())
+                        format!(
+                            "`{b_keys}` [{}] begins `{a_keys}` [{}]",
+                            context_b.name(),
+                            context_a.name()
+                        )
                     } else {
                         continue;
                     };
@@ -218,6 +268,8 @@ impl Keymap {
         }
         found.sort();
         found.dedup();
+        // A key that begins five sequences is one mistake.
+        found.dedup_by(|later, first| later.0 == first.0 && first.0 > 0);
         found
     }
 
@@ -234,13 +286,21 @@ impl Keymap {
                 pending |= binding.keys.starts_with(pressed);
             }
         }
-        if pending { Lookup::Pending } else { Lookup::None }
+        if pending {
+            Lookup::Pending
+        } else {
+            Lookup::None
+        }
     }
 
     /// Every key sequence that runs `action` alone; the user's own first.
     pub fn keys_of(&self, action: Action) -> Vec<String> {
-        let mut found: Vec<&Binding> =
-            self.0.values().flatten().filter(|b| b.actions == [action]).collect();
+        let mut found: Vec<&Binding> = self
+            .0
+            .values()
+            .flatten()
+            .filter(|b| b.actions == [action])
+            .collect();
         found.sort_by_key(|b| b.line == 0);
         found.iter().map(|b| spelled(&b.keys)).collect()
     }
@@ -255,7 +315,11 @@ mod tests {
     fn the_defaults_have_no_conflict_and_need_no_special_terminal() {
         assert_eq!(Keymap::default().conflicts(), []);
         for entry in Action::table() {
-            assert!(!entry.doc.is_empty() && entry.doc.ends_with('.'), "{}", entry.name);
+            assert!(
+                !entry.doc.is_empty() && entry.doc.ends_with('.'),
+                "{}",
+                entry.name
+            );
             for keys in entry.keys {
                 for key in sequence(keys).unwrap() {
                     assert_eq!(key.to_string().parse(), Ok(key));
@@ -271,12 +335,19 @@ mod tests {
 
     #[test]
     fn sequences_wait_and_the_nearest_context_wins() {
-        let map = Keymap::parse("k.toml", "[sentence]\na = [\"sentence.accept\", \"nav.down\"]\n").unwrap();
+        let map = Keymap::parse(
+            "k.toml",
+            "[sentence]\na = [\"sentence.accept\", \"nav.down\"]\n",
+        )
+        .unwrap();
         let g: Key = "g".parse().unwrap();
         let a: Key = "a".parse().unwrap();
         let stack = STACKS[2];
         assert_eq!(map.lookup(stack, &[g]), Lookup::Pending);
-        assert_eq!(map.lookup(stack, &[g, g]), Lookup::Run(&[Action::Nav(Nav::First)]));
+        assert_eq!(
+            map.lookup(stack, &[g, g]),
+            Lookup::Run(&[Action::Nav(Nav::First)])
+        );
         let both = [Action::Sentence(Sentence::Accept), Action::Nav(Nav::Down)];
         assert_eq!(map.lookup(stack, &[a]), Lookup::Run(&both));
         assert_eq!(map.lookup(stack, &[g, a]), Lookup::None);
@@ -287,7 +358,17 @@ mod tests {
     fn every_bad_line_is_told_at_once() {
         let text = "[sentence]\nb = \"sentence.acept\"\nhyper-x = \"app.quit\"\ng = \"app.help\"\nj = \"sentence.accept\"\n\
                     1 = 4\nz = \"corpus.open\"\n[review]\nb = \"app.quit\"\n[nav]\n\"ctrl-o\" = \"nav.up\"\n\"  ctrl-o\" = \"nav.down\"\n";
-        insta::assert_snapshot!(Keymap::parse("keymap.toml", text).unwrap_err());
+        insta::assert_snapshot!(Keymap::parse("keymap.toml", text).unwrap_err(), @r"
+        8 problems in the settings
+          keymap.toml:2: unknown action `sentence.acept`
+          keymap.toml:3: unknown key `hyper-x`
+          keymap.toml:4: `g` [sentence] begins `g c` [app]
+          keymap.toml:5: `j` means two things: [sentence] and [nav]
+          keymap.toml:6: `1` expects the name of an action, or a list of names
+          keymap.toml:7: `corpus.open` does nothing in [sentence]
+          keymap.toml:9: `b` must stand in one of [corpus] [errors] [sentence] [span] [overlay] [nav] [app]
+          keymap.toml:12: `  ctrl-o` is bound on line 11 already
+        ");
     }
 
     #[test]
@@ -295,7 +376,10 @@ mod tests {
         let text = "[nav]\nj = \"none\"\n[sentence]\nj = \"sentence.reject\"\n";
         let map = Keymap::parse("k.toml", text).unwrap();
         let j: Key = "j".parse().unwrap();
-        assert_eq!(map.lookup(STACKS[2], &[j]), Lookup::Run(&[Action::Sentence(Sentence::Reject)]));
+        assert_eq!(
+            map.lookup(STACKS[2], &[j]),
+            Lookup::Run(&[Action::Sentence(Sentence::Reject)])
+        );
         assert_eq!(map.lookup(STACKS[0], &[j]), Lookup::None);
     }
 }

@@ -25,9 +25,7 @@ impl<'a> Painter<'a> {
         let cells = cells.min(area.right() - x);
         let text = fit(text, cells as usize);
         let style = self.theme.style(role);
-        self.buffer
-            .set_stringn(x, y, text, cells as usize, style)
-            .0
+        self.buffer.set_stringn(x, y, text, cells as usize, style).0
     }
 
     /// Draws `text` so that it ends at column `right` (exclusive), in at most `cells` cells.
@@ -75,7 +73,14 @@ impl<'a> Painter<'a> {
     }
 
     pub fn horizontal(&mut self, area: Rect, role: Role) {
-        self.fill(Rect { height: 1.min(area.height), ..area }, "─", role);
+        self.fill(
+            Rect {
+                height: 1.min(area.height),
+                ..area
+            },
+            "─",
+            role,
+        );
     }
 
     pub fn vertical(&mut self, x: u16, y: u16, height: u16, role: Role) {
@@ -87,7 +92,11 @@ impl<'a> Painter<'a> {
         let area = area.intersection(self.buffer.area);
         self.clear(area, Role::Text);
         if area.width < 2 || area.height < 2 {
-            return Rect { width: 0, height: 0, ..area };
+            return Rect {
+                width: 0,
+                height: 0,
+                ..area
+            };
         }
         let (right, bottom) = (area.right() - 1, area.bottom() - 1);
         let span = area.width - 2;
@@ -96,16 +105,38 @@ impl<'a> Painter<'a> {
         }
         self.vertical(area.x, area.y + 1, area.height - 2, Role::Border);
         self.vertical(right, area.y + 1, area.height - 2, Role::Border);
-        for (x, y, corner) in [(area.x, area.y, "╭"), (right, area.y, "╮"), (area.x, bottom, "╰"), (right, bottom, "╯")] {
+        for (x, y, corner) in [
+            (area.x, area.y, "╭"),
+            (right, area.y, "╮"),
+            (area.x, bottom, "╰"),
+            (right, bottom, "╯"),
+        ] {
             self.text(x, y, 1, corner, Role::Border);
         }
         if !title.is_empty() {
-            self.text(area.x + 2, area.y, span.saturating_sub(2), &format!(" {title} "), Role::Title);
+            self.text(
+                area.x + 2,
+                area.y,
+                span.saturating_sub(2),
+                &format!(" {title} "),
+                Role::Title,
+            );
         }
         if !footer.is_empty() {
-            self.text(area.x + 2, bottom, span.saturating_sub(2), &format!(" {footer} "), Role::Dim);
+            self.text(
+                area.x + 2,
+                bottom,
+                span.saturating_sub(2),
+                &format!(" {footer} "),
+                Role::Dim,
+            );
         }
-        Rect::new(area.x + 2, area.y + 1, span.saturating_sub(2), area.height - 2)
+        Rect::new(
+            area.x + 2,
+            area.y + 1,
+            span.saturating_sub(2),
+            area.height - 2,
+        )
     }
 }
 
@@ -127,5 +158,10 @@ pub fn below(area: Rect, n: u16) -> Rect {
 /// A box of at most `width` x `height` in the middle of `area`.
 pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
     let (w, h) = (width.min(area.width), height.min(area.height));
-    Rect::new(area.x + (area.width - w) / 2, area.y + (area.height - h) / 2, w, h)
+    Rect::new(
+        area.x + (area.width - w) / 2,
+        area.y + (area.height - h) / 2,
+        w,
+        h,
+    )
 }

@@ -20,7 +20,11 @@ pub fn toggled(query: &str, term: &str) -> String {
     let query = query.trim();
     let without = match query.find(term) {
         Some(at) if is_whole(query, at, term.len()) => {
-            format!("{} {}", query[..at].trim_end(), query[at + term.len()..].trim_start())
+            format!(
+                "{} {}",
+                query[..at].trim_end(),
+                query[at + term.len()..].trim_start()
+            )
         }
         _ => format!("{query} {term}"),
     };
@@ -60,8 +64,16 @@ mod tests {
         };
         check("", "rel:contains", "rel:contains");
         check("state:todo", "rel:contains", "state:todo rel:contains");
-        check("state:todo rel:contains born", "rel:contains", "state:todo born");
-        check("rel:contains_x", "rel:contains", "rel:contains_x rel:contains");
+        check(
+            "state:todo rel:contains born",
+            "rel:contains",
+            "state:todo born",
+        );
+        check(
+            "rel:contains_x",
+            "rel:contains",
+            "rel:contains_x rel:contains",
+        );
         assert_eq!(false_positives("place_lived"), "outcome:fp rel:place_lived");
         assert_eq!(by_relation("lives \"in\""), r#"rel:"lives \"in\"""#);
         assert!(holds("a rel:x b", "rel:x") && !holds("a rel:xy", "rel:x"));

@@ -25,8 +25,6 @@ const TICK: Duration = Duration::from_millis(250);
 const INPUT_POLL: Duration = Duration::from_millis(200);
 /// After a signal the loop ends by itself; if it is stuck for this long, the process is ended.
 const GRACE: Duration = Duration::from_secs(2);
-/// Larger selections are not copied: terminals cut them off or hang.
-const MAX_CLIPBOARD: usize = 100_000;
 
 #[derive(Clone, Debug, Default)]
 pub struct TuiOptions {
@@ -70,9 +68,19 @@ impl TuiOptions {
             }
         };
         match (theme, keymap) {
-            (Ok(theme), Ok(keymap)) => Ok((if no_colour { Theme::without_colour() } else { theme }, keymap)),
+            (Ok(theme), Ok(keymap)) => Ok((
+                if no_colour {
+                    Theme::without_colour()
+                } else {
+                    theme
+                },
+                keymap,
+            )),
             (theme, keymap) => {
-                let all = [theme.err(), keymap.err()].into_iter().flatten().flat_map(|p| p.0);
+                let all = [theme.err(), keymap.err()]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|p| p.0);
                 Err(Problems(all.collect()))
             }
         }
@@ -80,7 +88,11 @@ impl TuiOptions {
 }
 
 /// Runs the screen until the curator leaves. An error, a panic or a signal gives the terminal back first.
-pub fn run(options: TuiOptions, requests: Sender<Request>, replies: Receiver<Reply>) -> anyhow::Result<()> {
+pub fn run(
+    options: TuiOptions,
+    requests: Sender<Request>,
+    replies: Receiver<Reply>,
+) -> anyhow::Result<()> {
     if !stdout().is_terminal() {
         bail!("the screen needs a terminal as its standard output");
     }
@@ -126,7 +138,11 @@ impl Loop {
     ) -> anyhow::Result<()> {
         self.draw()?;
         loop {
-            let tick = if self.app.wants_ticks() { crossbeam_channel::after(TICK) } else { never() };
+            let tick = if self.app.wants_ticks() {
+                crossbeam_channel::after(TICK)
+            } else {
+                never()
+            };
             let mut woken = Some(select! {
                 recv(signals) -> signal => signal.map_or(Woken::Event(Event::Tick), Woken::Signal),
                 recv(input) -> input => input_event(input),
@@ -147,14 +163,20 @@ impl Loop {
                         self.screen.clear()?;
                     }
                     Woken::Signal(signal) => {
-                        let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-                        let left = self.app.unfinished().unwrap_or_else(|| "every edit is saved".to_owned());
+                        let name =
+                            signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
+                        let left = self
+                            .app
+                            .unfinished()
+                            .unwrap_or_else(|| "every edit is saved".to_owned());
                         bail!("stopped by {name}; {left}");
                     }
                     Woken::InputEnded(why) => bail!("the terminal gives no input any more: {why}"),
                     Woken::EngineEnded => {
                         replies = never();
-                        let what = "the engine has stopped; leave and start again. The log file says why".to_owned();
+                        let what =
+                            "the engine has stopped; leave and start again. The log file says why"
+                                .to_owned();
                         self.app.handle(Event::Reply(Reply::Failed { what }));
                     }
                 }
@@ -163,18 +185,26 @@ impl Loop {
                     .map(Woken::Signal)
                     .ok()
                     .or_else(|| input.try_recv().ok().map(|i| input_event(Ok(i))))
-                    .or_else(|| replies.try_recv().ok().map(|r| Woken::Event(Event::Reply(r))));
+                    .or_else(|| {
+                        replies
+                            .try_recv()
+                            .ok()
+                            .map(|r| Woken::Event(Event::Reply(r)))
+                    });
             }
             self.draw()?;
         }
     }
 
     fn draw(&mut self) -> anyhow::Result<()> {
-        self.screen.autoresize().context("the terminal's size cannot be read")?;
+        self.screen
+            .autoresize()
+            .context("the terminal's size cannot be read")?;
         let size = self.screen.size()?;
         self.app.layout(Rect::new(0, 0, size.width, size.height));
         crossterm::queue!(self.screen.backend_mut(), BeginSynchronizedUpdate)?;
-        self.screen.draw(|frame| self.app.draw(frame.buffer_mut()))?;
+        self.screen
+            .draw(|frame| self.app.draw(frame.buffer_mut()))?;
         crossterm::execute!(self.screen.backend_mut(), EndSynchronizedUpdate)?;
         Ok(())
     }
@@ -187,7 +217,6 @@ impl Loop {
                     // A dead engine is told by the closed reply channel, once.
                     let _ = self.requests.send(request);
                 }
-                Effect::Copy(text) if text.len() > MAX_CLIPBOARD => {}
                 Effect::Copy(text) => terminal::copy(&text, std::env::var_os("TMUX").is_some())?,
                 Effect::Suspend => {
                     self.guard.suspend()?;

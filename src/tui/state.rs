@@ -8,7 +8,9 @@ use super::overlay::picker::{Choice, Purpose};
 use super::theme::Theme;
 use super::widget::numbers::{counted, duration, grouped};
 use crate::domain::{Edit, RelationId, SentenceId};
-use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Request, Ticket, WorkspaceInfo};
+use crate::workspace::messages::{
+    FineTuneReport, JobEvent, JobKind, Request, Ticket, WorkspaceInfo,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -167,12 +169,18 @@ impl Shared {
 
     /// Edits of one sentence that are not on disk yet.
     pub fn pending_of(&self, id: SentenceId) -> impl Iterator<Item = &Edit> {
-        self.pending.iter().filter(move |(of, _)| *of == id).map(|(_, edit)| edit)
+        self.pending
+            .iter()
+            .filter(move |(of, _)| *of == id)
+            .map(|(_, edit)| edit)
     }
 
     /// Takes the answered edit off the list: this very one if it is there, else the oldest of the sentence.
     pub fn settle(&mut self, id: SentenceId, edit: Option<&Edit>) {
-        let exact = self.pending.iter().position(|(of, e)| *of == id && Some(e) == edit);
+        let exact = self
+            .pending
+            .iter()
+            .position(|(of, e)| *of == id && Some(e) == edit);
         let oldest = || self.pending.iter().position(|(of, _)| *of == id);
         if let Some(at) = exact.or_else(oldest) {
             self.pending.remove(at);
@@ -233,13 +241,27 @@ impl Shared {
                     cancelling: false,
                 });
             }
-            JobEvent::Progress { job, done, total, remaining, note } => {
+            JobEvent::Progress {
+                job,
+                done,
+                total,
+                remaining,
+                note,
+            } => {
                 if let Some(job) = self.jobs.iter_mut().find(|j| j.kind == job) {
                     (job.done, job.total) = (done, total);
                     (job.remaining, job.note) = (remaining, note);
                 }
             }
-            JobEvent::Epoch { epoch, loss, dev_f1 } => self.epochs.push(Epoch { epoch, loss, dev_f1 }),
+            JobEvent::Epoch {
+                epoch,
+                loss,
+                dev_f1,
+            } => self.epochs.push(Epoch {
+                epoch,
+                loss,
+                dev_f1,
+            }),
             JobEvent::Finished { job, summary } => {
                 self.jobs.retain(|j| j.kind != job);
                 self.good(format!("{} finished: {summary}", job_name(job)));

@@ -38,15 +38,25 @@ pub struct Guard {
 impl Guard {
     pub fn new(mouse: Mouse) -> anyhow::Result<(Self, Screen)> {
         let guard = Self { mouse };
-        guard.take().context("the terminal cannot be switched to full screen")?;
-        let screen = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(1 << 16, io::stdout())))?;
+        guard
+            .take()
+            .context("the terminal cannot be switched to full screen")?;
+        let screen = Terminal::new(CrosstermBackend::new(BufWriter::with_capacity(
+            1 << 16,
+            io::stdout(),
+        )))?;
         Ok((guard, screen))
     }
 
     fn take(&self) -> io::Result<()> {
         TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
-        execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, cursor::Hide)?;
+        execute!(
+            io::stdout(),
+            EnterAlternateScreen,
+            EnableBracketedPaste,
+            cursor::Hide
+        )?;
         if self.mouse == Mouse::On {
             execute!(io::stdout(), EnableMouseCapture)?;
         }
@@ -142,7 +152,13 @@ mod tests {
         check("fo", "Zm8=");
         check("foo", "Zm9v");
         check("foobar", "Zm9vYmFy");
-        assert_eq!(clipboard_sequence("\u{1b}[2J", false), "\u{1b}]52;c;G1sySg==\u{7}");
-        assert_eq!(clipboard_sequence("f", true), "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;Zg==\u{7}\u{1b}\\");
+        assert_eq!(
+            clipboard_sequence("\u{1b}[2J", false),
+            "\u{1b}]52;c;G1sySg==\u{7}"
+        );
+        assert_eq!(
+            clipboard_sequence("f", true),
+            "\u{1b}Ptmux;\u{1b}\u{1b}]52;c;Zg==\u{7}\u{1b}\\"
+        );
     }
 }

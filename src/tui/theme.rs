@@ -81,7 +81,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("default", include_str!("../../themes/default.toml")),
     ("dark", include_str!("../../themes/dark.toml")),
     ("light", include_str!("../../themes/light.toml")),
-    ("deuteranopia", include_str!("../../themes/deuteranopia.toml")),
+    (
+        "deuteranopia",
+        include_str!("../../themes/deuteranopia.toml"),
+    ),
     ("tritanopia", include_str!("../../themes/tritanopia.toml")),
     ("mono", include_str!("../../themes/mono.toml")),
 ];
@@ -110,9 +113,17 @@ impl Theme {
         let path = if name.ends_with(".toml") {
             Some(Path::new(name).to_owned())
         } else {
-            folder.map(|f| f.join(format!("{name}.toml"))).filter(|p| p.exists())
+            folder
+                .map(|f| f.join(format!("{name}.toml")))
+                .filter(|p| p.exists())
         };
-        let whole = |file: String, message| Problems(vec![Problem { file, line: 0, message }]);
+        let whole = |file: String, message| {
+            Problems(vec![Problem {
+                file,
+                line: 0,
+                message,
+            }])
+        };
         match path {
             Some(path) => {
                 let file = path.display().to_string();
@@ -122,7 +133,10 @@ impl Theme {
             }
             None => Self::built_in(name).ok_or_else(|| {
                 let names: Vec<&str> = Self::names().collect();
-                let message = format!("no such theme; there are {}, or give a path to a .toml file", names.join(", "));
+                let message = format!(
+                    "no such theme; there are {}, or give a path to a .toml file",
+                    names.join(", ")
+                );
                 whole(format!("theme `{name}`"), message)
             }),
         }
@@ -149,7 +163,9 @@ impl Theme {
             }
             _ => Ok(()),
         });
-        let base = inherits.filter(|name| name != file).and_then(|name| Self::built_in(&name));
+        let base = inherits
+            .filter(|name| name != file)
+            .and_then(|name| Self::built_in(&name));
         let mut theme = base.unwrap_or(Self([Style::new(); Role::ALL.len()]));
         problems.extend(read(file, text, |item| match (item.table, item.key) {
             ("palette", _) | ("", "inherits") => Ok(()),
@@ -169,7 +185,11 @@ impl Theme {
         problems.dedup();
         problems.sort_by_key(|p| p.line);
         problems.dedup();
-        if problems.is_empty() { Ok(theme) } else { Err(Problems(problems)) }
+        if problems.is_empty() {
+            Ok(theme)
+        } else {
+            Err(Problems(problems))
+        }
     }
 
     /// The mono theme stripped of any colour: what NO_COLOR asks for.
@@ -234,20 +254,34 @@ mod tests {
             assert!(head.contains(Modifier::BOLD), "{name}: the head is bold");
             let differs = head != theme.style(Role::Text).add_modifier;
             assert!(differs, "{name}");
-            assert_ne!(theme.style(Role::Cursor), Style::new(), "{name}: the cursor is visible");
+            assert_ne!(
+                theme.style(Role::Cursor),
+                Style::new(),
+                "{name}: the cursor is visible"
+            );
         }
         let bare = Theme::without_colour();
-        assert!(Role::ALL.iter().all(|(_, r)| bare.style(*r).fg.is_none() && bare.style(*r).bg.is_none()));
+        assert!(
+            Role::ALL
+                .iter()
+                .all(|(_, r)| bare.style(*r).fg.is_none() && bare.style(*r).bg.is_none())
+        );
     }
 
     #[test]
     fn the_default_theme_styles_every_role_and_keeps_to_sixteen_colours() {
         let (_, text) = BUILT_IN[0];
         for (key, role) in Role::ALL {
-            assert!(text.contains(&format!("\"{key}\"")), "default.toml lacks {key}");
+            assert!(
+                text.contains(&format!("\"{key}\"")),
+                "default.toml lacks {key}"
+            );
             let style = Theme::built_in("default").unwrap().style(*role);
             for colour in [style.fg, style.bg].into_iter().flatten() {
-                assert!(!matches!(colour, Color::Rgb(..) | Color::Indexed(_)), "{key}: {colour}");
+                assert!(
+                    !matches!(colour, Color::Rgb(..) | Color::Indexed(_)),
+                    "{key}: {colour}"
+                );
             }
         }
     }
@@ -257,7 +291,10 @@ mod tests {
         let text = "inherits = \"mono\"\n[palette]\nsea = \"#0077be\"\n[roles]\n\"span.head\" = \"sea bold\"\n";
         let theme = Theme::parse("mine.toml", text).unwrap();
         assert_eq!(theme.style(Role::Head).fg, Some(Color::Rgb(0, 0x77, 0xbe)));
-        assert_eq!(theme.style(Role::Tail), Theme::built_in("mono").unwrap().style(Role::Tail));
+        assert_eq!(
+            theme.style(Role::Tail),
+            Theme::built_in("mono").unwrap().style(Role::Tail)
+        );
         let bad = "inherits = \"nope\"\n[roles]\n\"span.haed\" = \"red\"\n\"ui.dim\" = \"greenish\"\nx = \"on\"\n[more]\ny = 1\n";
         insta::assert_snapshot!(Theme::parse("mine.toml", bad).unwrap_err(), @r"
         5 problems in the settings

@@ -81,11 +81,25 @@ impl App {
             if leave || top.key(key, &mut self.shared) == Flow::Close {
                 self.overlays.pop();
             }
-        } else if self.overlays.is_empty() && self.tab == Tab::Corpus && self.corpus.editing.is_some() {
-            let key = if leave { Key(KeyCode::Esc, KeyModifiers::NONE) } else { key };
+        } else if self.overlays.is_empty()
+            && self.tab == Tab::Corpus
+            && self.corpus.editing.is_some()
+        {
+            let key = if leave {
+                Key(KeyCode::Esc, KeyModifiers::NONE)
+            } else {
+                key
+            };
             self.corpus.query_key(key, &mut self.shared);
-        } else if self.overlays.is_empty() && self.tab == Tab::Sentence && self.sentence.in_jump_mode() {
-            let key = if leave { Key(KeyCode::Esc, KeyModifiers::NONE) } else { key };
+        } else if self.overlays.is_empty()
+            && self.tab == Tab::Sentence
+            && self.sentence.in_jump_mode()
+        {
+            let key = if leave {
+                Key(KeyCode::Esc, KeyModifiers::NONE)
+            } else {
+                key
+            };
             self.sentence.jump_key(key, &mut self.shared);
         } else if !self.counted(key) {
             self.look_up(key);
@@ -94,9 +108,17 @@ impl App {
 
     /// Digits before a motion count it, except in a sentence, where they are relations.
     fn counted(&mut self, key: Key) -> bool {
-        let Key(KeyCode::Char(c), KeyModifiers::NONE) = key else { return false };
-        let lists = self.overlays.is_empty() && self.tab != Tab::Sentence && self.pressed.is_empty();
-        let Some(digit) = c.to_digit(10).filter(|d| lists && (*d > 0 || self.count > 0)) else { return false };
+        let Key(KeyCode::Char(c), KeyModifiers::NONE) = key else {
+            return false;
+        };
+        let lists =
+            self.overlays.is_empty() && self.tab != Tab::Sentence && self.pressed.is_empty();
+        let Some(digit) = c
+            .to_digit(10)
+            .filter(|d| lists && (*d > 0 || self.count > 0))
+        else {
+            return false;
+        };
         self.count = (self.count * 10 + digit as usize).min(MAX_COUNT);
         true
     }
@@ -114,7 +136,10 @@ impl App {
             Lookup::None => {
                 if self.pressed.len() > 1 {
                     let keys: Vec<String> = self.pressed.iter().map(Key::to_string).collect();
-                    self.shared.warn(format!("`{}` means nothing here; ? shows the keys", keys.join(" ")));
+                    self.shared.warn(format!(
+                        "`{}` means nothing here; ? shows the keys",
+                        keys.join(" ")
+                    ));
                 }
                 Vec::new()
             }
@@ -180,7 +205,9 @@ impl App {
                 let help = Help::new(self.contexts(), &self.shared.keymap);
                 self.overlays.push(Overlay::Help(help));
             }
-            Act::Palette => self.overlays.push(Overlay::Picker(Picker::palette(&self.shared.keymap))),
+            Act::Palette => self
+                .overlays
+                .push(Overlay::Picker(Picker::palette(&self.shared.keymap))),
             Act::Search => {
                 self.tab = Tab::Corpus;
                 self.corpus.edit_query();
@@ -196,9 +223,14 @@ impl App {
                 let n = grouped(self.shared.info.n_sentences as u64);
                 let lines = vec![
                     format!("Predict all {n} sentences with the current model?"),
-                    "It runs in the background and can be stopped; what is predicted stays.".to_owned(),
+                    "It runs in the background and can be stopped; what is predicted stays."
+                        .to_owned(),
                 ];
-                self.overlays.push(Overlay::Confirm(Confirm::new(lines, "predict", Purpose::PredictAll)));
+                self.overlays.push(Overlay::Confirm(Confirm::new(
+                    lines,
+                    "predict",
+                    Purpose::PredictAll,
+                )));
             }
             Act::FineTune => self.overlays.push(Overlay::FineTune(FineTune::default())),
             Act::Export => self.overlays.push(Overlay::Export(Export::default())),
@@ -247,9 +279,16 @@ impl App {
             self.tab = Tab::Corpus;
             return;
         }
-        let saved = self.shared.unfinished().unwrap_or_else(|| "Every edit is saved.".to_owned());
+        let saved = self
+            .shared
+            .unfinished()
+            .unwrap_or_else(|| "Every edit is saved.".to_owned());
         let lines = vec!["Leave redress?".to_owned(), saved];
-        self.overlays.push(Overlay::Confirm(Confirm::new(lines, "leave", Purpose::Quit)));
+        self.overlays.push(Overlay::Confirm(Confirm::new(
+            lines,
+            "leave",
+            Purpose::Quit,
+        )));
     }
 
     /// Leaves at once when nothing is under way; asks otherwise, and takes a second request for an answer.
@@ -258,7 +297,11 @@ impl App {
         match self.shared.unfinished() {
             Some(what) if !asked => {
                 let lines = vec![format!("Leave now? {what}.")];
-                self.overlays.push(Overlay::Confirm(Confirm::new(lines, "leave", Purpose::Quit)));
+                self.overlays.push(Overlay::Confirm(Confirm::new(
+                    lines,
+                    "leave",
+                    Purpose::Quit,
+                )));
             }
             _ => self.shared.effects.push(Effect::Quit),
         }
@@ -301,7 +344,9 @@ impl App {
             Intent::Picked(purpose, choice) => self.sentence.on_picked(purpose, choice, shared),
             Intent::Typed(Purpose::Note, text) => self.sentence.on_note(text, shared),
             Intent::Confirmed(Purpose::Quit) => shared.effects.push(Effect::Quit),
-            Intent::Confirmed(Purpose::PredictAll) => shared.send(Request::Predict { ids: Vec::new() }),
+            Intent::Confirmed(Purpose::PredictAll) => {
+                shared.send(Request::Predict { ids: Vec::new() })
+            }
             Intent::Typed(..) | Intent::Confirmed(_) => {}
         }
     }
@@ -349,10 +394,18 @@ impl App {
                 self.everything_changed();
             }
             Reply::Page(page) => self.corpus.on_page(page, shared),
-            Reply::BadQuery { ticket, column, message } => self.corpus.on_bad_query(ticket, column, message),
+            Reply::BadQuery {
+                ticket,
+                column,
+                message,
+            } => self.corpus.on_bad_query(ticket, column, message),
             Reply::Detail(detail) => self.sentence.on_detail(*detail, shared),
             Reply::Explanation(explanation) => self.sentence.on_explanation(*explanation),
-            Reply::Errors { ticket, protocol, rows } => self.errors.on_errors(ticket, protocol, rows),
+            Reply::Errors {
+                ticket,
+                protocol,
+                rows,
+            } => self.errors.on_errors(ticket, protocol, rows),
             Reply::Saved { correction, detail } => {
                 let edit = match &correction.change {
                     crate::domain::annotation::Change::Edit(edit) => Some(edit),
@@ -384,11 +437,19 @@ impl App {
                 shared.report = Some(report);
                 shared.good("a fine-tuned model waits; F compares it with the current one");
             }
-            Reply::Exported { path, sentences, warnings } => {
+            Reply::Exported {
+                path,
+                sentences,
+                warnings,
+            } => {
                 for warning in &warnings {
                     shared.warn(format!("export: {warning}"));
                 }
-                shared.good(format!("exported {} to {}", counted(sentences, "sentence"), path.display()));
+                shared.good(format!(
+                    "exported {} to {}",
+                    counted(sentences, "sentence"),
+                    path.display()
+                ));
                 if !warnings.is_empty() {
                     self.overlays.push(Overlay::Log(Log::default()));
                 }

@@ -18,7 +18,11 @@ pub struct Confirm {
 
 impl Confirm {
     pub fn new(lines: Vec<String>, yes: &'static str, purpose: Purpose) -> Self {
-        Self { lines, yes, purpose }
+        Self {
+            lines,
+            yes,
+            purpose,
+        }
     }
 
     pub fn act(&mut self, action: Act, shared: &mut Shared) -> Flow {
@@ -32,10 +36,20 @@ impl Confirm {
         let footer = format!("enter {} · esc stay", self.yes);
         let longest = self.lines.iter().map(|l| width(l)).max().unwrap_or(0);
         let wide = longest.max(width(&footer) + 4) + 6;
-        let inside = painter.frame(centred(area, wide as u16, self.lines.len() as u16 + 2), self.yes, &footer);
+        let inside = painter.frame(
+            centred(area, wide as u16, self.lines.len() as u16 + 2),
+            self.yes,
+            &footer,
+        );
         for (i, text) in self.lines.iter().enumerate() {
             let line = row(inside, i as u16);
-            painter.text(line.x, line.y, line.width, text, if i == 0 { Role::Text } else { Role::Dim });
+            painter.text(
+                line.x,
+                line.y,
+                line.width,
+                text,
+                if i == 0 { Role::Text } else { Role::Dim },
+            );
         }
     }
 }

@@ -83,7 +83,9 @@ impl Export {
         let here = FIELDS[self.field];
         match key.0 {
             KeyCode::Down | KeyCode::Tab => self.field = (self.field + 1) % FIELDS.len(),
-            KeyCode::Up | KeyCode::BackTab => self.field = (self.field + FIELDS.len() - 1) % FIELDS.len(),
+            KeyCode::Up | KeyCode::BackTab => {
+                self.field = (self.field + FIELDS.len() - 1) % FIELDS.len()
+            }
             KeyCode::Enter => return self.start(shared),
             _ if here == Field::Path => {
                 if self.path.key(key) {
@@ -146,8 +148,14 @@ impl Export {
             Sentences::All => ("all", "every sentence of the workspace"),
         };
         let view = match self.view {
-            View::Full => ("full", "with verdicts and what was rejected, where the format can"),
-            View::Train => ("train", "positives and explicit negatives; the unsure is left out"),
+            View::Full => (
+                "full",
+                "with verdicts and what was rejected, where the format can",
+            ),
+            View::Train => (
+                "train",
+                "positives and explicit negatives; the unsure is left out",
+            ),
         };
         for (i, field) in FIELDS.iter().enumerate() {
             let line = row(inside, i as u16);
@@ -158,19 +166,41 @@ impl Export {
                 Field::Path => ("file", "", ""),
             };
             let here = i == self.field;
-            painter.text(line.x, line.y, 11.min(line.width), name, if here { Role::Title } else { Role::Dim });
-            let field_area = Rect { x: line.x + 11.min(line.width), width: line.width.saturating_sub(11), ..line };
+            painter.text(
+                line.x,
+                line.y,
+                11.min(line.width),
+                name,
+                if here { Role::Title } else { Role::Dim },
+            );
+            let field_area = Rect {
+                x: line.x + 11.min(line.width),
+                width: line.width.saturating_sub(11),
+                ..line
+            };
             match (field, here) {
                 (Field::Path, true) => {
                     self.path.draw(painter, field_area);
                 }
                 (Field::Path, false) => {
-                    painter.text(field_area.x, line.y, field_area.width, self.path.text(), Role::Text);
+                    painter.text(
+                        field_area.x,
+                        line.y,
+                        field_area.width,
+                        self.path.text(),
+                        Role::Text,
+                    );
                 }
                 _ => {
                     let arrows = if here { ["‹ ", " ›"] } else { ["  ", "  "] };
                     let value = format!("{}{value}{}", arrows[0], arrows[1]);
-                    let parts = [(format!("{value:<13}"), if here { Role::Input } else { Role::Text }), (about.to_owned(), Role::Dim)];
+                    let parts = [
+                        (
+                            format!("{value:<13}"),
+                            if here { Role::Input } else { Role::Text },
+                        ),
+                        (about.to_owned(), Role::Dim),
+                    ];
                     painter.parts(field_area, &parts);
                 }
             }

@@ -26,7 +26,11 @@ impl FineTune {
                 let accept = action == Act::Confirm;
                 shared.report = None;
                 shared.send(Request::DecideModel { accept });
-                shared.good(if accept { "the new model is being made current" } else { "the new model was dropped" });
+                shared.good(if accept {
+                    "the new model is being made current"
+                } else {
+                    "the new model was dropped"
+                });
                 Flow::Close
             }
             (false, false, Act::Confirm) => {
@@ -49,7 +53,10 @@ impl FineTune {
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
         let rows = Self::area(area).height.saturating_sub(5) as usize;
-        let len = shared.report.as_ref().map_or(shared.epochs.len(), |r| r.per_relation.len());
+        let len = shared
+            .report
+            .as_ref()
+            .map_or(shared.epochs.len(), |r| r.per_relation.len());
         if shared.report.is_none() && shared.job(JobKind::FineTune).is_some() {
             self.list.cursor = len.saturating_sub(1);
         }
@@ -61,7 +68,8 @@ impl FineTune {
         match (&shared.report, shared.job(JobKind::FineTune)) {
             (Some(report), _) => self.draw_report(area, report, painter, shared),
             (None, Some(job)) => {
-                let inside = painter.frame(area, "fine-tuning", "ctrl-x stops · esc hides, it goes on");
+                let inside =
+                    painter.frame(area, "fine-tuning", "ctrl-x stops · esc hides, it goes on");
                 painter.parts(row(inside, 0), &[(job.line(), Role::Text)]);
                 self.draw_epochs(inside, painter, shared);
             }
@@ -79,7 +87,13 @@ impl FineTune {
         ];
         for (i, text) in lines.iter().enumerate() {
             let line = row(inside, i as u16);
-            painter.text(line.x, line.y, line.width, text, if i == 0 { Role::Text } else { Role::Dim });
+            painter.text(
+                line.x,
+                line.y,
+                line.width,
+                text,
+                if i == 0 { Role::Text } else { Role::Dim },
+            );
         }
         if !shared.epochs.is_empty() {
             self.draw_epochs(crate::tui::paint::below(inside, 3), painter, shared);
@@ -98,36 +112,76 @@ impl FineTune {
         painter.parts(row(inside, 1), &parts);
         painter.parts(row(inside, 2), &[("epoch      loss   dev F1", Role::Dim)]);
         for (i, at) in self.list.visible(shared.epochs.len()).enumerate() {
-            let Some(epoch) = shared.epochs.get(at) else { continue };
-            let text = format!("{:>5}  {:>8.4}   {:>6}", epoch.epoch, epoch.loss, optional(epoch.dev_f1));
+            let Some(epoch) = shared.epochs.get(at) else {
+                continue;
+            };
+            let text = format!(
+                "{:>5}  {:>8.4}   {:>6}",
+                epoch.epoch,
+                epoch.loss,
+                optional(epoch.dev_f1)
+            );
             painter.parts(row(inside, 3 + i as u16), &[(text, Role::Text)]);
         }
         if shared.epochs.is_empty() {
-            let text = format!("The first epoch of the {} is under way.", job_name(JobKind::FineTune));
+            let text = format!(
+                "The first epoch of the {} is under way.",
+                job_name(JobKind::FineTune)
+            );
             painter.parts(row(inside, 3), &[(text, Role::Dim)]);
         }
     }
 
-    fn draw_report(&self, area: Rect, report: &FineTuneReport, painter: &mut Painter<'_>, shared: &Shared) {
-        let inside = painter.frame(area, "the fine-tuned model waits", "enter takes it · x drops it · esc decides later");
+    fn draw_report(
+        &self,
+        area: Rect,
+        report: &FineTuneReport,
+        painter: &mut Painter<'_>,
+        shared: &Shared,
+    ) {
+        let inside = painter.frame(
+            area,
+            "the fine-tuned model waits",
+            "enter takes it · x drops it · esc decides later",
+        );
         let change = report.after_f1 - report.before_f1;
         let summary = [
             (format!("F1 {} → ", fraction(report.before_f1)), Role::Text),
             (fraction(report.after_f1), Role::Title),
             (format!("  ({}) ", signed(change)), tone(change)),
-            (format!(" on {}", counted(report.n_corrected, "corrected sentence")), Role::Dim),
+            (
+                format!(" on {}", counted(report.n_corrected, "corrected sentence")),
+                Role::Dim,
+            ),
         ];
         painter.parts(row(inside, 0), &summary);
         painter.parts(row(inside, 1), &[(report.protocol.as_str(), Role::Dim)]);
-        let names = report.per_relation.iter().map(|(r, ..)| width(shared.relation(*r)));
+        let names = report
+            .per_relation
+            .iter()
+            .map(|(r, ..)| width(shared.relation(*r)));
         let name_cells = names.max().unwrap_or(8).clamp(8, 40);
-        painter.parts(row(inside, 2), &[(format!("{} before  after  change", pad("relation", name_cells)), Role::Dim)]);
+        painter.parts(
+            row(inside, 2),
+            &[(
+                format!("{} before  after  change", pad("relation", name_cells)),
+                Role::Dim,
+            )],
+        );
         for (i, at) in self.list.visible(report.per_relation.len()).enumerate() {
-            let Some((relation, before, after)) = report.per_relation.get(at) else { continue };
+            let Some((relation, before, after)) = report.per_relation.get(at) else {
+                continue;
+            };
             let name = pad(shared.relation(*relation), name_cells);
             let parts = [
-                (format!("{name} {:>6} {:>6}", fraction(*before), fraction(*after)), Role::Text),
-                (format!(" {:>7}", signed(after - before)), tone(after - before)),
+                (
+                    format!("{name} {:>6} {:>6}", fraction(*before), fraction(*after)),
+                    Role::Text,
+                ),
+                (
+                    format!(" {:>7}", signed(after - before)),
+                    tone(after - before),
+                ),
             ];
             painter.parts(row(inside, 3 + i as u16), &parts);
         }

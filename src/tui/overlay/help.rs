@@ -23,7 +23,11 @@ impl Help {
             lines.push(vec![(context.about().to_owned(), Role::Title)]);
             for entry in Action::table().iter().filter(|e| e.context == *context) {
                 let keys = keymap.keys_of(entry.action).join("  ");
-                let keys = if keys.is_empty() { "(no key)".to_owned() } else { keys };
+                let keys = if keys.is_empty() {
+                    "(no key)".to_owned()
+                } else {
+                    keys
+                };
                 lines.push(vec![
                     (format!("  {} ", pad(&keys, 18)), Role::Key),
                     (entry.doc.to_owned(), Role::Text),
@@ -33,9 +37,15 @@ impl Help {
         }
         lines.push(vec![("Signs".to_owned(), Role::Title)]);
         for (glyph, role, meaning) in glyphs::legend() {
-            lines.push(vec![(format!("  {} ", pad(glyph, 18)), role), (meaning.to_owned(), Role::Text)]);
+            lines.push(vec![
+                (format!("  {} ", pad(glyph, 18)), role),
+                (meaning.to_owned(), Role::Text),
+            ]);
         }
-        Self { lines, list: Scroll::default() }
+        Self {
+            lines,
+            list: Scroll::default(),
+        }
     }
 
     fn area(area: Rect) -> Rect {
@@ -58,8 +68,16 @@ impl Help {
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, _: &Shared) {
-        let inside = painter.frame(Self::area(area), "help", "j k ctrl-d ctrl-u scroll · : finds any action · esc");
-        let lines = self.lines.iter().skip(self.list.top).take(inside.height as usize);
+        let inside = painter.frame(
+            Self::area(area),
+            "help",
+            "j k ctrl-d ctrl-u scroll · : finds any action · esc",
+        );
+        let lines = self
+            .lines
+            .iter()
+            .skip(self.list.top)
+            .take(inside.height as usize);
         for (i, parts) in lines.enumerate() {
             painter.parts(row(inside, i as u16), parts);
         }

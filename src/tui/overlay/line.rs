@@ -35,7 +35,11 @@ impl LineEditor {
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>) {
-        let inside = painter.frame(centred(area, 76, 3), &self.title, "enter keeps · esc leaves it as it was");
+        let inside = painter.frame(
+            centred(area, 76, 3),
+            &self.title,
+            "enter keeps · esc leaves it as it was",
+        );
         self.input.draw(painter, row(inside, 0));
     }
 }

@@ -22,7 +22,11 @@ pub fn glyph(level: Level) -> (&'static str, Role) {
 
 impl Log {
     fn area(area: Rect) -> Rect {
-        centred(area, area.width.saturating_sub(4).min(120), area.height.saturating_sub(2))
+        centred(
+            area,
+            area.width.saturating_sub(4).min(120),
+            area.height.saturating_sub(2),
+        )
     }
 
     pub fn navigate(&mut self, nav: Nav, count: usize) {
@@ -35,16 +39,34 @@ impl Log {
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
-        let inside = painter.frame(Self::area(area), "messages, newest first", "j k scroll · esc");
+        let inside = painter.frame(
+            Self::area(area),
+            "messages, newest first",
+            "j k scroll · esc",
+        );
         if shared.messages.is_empty() {
-            painter.text(inside.x, inside.y, inside.width, "Nothing was said yet.", Role::Dim);
+            painter.text(
+                inside.x,
+                inside.y,
+                inside.width,
+                "Nothing was said yet.",
+                Role::Dim,
+            );
         }
         let seen = self.list.visible(shared.messages.len());
         for (y, at) in (inside.y..inside.bottom()).zip(seen) {
-            let Some(message) = shared.messages.iter().rev().nth(at) else { continue };
+            let Some(message) = shared.messages.iter().rev().nth(at) else {
+                continue;
+            };
             let (sign, role) = glyph(message.level);
             painter.text(inside.x, y, 1, sign, role);
-            painter.text(inside.x + 2, y, inside.width.saturating_sub(2), &message.text, Role::Text);
+            painter.text(
+                inside.x + 2,
+                y,
+                inside.width.saturating_sub(2),
+                &message.text,
+                Role::Text,
+            );
             if at == self.list.cursor {
                 painter.restyle(Rect::new(inside.x, y, inside.width, 1), Role::Shadow);
             }

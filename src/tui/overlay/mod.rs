@@ -34,7 +34,10 @@ pub enum Flow {
 impl Overlay {
     /// Whether keys are text here, and so no actions.
     pub fn takes_text(&self) -> bool {
-        matches!(self, Overlay::Picker(_) | Overlay::Line(_) | Overlay::Export(_))
+        matches!(
+            self,
+            Overlay::Picker(_) | Overlay::Line(_) | Overlay::Export(_)
+        )
     }
 
     /// A key, where keys are text. Esc is handled by the stack.

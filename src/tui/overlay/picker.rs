@@ -27,7 +27,6 @@ pub enum Purpose {
     Note,
     Quit,
     PredictAll,
-    FineTune,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -80,7 +79,11 @@ impl Picker {
     /// Every action, by name.
     pub fn palette(keymap: &Keymap) -> Self {
         let items = Action::table().iter().map(|entry| {
-            let keys = keymap.keys_of(entry.action).into_iter().next().unwrap_or_default();
+            let keys = keymap
+                .keys_of(entry.action)
+                .into_iter()
+                .next()
+                .unwrap_or_default();
             Item {
                 text: entry.name.replace('.', ": ").replace('-', " "),
                 detail: format!("{keys:<8}  {}", entry.doc),
@@ -110,7 +113,10 @@ impl Picker {
         }
         // Among equals the order given stands: it says what is likely.
         scored.sort_by_key(|(score, i, _)| (std::cmp::Reverse(*score), *i));
-        self.found = scored.into_iter().map(|(_, i, matched)| (i, matched)).collect();
+        self.found = scored
+            .into_iter()
+            .map(|(_, i, matched)| (i, matched))
+            .collect();
     }
 
     pub fn paste(&mut self, text: &str) {
@@ -135,14 +141,23 @@ impl Picker {
         }
         if let (KeyCode::Char(c), true) = (key.0, self.input.text().is_empty() && key.1.is_empty())
             && let Some(number) = c.to_digit(10)
-            && let Some(item) = self.items.iter().find(|i| i.number == Some(number as usize))
+            && let Some(item) = self
+                .items
+                .iter()
+                .find(|i| i.number == Some(number as usize))
         {
-            shared.intents.push(Intent::Picked(self.purpose, item.choice));
+            shared
+                .intents
+                .push(Intent::Picked(self.purpose, item.choice));
             return Flow::Close;
         }
         if key.0 == KeyCode::Enter {
-            let Some((at, _)) = self.found.get(self.list.cursor) else { return Flow::Stay };
-            shared.intents.push(Intent::Picked(self.purpose, self.items[*at].choice));
+            let Some((at, _)) = self.found.get(self.list.cursor) else {
+                return Flow::Stay;
+            };
+            shared
+                .intents
+                .push(Intent::Picked(self.purpose, self.items[*at].choice));
             return Flow::Close;
         }
         let before = self.input.text().len();
@@ -153,8 +168,16 @@ impl Picker {
     }
 
     fn area(&self, area: Rect) -> Rect {
-        let details = self.items.iter().map(|i| width(&i.detail)).max().unwrap_or(0).min(70);
-        let wide = (self.text_cells + details + 12).max(width(&self.title) + 8).max(44);
+        let details = self
+            .items
+            .iter()
+            .map(|i| width(&i.detail))
+            .max()
+            .unwrap_or(0)
+            .min(70);
+        let wide = (self.text_cells + details + 12)
+            .max(width(&self.title) + 8)
+            .max(44);
         let high = self.items.len().clamp(4, 18) + 4;
         centred(area, wide as u16, high as u16)
     }
@@ -166,11 +189,22 @@ impl Picker {
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>) {
         let numbers = self.items.iter().any(|i| i.number.is_some());
-        let footer = if numbers { "type to find · digit or enter chooses · esc" } else { "type to find · enter chooses · esc" };
+        let footer = if numbers {
+            "type to find · digit or enter chooses · esc"
+        } else {
+            "type to find · enter chooses · esc"
+        };
         let inside = painter.frame(self.area(area), &self.title, footer);
         let field = row(inside, 0);
         painter.text(field.x, field.y, 2.min(field.width), "> ", Role::Key);
-        self.input.draw(painter, Rect { x: field.x + 2.min(field.width), width: field.width.saturating_sub(2), ..field });
+        self.input.draw(
+            painter,
+            Rect {
+                x: field.x + 2.min(field.width),
+                width: field.width.saturating_sub(2),
+                ..field
+            },
+        );
         painter.horizontal(row(inside, 1), Role::Border);
         let list = below(inside, 2);
         if self.found.is_empty() {
@@ -191,11 +225,18 @@ impl Picker {
         painter.text(line.x, line.y, 2.min(line.width), &number, Role::Key);
         let mut x = line.x + 2;
         for (i, c) in item.text.chars().enumerate() {
-            let left = line.right().saturating_sub(x).min((self.text_cells as u16 + line.x + 2).saturating_sub(x));
+            let left = line
+                .right()
+                .saturating_sub(x)
+                .min((self.text_cells as u16 + line.x + 2).saturating_sub(x));
             if left == 0 {
                 break;
             }
-            let role = if matched.contains(&(i as u32)) { Role::Match } else { Role::Text };
+            let role = if matched.contains(&(i as u32)) {
+                Role::Match
+            } else {
+                Role::Text
+            };
             x = painter.text(x, line.y, left, c.encode_utf8(&mut [0; 4]), role);
         }
         let detail_x = line.x + self.text_cells as u16 + 4;

@@ -87,7 +87,12 @@ const SAMPLES: &[Sample] = &[
         "Ada Norwood_, who grew up in Larkhaven and now lives in Port Ellis_, Marland_, joined Tessel Instruments as its \
          chief engineer in 1998_, a year after the company moved its laboratories to the harbour_.",
         &[(0, 2), (7, 8), (12, 14), (15, 16), (18, 20)],
-        &[((0, 2), 0, (12, 14)), ((15, 16), 1, (12, 14)), ((0, 2), 0, (15, 16)), ((0, 2), 4, (18, 20))],
+        &[
+            ((0, 2), 0, (12, 14)),
+            ((15, 16), 1, (12, 14)),
+            ((0, 2), 0, (15, 16)),
+            ((0, 2), 4, (18, 20)),
+        ],
         &[
             ((0, 2), 0, (12, 14), 0.94, 0.91),
             ((15, 16), 1, (12, 14), 0.99, 0.97),
@@ -100,9 +105,17 @@ const SAMPLES: &[Sample] = &[
         "The painter Ilse Brandt died on Tuesday in Oskar_, the capital of Veldra_.",
         &[(2, 4), (8, 9), (13, 14)],
         &[((2, 4), 5, (8, 9)), ((13, 14), 6, (8, 9))],
-        &[((2, 4), 5, (8, 9), 0.88, 0.90), ((8, 9), 6, (13, 14), 0.66, 0.71)],
+        &[
+            ((2, 4), 5, (8, 9), 0.88, 0.90),
+            ((8, 9), 6, (13, 14), 0.66, 0.71),
+        ],
     ),
-    ("Nothing is known of Quill_'s first years_.", &[(4, 5)], &[], &[]),
+    (
+        "Nothing is known of Quill_'s first years_.",
+        &[(4, 5)],
+        &[],
+        &[],
+    ),
     (
         "東京 の 作家 Haruka Mori は 大阪 に 住む \u{1b}[31mred\u{1b}[0m e\u{301}te\u{301} \u{202e}txet\u{202c} z\u{200b}w_.",
         &[(0, 1), (3, 5), (6, 7)],
@@ -123,19 +136,20 @@ pub fn detail_of(index: usize) -> Detail {
             line: i as u32 + 1,
         })
         .collect();
-    let scored = |(h, r, t, rin, kernel): &((usize, usize), u16, (usize, usize), f32, f32)| ScoredTriple {
-        triple: triple(*h, *r, *t),
-        scores: Scores {
-            rin: Some(*rin),
-            kernel: Some(*kernel),
-            base: (*r == 0).then_some(0.52),
-            naive: (*r == 0).then_some(0.61),
-            full: (*r == 0).then_some(0.7),
-            kb: (*r == 0).then_some(0.66),
-            mutual: None,
-        },
-        runner_up: Some((RelationId(3), 0.31)),
-    };
+    let scored =
+        |(h, r, t, rin, kernel): &((usize, usize), u16, (usize, usize), f32, f32)| ScoredTriple {
+            triple: triple(*h, *r, *t),
+            scores: Scores {
+                rin: Some(*rin),
+                kernel: Some(*kernel),
+                base: (*r == 0).then_some(0.52),
+                naive: (*r == 0).then_some(0.61),
+                full: (*r == 0).then_some(0.7),
+                kb: (*r == 0).then_some(0.66),
+                mutual: None,
+            },
+            runner_up: Some((RelationId(3), 0.31)),
+        };
     let prediction = Prediction {
         sentence: sentence.id,
         run: RUN,
@@ -187,13 +201,22 @@ fn rebuild(detail: &mut Detail) {
             runner_up: scored.and_then(|s| s.runner_up),
         }
     };
-    let mut rows: Vec<TripleRow> = detail.annotation.triples.iter().map(|t| row(t.triple, Some(t))).collect();
+    let mut rows: Vec<TripleRow> = detail
+        .annotation
+        .triples
+        .iter()
+        .map(|t| row(t.triple, Some(t)))
+        .collect();
     for scored in &prediction.triples {
         if detail.annotation.find(scored.triple).is_none() {
             rows.push(row(scored.triple, None));
         }
     }
-    let touched = detail.annotation.triples.iter().any(|t| t.verdict.is_some());
+    let touched = detail
+        .annotation
+        .triples
+        .iter()
+        .any(|t| t.verdict.is_some());
     detail.rows = rows;
     detail.state = match (detail.annotation.done, touched) {
         (true, _) => ReviewState::Done,
@@ -239,7 +262,9 @@ impl Engine {
     }
 
     fn detail(&mut self, id: SentenceId) -> &mut Detail {
-        self.details.entry(id.0).or_insert_with(|| detail_of(id.0 as usize))
+        self.details
+            .entry(id.0)
+            .or_insert_with(|| detail_of(id.0 as usize))
     }
 
     fn list_row(&mut self, index: usize) -> ListRow {
@@ -258,13 +283,20 @@ impl Engine {
 
     pub fn answer(&mut self, request: &Request) -> Vec<Reply> {
         match request.clone() {
-            Request::Search { ticket, query, offset, limit } => vec![self.search(ticket, &query, offset, limit)],
+            Request::Search {
+                ticket,
+                query,
+                offset,
+                limit,
+            } => vec![self.search(ticket, &query, offset, limit)],
             Request::Open { ticket, id } => {
                 let mut detail = self.detail(id).clone();
                 detail.ticket = ticket;
                 vec![Reply::Detail(Box::new(detail))]
             }
-            Request::Explain { ticket, triple, .. } => vec![Reply::Explanation(Box::new(explanation(ticket, triple)))],
+            Request::Explain { ticket, triple, .. } => {
+                vec![Reply::Explanation(Box::new(explanation(ticket, triple)))]
+            }
             Request::Errors { ticket } => vec![errors(ticket)],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::Undo => vec![self.undo()],
@@ -306,7 +338,10 @@ impl Engine {
         let before = self.detail(id).clone();
         let detail = self.detail(id);
         match detail.annotation.apply(&edit) {
-            Err(error) => Reply::EditRefused { id, reason: error.to_string() },
+            Err(error) => Reply::EditRefused {
+                id,
+                reason: error.to_string(),
+            },
             Ok(next) => {
                 detail.annotation = next;
                 rebuild(detail);
@@ -322,18 +357,27 @@ impl Engine {
                     change: Change::Edit(edit),
                     batch: None,
                 };
-                Reply::Saved { correction: Box::new(correction), detail: Box::new(after) }
+                Reply::Saved {
+                    correction: Box::new(correction),
+                    detail: Box::new(after),
+                }
             }
         }
     }
 
     fn undo(&mut self) -> Reply {
         match self.history.pop() {
-            None => Reply::Undone { what: "nothing to undo".into(), ids: vec![] },
+            None => Reply::Undone {
+                what: "nothing to undo".into(),
+                ids: vec![],
+            },
             Some((id, before, what)) => {
                 self.details.insert(id, before);
                 let verb = what.split([' ', '{']).next().unwrap_or("").to_lowercase();
-                Reply::Undone { what: format!("undid: {verb}"), ids: vec![SentenceId(id)] }
+                Reply::Undone {
+                    what: format!("undid: {verb}"),
+                    ids: vec![SentenceId(id)],
+                }
             }
         }
     }
@@ -351,10 +395,22 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
         }),
         rounds: vec![0.42, 0.77, 0.94],
         facts: vec!["Ada Norwood · place_lived · Port Ellis".into()],
-        links: vec![("Port Ellis".into(), 0.44), ("Larkhaven".into(), 0.21), ("Marland".into(), 0.04)],
+        links: vec![
+            ("Port Ellis".into(), 0.44),
+            ("Larkhaven".into(), 0.21),
+            ("Marland".into(), 0.04),
+        ],
         bag: vec![
-            BagRow { id: SentenceId(0), snippet: "Ada Norwood, who grew up in Larkhaven and now lives in Port Ellis".into(), weight: Some(0.71) },
-            BagRow { id: SentenceId(9), snippet: "In Port Ellis, Ada Norwood spoke to the council".into(), weight: Some(0.29) },
+            BagRow {
+                id: SentenceId(0),
+                snippet: "Ada Norwood, who grew up in Larkhaven and now lives in Port Ellis".into(),
+                weight: Some(0.71),
+            },
+            BagRow {
+                id: SentenceId(9),
+                snippet: "In Port Ellis, Ada Norwood spoke to the council".into(),
+                weight: Some(0.29),
+            },
         ],
         text_top: vec![("place_lived".into(), 0.74), ("NA".into(), 0.2)],
         kb_top: vec![("place_lived".into(), 0.66), ("place_of_birth".into(), 0.3)],

@@ -97,7 +97,10 @@ impl Bench {
 
     pub fn type_text(&mut self, text: &str) -> &mut Self {
         for c in text.chars() {
-            let key = KeyEvent::new(crossterm::event::KeyCode::Char(c), crossterm::event::KeyModifiers::NONE);
+            let key = KeyEvent::new(
+                crossterm::event::KeyCode::Char(c),
+                crossterm::event::KeyModifiers::NONE,
+            );
             self.event(Event::Input(Input::Key(key)));
         }
         self
@@ -126,8 +129,14 @@ impl Bench {
         let buffer = self.buffer();
         let mut out = String::new();
         for y in 0..buffer.area.height {
-            let roles: String = (0..buffer.area.width).map(|x| role_letter(&buffer, x, y)).collect();
-            out += &format!("{}\n{}\n", line(&buffer, y).trim_end(), roles.trim_end_matches('.'));
+            let roles: String = (0..buffer.area.width)
+                .map(|x| role_letter(&buffer, x, y))
+                .collect();
+            out += &format!(
+                "{}\n{}\n",
+                line(&buffer, y).trim_end(),
+                roles.trim_end_matches('.')
+            );
         }
         out
     }

@@ -28,7 +28,11 @@ pub struct Chrome<'a> {
 impl Chrome<'_> {
     pub fn draw_header(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         let mut parts = vec![(" redress ", Role::Title)];
-        let tabs = [(Tab::Corpus, "corpus"), (Tab::Errors, "errors"), (Tab::Sentence, "sentence")];
+        let tabs = [
+            (Tab::Corpus, "corpus"),
+            (Tab::Errors, "errors"),
+            (Tab::Sentence, "sentence"),
+        ];
         for (tab, name) in tabs {
             if tab == Tab::Sentence && !self.has_sentence {
                 continue;
@@ -39,11 +43,30 @@ impl Chrome<'_> {
             parts.push((if here { "]" } else { " " }, Role::Title));
         }
         let x = painter.parts(area, &parts);
-        let name = shared.info.path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let facts = [name.unwrap_or_default(), shared.info.model.clone(), shared.info.kb.clone()];
+        let name = shared
+            .info
+            .path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned());
+        let facts = [
+            shared.info.model.clone(),
+            name.unwrap_or_default(),
+            shared.info.kb.clone(),
+        ];
         let facts: Vec<String> = facts.into_iter().filter(|f| !f.is_empty()).collect();
         let room = area.right().saturating_sub(x + 3);
-        painter.text_right(area.right().saturating_sub(1), area.y, room, &facts.join("  ·  "), Role::Dim);
+        // Whole facts as far as they fit; the first is cut rather than left out.
+        let mut n = facts.len();
+        while n > 1 && width(&facts[..n].join("  ·  ")) > room as usize {
+            n -= 1;
+        }
+        painter.text_right(
+            area.right().saturating_sub(1),
+            area.y,
+            room,
+            &facts[..n].join("  ·  "),
+            Role::Dim,
+        );
     }
 
     pub fn draw_status(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -52,7 +75,10 @@ impl Chrome<'_> {
         let (saved, role) = match (n, shared.n_saved) {
             (0, 0) => ("✓ nothing to save".to_owned(), Role::Dim),
             (0, n) => (format!("✓ saved, {}", counted(n, "edit")), Role::Good),
-            (n, _) => (format!("… {} not saved yet", counted(n, "edit")), Role::Pending),
+            (n, _) => (
+                format!("… {} not saved yet", counted(n, "edit")),
+                Role::Pending,
+            ),
         };
         let mut parts = vec![
             (format!(" {:<8} ", self.mode), Role::Bar),
@@ -71,7 +97,13 @@ impl Chrome<'_> {
             };
             let text = format!("{spinner} {}{more}", job.line());
             let room = area.right().saturating_sub(x + 3);
-            painter.text_right(area.right().saturating_sub(1), area.y, room, &text, Role::Key);
+            painter.text_right(
+                area.right().saturating_sub(1),
+                area.y,
+                room,
+                &text,
+                Role::Key,
+            );
         }
     }
 
@@ -92,7 +124,9 @@ impl Chrome<'_> {
         let limit = area.right().saturating_sub(help.len() as u16);
         let mut x = area.x + 1;
         for action in &self.hints {
-            let Some(key) = shared.keymap.keys_of(*action).into_iter().next() else { continue };
+            let Some(key) = shared.keymap.keys_of(*action).into_iter().next() else {
+                continue;
+            };
             let label = action.entry().label();
             let needs = (width(&key) + 1 + width(&label) + 2) as u16;
             if x + needs > limit {

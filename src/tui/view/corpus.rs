@@ -69,7 +69,11 @@ impl CorpusView {
         }
         hints.push(c(Corpus::SwitchPanel));
         if self.panel == Panel::Sentences {
-            hints.extend([c(Corpus::NextDisagreement), c(Corpus::Predict), c(Corpus::Range)]);
+            hints.extend([
+                c(Corpus::NextDisagreement),
+                c(Corpus::Predict),
+                c(Corpus::Range),
+            ]);
         }
         hints.extend([Action::App(App::NextTab), Action::App(App::Undo)]);
         hints
@@ -134,10 +138,13 @@ impl CorpusView {
         }
         let selected = self.selected_relation();
         self.relations = page.relations;
-        self.relations.retain(|r| r.relation.index() < shared.info.schema.n_relations());
+        self.relations
+            .retain(|r| r.relation.index() < shared.info.schema.n_relations());
         self.relations
             .sort_by_key(|r| (std::cmp::Reverse(r.gold.max(r.predicted)), r.relation));
-        if let Some(at) = selected.and_then(|id| self.relations.iter().position(|r| r.relation == id)) {
+        if let Some(at) =
+            selected.and_then(|id| self.relations.iter().position(|r| r.relation == id))
+        {
             self.relation_list.cursor = at;
         }
         if shared.frequent.is_empty() || self.query.is_empty() {
@@ -163,13 +170,20 @@ impl CorpusView {
             row.n_gold = count(detail.rows.iter().filter(|r| r.stands).count());
             row.n_predicted = count(detail.rows.iter().filter(|r| r.predicted).count());
             let differs = |o| o != crate::domain::Outcome::Correct;
-            row.n_disagreements =
-                count(detail.rows.iter().filter(|r| r.outcome.is_some_and(differs)).count());
+            row.n_disagreements = count(
+                detail
+                    .rows
+                    .iter()
+                    .filter(|r| r.outcome.is_some_and(differs))
+                    .count(),
+            );
         }
     }
 
     pub fn selected_relation(&self) -> Option<RelationId> {
-        self.relations.get(self.relation_list.cursor).map(|r| r.relation)
+        self.relations
+            .get(self.relation_list.cursor)
+            .map(|r| r.relation)
     }
 
     pub fn row(&self) -> Option<&ListRow> {
@@ -252,12 +266,19 @@ impl CorpusView {
     fn predict(&mut self, shared: &mut Shared) {
         let range = self.range();
         let wanted = range.end() - range.start() + 1;
-        let ids: Vec<SentenceId> = range.take(MAX_RANGE).filter_map(|i| self.pages.get(i)).map(|r| r.id).collect();
+        let ids: Vec<SentenceId> = range
+            .take(MAX_RANGE)
+            .filter_map(|i| self.pages.get(i))
+            .map(|r| r.id)
+            .collect();
         if ids.is_empty() {
             return shared.warn("no sentence here to predict");
         }
         if ids.len() < wanted {
-            shared.warn(format!("{} of {wanted} sentences of the range are loaded; predicting those", ids.len()));
+            shared.warn(format!(
+                "{} of {wanted} sentences of the range are loaded; predicting those",
+                ids.len()
+            ));
         }
         self.range_start = None;
         shared.send(Request::Predict { ids });
@@ -271,7 +292,9 @@ impl CorpusView {
 
     /// A key while the query is typed.
     pub fn query_key(&mut self, key: Key, shared: &mut Shared) {
-        let Some(input) = &mut self.editing else { return };
+        let Some(input) = &mut self.editing else {
+            return;
+        };
         match key.0 {
             KeyCode::Enter => {
                 let query = input.text().to_owned();
@@ -287,7 +310,11 @@ impl CorpusView {
             }
             _ => {
                 input.key(key);
-                if self.bad.as_ref().is_some_and(|_| input.text() != self.query) {
+                if self
+                    .bad
+                    .as_ref()
+                    .is_some_and(|_| input.text() != self.query)
+                {
                     self.bad = None;
                 }
             }

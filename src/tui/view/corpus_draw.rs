@@ -20,8 +20,10 @@ use ratatui::layout::Rect;
 
 /// Narrower than this, sentences and relations take turns.
 const BOTH_PANELS: u16 = 76;
-/// Cells of the four counts of a relation, each with a gap before it.
-const COUNTS: u16 = 20;
+/// Narrower than this, the count of predictions gives way to the relation's name.
+const ALL_COUNTS: u16 = 90;
+/// Cells of one count of a relation with the gap before it.
+const COUNT: u16 = 5;
 
 impl CorpusView {
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
@@ -29,30 +31,46 @@ impl CorpusView {
         let relations = self.relations_width(area.width, shared);
         self.areas = Areas {
             query: row(area, 0),
-            relations: Rect { width: relations, ..body },
+            relations: Rect {
+                width: relations,
+                ..body
+            },
             sentences: Rect {
                 x: body.x + relations,
                 width: body.width - relations,
                 ..body
             },
         };
-        self.list.fit(self.pages.total, self.areas.sentences.height as usize);
-        self.relation_list.fit(self.relations.len(), body.height as usize);
+        self.list
+            .fit(self.pages.total, self.areas.sentences.height as usize);
+        self.relation_list
+            .fit(self.relations.len(), body.height as usize);
     }
 
     /// Cells of the relation panel with its border on the right.
     fn relations_width(&self, width: u16, shared: &Shared) -> u16 {
         if width < BOTH_PANELS {
-            return if self.panel == Panel::Relations { width } else { 0 };
+            return if self.panel == Panel::Relations {
+                width
+            } else {
+                0
+            };
         }
-        let names = self.relations.iter().map(|r| crate::tui::clean::width(shared.relation(r.relation)));
+        let names = self
+            .relations
+            .iter()
+            .map(|r| crate::tui::clean::width(shared.relation(r.relation)));
         let longest = names.max().unwrap_or(0).clamp(12, 30) as u16;
-        (longest + COUNTS + 4).min(width * 2 / 5)
+        (longest + COUNT * Self::n_counts(width) + 4).min(width * 2 / 5)
+    }
+
+    fn n_counts(width: u16) -> u16 {
+        if width < ALL_COUNTS { 3 } else { 4 }
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
-        self.draw_query(row(area, 0), painter, shared);
         painter.horizontal(row(area, 1), Role::Border);
+        self.draw_query(row(area, 0), painter, shared);
         self.draw_relations(row(area, 2), painter, shared);
         self.draw_sentences(row(area, 2), painter, shared);
     }
@@ -63,7 +81,11 @@ impl CorpusView {
             (false, _) => "searching…".to_owned(),
             _ if self.bad.is_some() => String::new(),
             _ if self.query.is_empty() => counted(self.pages.total, "sentence"),
-            _ => format!("{} of {}", grouped(self.pages.total as u64), grouped(shared.info.n_sentences as u64)),
+            _ => format!(
+                "{} of {}",
+                grouped(self.pages.total as u64),
+                grouped(shared.info.n_sentences as u64)
+            ),
         };
         let right = area.right().saturating_sub(1);
         painter.text_right(right, area.y, area.width / 2, &count, Role::Dim);
@@ -80,7 +102,10 @@ impl CorpusView {
                     let caret = field.x as usize + bad.column.saturating_sub(hidden);
                     let caret = (caret as u16).min(field.right().saturating_sub(1));
                     // Under the column, and the message beside the caret where there is more room.
-                    let below = Rect { y: area.y + 1, ..area };
+                    let below = Rect {
+                        y: area.y + 1,
+                        ..area
+                    };
                     painter.clear(below, Role::Text);
                     painter.text(caret, below.y, 1, "^", Role::Error);
                     let after = area.right().saturating_sub(caret + 2);
@@ -88,7 +113,13 @@ impl CorpusView {
                     if w <= after || caret < area.width / 2 {
                         painter.text(caret + 2, below.y, after, &bad.message, Role::Error);
                     } else {
-                        painter.text_right(caret.saturating_sub(1), below.y, caret.saturating_sub(2), &bad.message, Role::Error);
+                        painter.text_right(
+                            caret.saturating_sub(1),
+                            below.y,
+                            caret.saturating_sub(2),
+                            &bad.message,
+                            Role::Error,
+                        );
                     }
                 }
             }
@@ -110,40 +141,102 @@ impl CorpusView {
         let inner = area.width.saturating_sub(1);
         let focused = self.panel == Panel::Relations;
         let title = if focused { Role::Title } else { Role::Dim };
-        let heading_row = Rect { width: inner, ..heading };
-        relation_line(painter, heading_row, "relation", ["gold", "pred", "FP", "rev"], [title; 5]);
-        for (y, at) in (area.y..area.bottom()).zip(self.relation_list.visible(self.relations.len())) {
-            let Some(counts) = self.relations.get(at) else { continue };
+        let heading_row = Rect {
+            width: inner,
+            ..heading
+        };
+        let n_counts = Self::n_counts(inner + 1 + self.areas.sentences.width);
+        let figures = ["gold", "FP", "rev", "pred"].map(str::to_owned);
+        relation_line(
+            painter,
+            heading_row,
+            "relation",
+            &figures,
+            n_counts,
+            [title; 5],
+        );
+        for (y, at) in (area.y..area.bottom()).zip(self.relation_list.visible(self.relations.len()))
+        {
+            let Some(counts) = self.relations.get(at) else {
+                continue;
+            };
             let line = Rect::new(area.x, y, inner, 1);
-            self.draw_relation(painter, line, counts, shared);
+            self.draw_relation(painter, line, counts, n_counts, shared);
             if at == self.relation_list.cursor && focused {
                 painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
             }
         }
         if self.relations.is_empty() && self.pages.answered {
-            painter.text(area.x + 2, area.y, inner.saturating_sub(2), "no relations", Role::Dim);
+            painter.text(
+                area.x + 2,
+                area.y,
+                inner.saturating_sub(2),
+                "no relations",
+                Role::Dim,
+            );
         }
         if area.right() < heading.right() {
             let x = area.right() - 1;
             painter.vertical(x, heading.y, area.height + 1, Role::Border);
-            painter.text(x, heading.y.saturating_sub(1), 1, if self.bad.is_some() { "" } else { "┬" }, Role::Border);
+            painter.text(
+                x,
+                heading.y.saturating_sub(1),
+                1,
+                if self.bad.is_some() { "" } else { "┬" },
+                Role::Border,
+            );
         }
     }
 
-    fn draw_relation(&self, painter: &mut Painter<'_>, line: Rect, counts: &RelationCounts, shared: &Shared) {
+    fn draw_relation(
+        &self,
+        painter: &mut Painter<'_>,
+        line: Rect,
+        counts: &RelationCounts,
+        n_counts: u16,
+        shared: &Shared,
+    ) {
         let name = shared.relation(counts.relation);
         let active = queries::holds(&self.query, &queries::by_relation(name));
-        let known = shared.info.model_relations.is_empty() || shared.info.model_relations.contains(&counts.relation);
+        let known = shared.info.model_relations.is_empty()
+            || shared.info.model_relations.contains(&counts.relation);
         let idle = counts.gold == 0 && counts.predicted == 0;
         let role = |base| if idle { Role::Dim } else { base };
-        let name_role = if active { Role::Match } else { role(Role::Text) };
-        let false_positives = if counts.false_positives > 0 { Role::Spurious } else { Role::Dim };
-        let reviewed = if counts.reviewed > 0 { Role::Accept } else { Role::Dim };
-        let predicted = if known { short(counts.predicted) } else { MISSING.to_owned() };
-        let figures = [short(counts.gold), predicted, short(counts.false_positives), short(counts.reviewed)];
-        let roles = [name_role, role(Role::Text), role(Role::Text), false_positives, reviewed];
-        relation_line(painter, line, name, figures.each_ref().map(String::as_str), roles);
+        let name_role = if active {
+            Role::Match
+        } else {
+            role(Role::Text)
+        };
+        let false_positives = if counts.false_positives > 0 {
+            Role::Spurious
+        } else {
+            Role::Dim
+        };
+        let reviewed = if counts.reviewed > 0 {
+            Role::Accept
+        } else {
+            Role::Dim
+        };
+        let predicted = if known {
+            short(counts.predicted)
+        } else {
+            MISSING.to_owned()
+        };
+        let figures = [
+            short(counts.gold),
+            short(counts.false_positives),
+            short(counts.reviewed),
+            predicted,
+        ];
+        let roles = [
+            name_role,
+            role(Role::Text),
+            false_positives,
+            reviewed,
+            role(Role::Text),
+        ];
+        relation_line(painter, line, name, &figures, n_counts, roles);
         if active {
             painter.text(line.x, line.y, 1, "●", Role::Match);
         }
@@ -154,10 +247,20 @@ impl CorpusView {
         if area.width == 0 {
             return;
         }
-        let heading = Rect { x: area.x, width: area.width, ..heading };
+        let heading = Rect {
+            x: area.x,
+            width: area.width,
+            ..heading
+        };
         let focused = self.panel == Panel::Sentences;
         let title = if focused { Role::Title } else { Role::Dim };
-        painter.text(heading.x, heading.y, heading.width, "     gold pred diff  sentence", title);
+        painter.text(
+            heading.x,
+            heading.y,
+            heading.width,
+            "     gold pred diff  sentence",
+            title,
+        );
         if self.pages.total == 0 {
             return self.draw_empty(area, painter, shared);
         }
@@ -184,11 +287,17 @@ impl CorpusView {
         let lines: &[&str] = if !shared.opened {
             &["Opening the workspace…"]
         } else if let Some(bad) = &self.bad {
-            &[&format!("The query does not parse: {}.", bad.message), "Change it and press enter; esc shows every sentence."]
+            &[
+                &format!("The query does not parse: {}.", bad.message),
+                "Change it and press enter; esc shows every sentence.",
+            ]
         } else if !self.pages.answered {
             &["Searching…"]
         } else if shared.info.n_sentences == 0 {
-            &["This workspace has no sentences yet.", "Leave and run: redress import FILE"]
+            &[
+                "This workspace has no sentences yet.",
+                "Leave and run: redress import FILE",
+            ]
         } else {
             let clear = first_key(&shared.keymap, crate::tui::action::Corpus::ClearQuery);
             &[
@@ -207,19 +316,39 @@ impl CorpusView {
 
 fn first_key(keymap: &Keymap, action: crate::tui::action::Corpus) -> String {
     let keys = keymap.keys_of(crate::tui::Action::Corpus(action));
-    keys.into_iter().next().unwrap_or_else(|| "(no key)".to_owned())
+    keys.into_iter()
+        .next()
+        .unwrap_or_else(|| "(no key)".to_owned())
 }
 
-/// A relation's name and its four counts, right-aligned in columns.
-fn relation_line(painter: &mut Painter<'_>, line: Rect, name: &str, figures: [&str; 4], roles: [Role; 5]) {
-    let counts = COUNTS.min(line.width.saturating_sub(8));
-    let name_cells = line.width.saturating_sub(counts + 2);
-    painter.text(line.x + 2, line.y, name_cells, &pad(name, name_cells as usize), roles[0]);
+/// A relation's name and its counts, right-aligned in columns: labels, predictions where there is room, false
+/// positives, reviewed. `figures` and `roles` (after the name's) stand in the order gold, FP, reviewed, predicted.
+fn relation_line(
+    painter: &mut Painter<'_>,
+    line: Rect,
+    name: &str,
+    figures: &[String; 4],
+    n_counts: u16,
+    roles: [Role; 5],
+) {
+    let order: &[usize] = if n_counts < 4 {
+        &[0, 1, 2]
+    } else {
+        &[0, 3, 1, 2]
+    };
+    let name_cells = line.width.saturating_sub(COUNT * n_counts + 2);
+    painter.text(
+        line.x + 2,
+        line.y,
+        name_cells,
+        &pad(name, name_cells as usize),
+        roles[0],
+    );
     let mut right = line.x + 2 + name_cells;
-    for (figure, role) in figures.iter().zip(&roles[1..]) {
-        right += 5;
+    for i in order {
+        right += COUNT;
         if right <= line.right() {
-            painter.text_right(right, line.y, 4, figure, *role);
+            painter.text_right(right, line.y, COUNT - 1, &figures[*i], roles[*i + 1]);
         }
     }
 }
@@ -228,15 +357,29 @@ fn sentence_line(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
     let (glyph, role) = glyphs::state(row.state);
     painter.text(line.x + 2, line.y, 1, glyph, role);
     let figure = |n: u16| short(n as u32);
-    let predicted = if row.predicted { figure(row.n_predicted) } else { MISSING.to_owned() };
+    let predicted = if row.predicted {
+        figure(row.n_predicted)
+    } else {
+        MISSING.to_owned()
+    };
     let differ = match (row.predicted, row.n_disagreements) {
         (false, _) => MISSING.to_owned(),
         (true, 0) => "=".to_owned(),
         (true, n) => format!("≠{n}"),
     };
-    let differ_role = if row.n_disagreements > 0 { Role::Spurious } else { Role::Dim };
+    let differ_role = if row.n_disagreements > 0 {
+        Role::Spurious
+    } else {
+        Role::Dim
+    };
     painter.text_right(line.x + 9, line.y, 4, &figure(row.n_gold), Role::Text);
     painter.text_right(line.x + 14, line.y, 4, &predicted, Role::Text);
     painter.text_right(line.x + 19, line.y, 4, &differ, differ_role);
-    painter.text(line.x + 21, line.y, line.width.saturating_sub(22), &row.snippet, Role::Text);
+    painter.text(
+        line.x + 21,
+        line.y,
+        line.width.saturating_sub(22),
+        &row.snippet,
+        Role::Text,
+    );
 }

@@ -56,7 +56,9 @@ impl ErrorsView {
         if self.ticket == 0 || self.dirty {
             self.dirty = false;
             self.ticket = shared.next_ticket();
-            shared.send(Request::Errors { ticket: self.ticket });
+            shared.send(Request::Errors {
+                ticket: self.ticket,
+            });
         }
     }
 
@@ -132,17 +134,35 @@ impl ErrorsView {
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         let top = row(area, 0);
         let x = painter.text(top.x, top.y, top.width, " errors by relation", Role::Title);
-        let protocol = if self.protocol.is_empty() { String::new() } else { format!("  {}", self.protocol) };
-        painter.text(x, top.y, top.right().saturating_sub(x), &protocol, Role::Dim);
+        let protocol = if self.protocol.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", self.protocol)
+        };
+        painter.text(
+            x,
+            top.y,
+            top.right().saturating_sub(x),
+            &protocol,
+            Role::Dim,
+        );
         painter.horizontal(row(area, 1), Role::Border);
         if self.rows.is_empty() {
             return self.draw_empty(below(area, 2), painter, shared);
         }
-        let columns = Columns::of(area.width, self.rows.iter().map(|r| shared.relation(r.relation)));
+        let columns = Columns::of(
+            area.width,
+            self.rows.iter().map(|r| shared.relation(r.relation)),
+        );
         self.draw_heading(row(area, 2), &columns, painter);
         for (y, at) in (self.area.y..self.area.bottom()).zip(self.list.visible(self.rows.len())) {
             let line = Rect::new(area.x, y, area.width, 1);
-            columns.draw(painter, line, &self.rows[at], shared.relation(self.rows[at].relation));
+            columns.draw(
+                painter,
+                line,
+                &self.rows[at],
+                shared.relation(self.rows[at].relation),
+            );
             if at == self.list.cursor {
                 painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
@@ -151,7 +171,13 @@ impl ErrorsView {
     }
 
     fn draw_heading(&self, line: Rect, columns: &Columns, painter: &mut Painter<'_>) {
-        let sorted = |sort| if self.sort == sort { Role::Title } else { Role::Dim };
+        let sorted = |sort| {
+            if self.sort == sort {
+                Role::Title
+            } else {
+                Role::Dim
+            }
+        };
         painter.text(line.x + 2, line.y, columns.name, "relation", Role::Dim);
         let mut right = line.x + 2 + columns.name;
         let titles = [
@@ -173,13 +199,25 @@ impl ErrorsView {
         let lines: [&str; 2] = if !self.answered {
             ["Counting…", ""]
         } else if shared.info.run.is_none() {
-            ["Nothing is predicted yet, so there is nothing to compare.", "P predicts the whole workspace in the background."]
+            [
+                "Nothing is predicted yet, so there is nothing to compare.",
+                "P predicts the whole workspace in the background.",
+            ]
         } else {
-            ["Labels and predictions are the same everywhere they can be compared.", ""]
+            [
+                "Labels and predictions are the same everywhere they can be compared.",
+                "",
+            ]
         };
         for (i, text) in lines.iter().enumerate() {
             let line = row(below(area, 1), i as u16);
-            painter.text(line.x + 2, line.y, line.width.saturating_sub(3), text, if i == 0 { Role::Text } else { Role::Dim });
+            painter.text(
+                line.x + 2,
+                line.y,
+                line.width.saturating_sub(3),
+                text,
+                if i == 0 { Role::Text } else { Role::Dim },
+            );
         }
     }
 }
@@ -196,7 +234,9 @@ impl Columns {
 
     fn of<'a>(width: u16, names: impl Iterator<Item = &'a str>) -> Self {
         let longest = names.map(crate::tui::clean::width).max().unwrap_or(8) as u16;
-        let name = longest.clamp(8, 40).min(width.saturating_sub(Self::FIGURES + 3));
+        let name = longest
+            .clamp(8, 40)
+            .min(width.saturating_sub(Self::FIGURES + 3));
         let left = width.saturating_sub(name + Self::FIGURES + 6);
         Self {
             name,
@@ -207,22 +247,42 @@ impl Columns {
     fn draw(&self, painter: &mut Painter<'_>, line: Rect, row: &ErrorRow, name: &str) {
         painter.text(line.x + 2, line.y, self.name, name, Role::Text);
         let mut right = line.x + 2 + self.name;
-        let score = |value: f32| if row.support == 0 { "—".to_owned() } else { fraction(value) };
+        let score = |value: f32| {
+            if row.support == 0 {
+                "—".to_owned()
+            } else {
+                fraction(value)
+            }
+        };
         let loud = |n: u32, role| if n > 0 { role } else { Role::Dim };
         let cells = [
             (grouped(row.support), Role::Text, 9),
             (score(row.precision), Role::Text, 5),
             (score(row.recall), Role::Text, 5),
             (score(row.f1), Role::Title, 5),
-            (format!("+{}", grouped(row.false_positives)), loud(row.false_positives, Role::Spurious), 8),
-            (format!("−{}", grouped(row.false_negatives)), loud(row.false_negatives, Role::Missed), 8),
+            (
+                format!("+{}", grouped(row.false_positives)),
+                loud(row.false_positives, Role::Spurious),
+                8,
+            ),
+            (
+                format!("−{}", grouped(row.false_negatives)),
+                loud(row.false_negatives, Role::Missed),
+                8,
+            ),
         ];
         for (text, role, width) in cells {
             right += width;
             painter.text_right(right, line.y, width - 1, &text, role);
         }
         if self.bar > 0 && row.support > 0 {
-            painter.text(right + 3, line.y, self.bar, &bar(row.f1, self.bar as usize), Role::Chart);
+            painter.text(
+                right + 3,
+                line.y,
+                self.bar,
+                &bar(row.f1, self.bar as usize),
+                Role::Chart,
+            );
         }
     }
 }

@@ -62,7 +62,8 @@ impl Pages {
         }
         let last = (self.total.max(1) - 1) / PAGE;
         let (first, end) = (visible.start / PAGE, visible.end.saturating_sub(1) / PAGE);
-        let missing = |page: &usize| *page <= last && (self.stale || !self.pages.contains_key(page));
+        let missing =
+            |page: &usize| *page <= last && (self.stale || !self.pages.contains_key(page));
         let under_way = self.in_flight.map(|(_, page)| page);
         let urgent = (first..=end).find(missing);
         if let Some(page) = urgent {
@@ -78,7 +79,9 @@ impl Pages {
 
     /// Takes an answer, unless it belongs to an earlier query or to rows that are out of date. Whether it was taken.
     pub fn take(&mut self, page: &Page, cursor: usize) -> bool {
-        let current = self.in_flight.is_some_and(|(ticket, _)| ticket == page.ticket);
+        let current = self
+            .in_flight
+            .is_some_and(|(ticket, _)| ticket == page.ticket);
         if page.ticket < self.first_ticket || (self.stale && !current) {
             return false;
         }
@@ -93,7 +96,10 @@ impl Pages {
         self.total = page.total;
         // An engine may cut a page differently than it was asked: trust only whole ones at a page's start.
         if page.offset.is_multiple_of(PAGE) && !(page.rows.is_empty() && page.offset < page.total) {
-            self.pages.insert(page.offset / PAGE, page.rows.iter().take(PAGE).cloned().collect());
+            self.pages.insert(
+                page.offset / PAGE,
+                page.rows.iter().take(PAGE).cloned().collect(),
+            );
         }
         let here = cursor / PAGE;
         self.pages.retain(|page, _| page.abs_diff(here) <= KEPT);
@@ -141,11 +147,22 @@ mod tests {
         assert_eq!(pages.wanted(0..20), None, "under way");
         assert!(!pages.take(&page(4, 0, 1000), 0), "of an earlier query");
         assert!(pages.take(&page(5, 0, 1000), 0));
-        assert_eq!(pages.wanted(0..20), Some(100), "what follows is fetched ahead");
+        assert_eq!(
+            pages.wanted(0..20),
+            Some(100),
+            "what follows is fetched ahead"
+        );
         pages.asked(6, 100);
-        assert_eq!(pages.wanted(500..520), Some(500), "what is in sight is more urgent");
+        assert_eq!(
+            pages.wanted(500..520),
+            Some(500),
+            "what is in sight is more urgent"
+        );
         pages.asked(7, 500);
-        assert!(pages.take(&page(6, 100, 1000), 500), "an older page of the same query is welcome");
+        assert!(
+            pages.take(&page(6, 100, 1000), 500),
+            "an older page of the same query is welcome"
+        );
         assert!(pages.take(&page(7, 500, 1000), 500));
         assert_eq!(pages.get(510).map(|r| r.id), Some(SentenceId(510)));
         assert_eq!(pages.position(SentenceId(150)), Some(150));
@@ -164,7 +181,10 @@ mod tests {
         assert!(pages.get(5_000).is_some(), "still shown");
         assert_eq!(pages.wanted(5_000..5_020), Some(5_000));
         pages.asked(9, 5_000);
-        assert!(!pages.take(&page(8, 5_000, 10_000), 5_000), "asked before the change");
+        assert!(
+            !pages.take(&page(8, 5_000, 10_000), 5_000),
+            "asked before the change"
+        );
         assert!(pages.take(&page(9, 5_000, 42 + 5_000), 5_000));
         assert_eq!(pages.total, 5_042);
     }

@@ -2,7 +2,11 @@
 
 /// A bar of `p` (0 to 1, else clamped) in exactly `cells` cells, in steps of an eighth of a cell.
 pub fn bar(p: f32, cells: usize) -> String {
-    let p = if p.is_finite() { p.clamp(0.0, 1.0) } else { 0.0 };
+    let p = if p.is_finite() {
+        p.clamp(0.0, 1.0)
+    } else {
+        0.0
+    };
     let eighths = (p * cells as f32 * 8.0).round() as usize;
     let mut out = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {
@@ -31,7 +35,11 @@ pub fn spark(values: &[f32], cells: usize) -> String {
     let low = finite().fold(f32::INFINITY, f32::min);
     let high = finite().fold(f32::NEG_INFINITY, f32::max);
     let step = |v: f32| {
-        let share = if high > low { (v - low) / (high - low) } else { 0.5 };
+        let share = if high > low {
+            (v - low) / (high - low)
+        } else {
+            0.5
+        };
         ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'][(share * 7.0).round() as usize % 8]
     };
     values
@@ -54,7 +62,10 @@ mod tests {
         check(7.0, "████");
         check(-1.0, "····");
         check(f32::NAN, "····");
-        assert_eq!([0.0, 0.2, 0.4, 0.7, 0.9].map(shade), ['·', '░', '▒', '▓', '█']);
+        assert_eq!(
+            [0.0, 0.2, 0.4, 0.7, 0.9].map(shade),
+            ['·', '░', '▒', '▓', '█']
+        );
         assert_eq!(spark(&[9.0, 3.0, 2.0, f32::NAN, 1.0], 4), "█▅!▁");
         assert_eq!(spark(&[], 4), "");
     }

@@ -108,7 +108,13 @@ impl Input {
         }
         let x = painter.text(area.x, area.y, area.width, shown, Role::Input);
         let rest = clean(&self.text[self.cursor..]);
-        painter.text(x, area.y, area.right().saturating_sub(x), &rest, Role::Input);
+        painter.text(
+            x,
+            area.y,
+            area.right().saturating_sub(x),
+            &rest,
+            Role::Input,
+        );
         painter.restyle(Rect::new(x, area.y, 1, 1), Role::Cursor);
         hidden
     }

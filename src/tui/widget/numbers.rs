@@ -67,12 +67,27 @@ mod tests {
 
     #[test]
     fn numbers_are_short_and_read_well() {
-        assert_eq!([0, 999, 1204, 1204567].map(|n: u64| grouped(n)), ["0", "999", "1,204", "1,204,567"]);
-        assert_eq!([7, 9999, 56195, 999_600, 31_000_000].map(short), ["7", "9999", "56k", "1.0M", "31M"]);
-        assert_eq!([0.0, 0.071, 0.994, 0.996, 1.0].map(fraction), [".00", ".07", ".99", "1.0", "1.0"]);
+        assert_eq!(
+            [0, 999, 1204, 1204567].map(|n: u64| grouped(n)),
+            ["0", "999", "1,204", "1,204,567"]
+        );
+        assert_eq!(
+            [7, 9999, 56195, 999_600, 31_000_000].map(short),
+            ["7", "9999", "56k", "1.0M", "31M"]
+        );
+        assert_eq!(
+            [0.0, 0.071, 0.994, 0.996, 1.0].map(fraction),
+            [".00", ".07", ".99", "1.0", "1.0"]
+        );
         assert_eq!(fraction(f32::NAN), "nan");
         assert_eq!(fraction(-0.2), "-0.2");
-        assert_eq!([9, 75, 7260].map(|s| duration(Duration::from_secs(s))), ["9s", "1m15s", "2h01m"]);
-        assert_eq!((counted(1, "edit"), counted(1204, "edit")), ("1 edit".into(), "1,204 edits".into()));
+        assert_eq!(
+            [9, 75, 7260].map(|s| duration(Duration::from_secs(s))),
+            ["9s", "1m15s", "2h01m"]
+        );
+        assert_eq!(
+            (counted(1, "edit"), counted(1204, "edit")),
+            ("1 edit".into(), "1,204 edits".into())
+        );
     }
 }

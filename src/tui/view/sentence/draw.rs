@@ -36,7 +36,12 @@ impl SentenceView {
         } else {
             self.text = Default::default();
         }
-        let heights = Heights::share(area.height, self.text.lines.len(), self.shown.len(), self.zoomed);
+        let heights = Heights::share(
+            area.height,
+            self.text.lines.len(),
+            self.shown.len(),
+            self.zoomed,
+        );
         let mut y = area.y;
         let mut take = |height: u16| {
             let part = Rect::new(area.x, y, area.width, height);
@@ -60,8 +65,16 @@ impl SentenceView {
 
     /// Tokens of the lines in sight.
     pub fn words_in_sight(&self) -> std::ops::Range<usize> {
-        let lines = self.text.lines.iter().skip(self.text_top).take(self.areas.text.height.max(1) as usize);
-        let ranges: Vec<_> = lines.map(|l| l.tokens.clone()).filter(|r| !r.is_empty()).collect();
+        let lines = self
+            .text
+            .lines
+            .iter()
+            .skip(self.text_top)
+            .take(self.areas.text.height.max(1) as usize);
+        let ranges: Vec<_> = lines
+            .map(|l| l.tokens.clone())
+            .filter(|r| !r.is_empty())
+            .collect();
         match (ranges.first(), ranges.last()) {
             (Some(first), Some(last)) => first.start..last.end,
             _ => 0..0,
@@ -93,9 +106,17 @@ impl SentenceView {
                     markup.style(span, Role::Edge);
                     markup.bracket(span, "⟨", "", Role::Edge);
                 }
-                for (label, span) in jump.labels.iter().filter(|(l, _)| l.starts_with(&jump.typed)) {
+                for (label, span) in jump
+                    .labels
+                    .iter()
+                    .filter(|(l, _)| l.starts_with(&jump.typed))
+                {
                     let label = format!("‹{label}›");
-                    markup.before.entry(span.start()).or_default().push((label, Role::Label));
+                    markup
+                        .before
+                        .entry(span.start())
+                        .or_default()
+                        .push((label, Role::Label));
                 }
             }
             Mode::Span(span) => {
@@ -115,13 +136,30 @@ impl SentenceView {
     pub fn draw(&self, painter: &mut Painter<'_>, shared: &Shared, total: usize) {
         let areas = &self.areas;
         let Some(detail) = self.detail() else {
-            let text = if self.id.is_some() { "Opening the sentence…" } else { "No sentence is open. Choose one in the list and press enter." };
+            let text = if self.id.is_some() {
+                "Opening the sentence…"
+            } else {
+                "No sentence is open. Choose one in the list and press enter."
+            };
             let line = row(areas.head, 0);
-            painter.text(line.x + 1, line.y, line.width.saturating_sub(1), text, Role::Dim);
+            painter.text(
+                line.x + 1,
+                line.y,
+                line.width.saturating_sub(1),
+                text,
+                Role::Dim,
+            );
             return;
         };
         self.draw_head(painter, detail, shared, total);
-        for (i, line) in self.text.lines.iter().skip(self.text_top).take(areas.text.height as usize).enumerate() {
+        for (i, line) in self
+            .text
+            .lines
+            .iter()
+            .skip(self.text_top)
+            .take(areas.text.height as usize)
+            .enumerate()
+        {
             painter.parts(row(areas.text, i as u16), &line.pieces);
         }
         self.draw_more_text(painter);
@@ -138,8 +176,17 @@ impl SentenceView {
         }
         let sentence = &detail.sentence;
         let (glyph, role) = glyphs::state(detail.state);
-        let position = format!("{} of {}", grouped(self.row as u64 + 1), grouped(total.max(self.row + 1) as u64));
-        let place = format!("  {}:{}  {}", sentence.file, sentence.line, sentence.split.name());
+        let position = format!(
+            "{} of {}",
+            grouped(self.row as u64 + 1),
+            grouped(total.max(self.row + 1) as u64)
+        );
+        let place = format!(
+            "  {}:{}  {}",
+            sentence.file,
+            sentence.line,
+            sentence.split.name()
+        );
         let mut parts = vec![
             (" ".to_owned(), Role::Text),
             (glyph.to_owned(), role),
@@ -152,17 +199,27 @@ impl SentenceView {
             Some(p) => {
                 let covered = p.covered as usize;
                 if covered < sentence.tokens.len() {
-                    let cut = format!("  model saw {} of {} words", grouped(covered as u64), grouped(sentence.tokens.len() as u64));
+                    let cut = format!(
+                        "  model saw {} of {} words",
+                        grouped(covered as u64),
+                        grouped(sentence.tokens.len() as u64)
+                    );
                     parts.push((cut, Role::Warning));
                 }
                 if shared.info.run.is_some_and(|run| run != p.run) {
-                    parts.push(("  predicted by an earlier model (p)".to_owned(), Role::Warning));
+                    parts.push((
+                        "  predicted by an earlier model (p)".to_owned(),
+                        Role::Warning,
+                    ));
                 }
             }
         }
         if !detail.skipped_edits.is_empty() {
             let n = detail.skipped_edits.len();
-            parts.push((format!("  {n} edits no longer apply: {}", detail.skipped_edits[0]), Role::Warning));
+            parts.push((
+                format!("  {n} edits no longer apply: {}", detail.skipped_edits[0]),
+                Role::Warning,
+            ));
         }
         if !self.draft.note.is_empty() {
             parts.push((format!("  note: {}", self.draft.note), Role::Unsure));
@@ -188,7 +245,9 @@ impl SentenceView {
     /// The triple under the cursor in words.
     fn draw_focus(&self, painter: &mut Painter<'_>, shared: &Shared) {
         let area = self.areas.focus;
-        let (Some(shown), Some(detail)) = (self.focused(), self.detail()) else { return };
+        let (Some(shown), Some(detail)) = (self.focused(), self.detail()) else {
+            return;
+        };
         if area.height == 0 {
             return;
         }
@@ -198,15 +257,21 @@ impl SentenceView {
             let name = kind.and_then(|k| shared.info.schema.entity_types().get(k.index()));
             name.map_or(String::new(), |n| format!(" ({n})"))
         };
-        let mut parts = vec![("   ".to_owned(), Role::Dim)];
+        let mut parts = vec![("    ".to_owned(), Role::Dim)];
         if !shown.row.tags.is_empty() {
             let tags: Vec<&str> = shown.row.tags.iter().map(|t| t.name()).collect();
-            parts.push((format!("{} {}  ", glyphs::FLAG, tags.join(", ")), Role::Warning));
+            parts.push((
+                format!("{} {}  ", glyphs::FLAG, tags.join(", ")),
+                Role::Warning,
+            ));
         }
         if let Some(outcome) = shown.row.outcome {
             let (_, role) = glyphs::outcome(Some(outcome));
             parts.push((glyphs::outcome_words(outcome).to_owned(), role));
             parts.push(("  ".to_owned(), Role::Dim));
+        }
+        for (system, p) in self.hidden_scores(area.width, shared) {
+            parts.push((format!("{system} {}  ", fraction(p)), Role::Text));
         }
         if let Some((relation, p)) = shown.row.runner_up {
             let text = format!("else {} {}  ", shared.relation(relation), fraction(p));
@@ -230,12 +295,28 @@ impl SentenceView {
         let mut parts = vec![(" ".to_owned(), Role::Dim)];
         for pane in Pane::ALL {
             let here = pane == self.pane;
-            let title = if here { format!("[{}]", pane.title()) } else { format!(" {} ", pane.title()) };
+            let title = if here {
+                format!("[{}]", pane.title())
+            } else {
+                format!(" {} ", pane.title())
+            };
             parts.push((title, if here { Role::Title } else { Role::Dim }));
         }
         parts.push((" tab ".to_owned(), Role::Key));
-        painter.parts(Rect { x: area.x + 2, width: area.width.saturating_sub(4), ..row(area, 0) }, &parts);
-        let inside = Rect::new(area.x + 2, area.y + 1, area.width.saturating_sub(3), area.height - 1);
+        painter.parts(
+            Rect {
+                x: area.x + 2,
+                width: area.width.saturating_sub(4),
+                ..row(area, 0)
+            },
+            &parts,
+        );
+        let inside = Rect::new(
+            area.x + 2,
+            area.y + 1,
+            area.width.saturating_sub(3),
+            area.height - 1,
+        );
         self.draw_evidence(inside, painter, shared);
     }
 
@@ -248,11 +329,17 @@ impl SentenceView {
         let here = self.focused().map(|s| s.row.triple.relation);
         let numbered = shared.numbered();
         // Names are cut evenly, so that all numbers are there on a narrow screen too.
-        let cells = (area.width as usize / numbered.len().max(1)).saturating_sub(3).max(3);
+        let cells = (area.width as usize / numbered.len().max(1))
+            .saturating_sub(3)
+            .max(3);
         for (i, relation) in numbered.iter().enumerate() {
             parts.push(((i + 1).to_string(), Role::Key));
             let name = crate::tui::clean::fit(shared.relation(*relation), cells).into_owned();
-            let role = if Some(*relation) == here { Role::Title } else { Role::Dim };
+            let role = if Some(*relation) == here {
+                Role::Title
+            } else {
+                Role::Dim
+            };
             parts.push((format!(" {name} "), role));
         }
         painter.parts(row(area, 0), &parts);
@@ -290,11 +377,21 @@ impl Heights {
         let mut left = height.saturating_sub(head + relations + focus + table_head);
         let n_lines = n_lines.clamp(1, 1000) as u16;
         let n_rows = n_rows.clamp(1, 1000) as u16;
-        let text = if zoomed { n_lines.min(3) } else { n_lines.min((left / 3).max(2)) }.min(left);
+        let text = if zoomed {
+            n_lines.min(3)
+        } else {
+            n_lines.min((left / 3).max(2))
+        }
+        .min(left);
         left -= text;
         // The evidence gets what the table leaves, but never less than a glance where there is room for one.
         let glance = if left >= 10 { (left / 2).max(6) } else { 0 };
-        let rows = if zoomed { n_rows.min(3) } else { n_rows.min(left - glance) }.min(left);
+        let rows = if zoomed {
+            n_rows.min(3)
+        } else {
+            n_rows.min(left - glance)
+        }
+        .min(left);
         left -= rows;
         let pane = if left >= 3 { left } else { 0 };
         Self {

@@ -3,7 +3,7 @@
 use super::SentenceView;
 use crate::domain::{Edit, ErrorTag, RelationId, TokenSpan, Triple, Verdict};
 use crate::tui::action::{Sentence, Span};
-use crate::tui::effect::Effect;
+use crate::tui::effect::{Effect, MAX_CLIPBOARD};
 use crate::tui::jump::{MAX_LABELS, labels};
 use crate::tui::keymap::Key;
 use crate::tui::overlay::Overlay;
@@ -36,7 +36,9 @@ pub enum Goal {
 pub enum Targets {
     Entities,
     /// Words, of which the first was chosen or not.
-    Words { first: Option<usize> },
+    Words {
+        first: Option<usize>,
+    },
 }
 
 /// Choosing a place by its letters.
@@ -89,7 +91,12 @@ impl SentenceView {
                 }
                 shared.intents.push(Intent::OpenRow(self.row + 1));
             }
-            S::ToggleDone => self.edit(Edit::Done { done: !self.draft.done }, shared),
+            S::ToggleDone => self.edit(
+                Edit::Done {
+                    done: !self.draft.done,
+                },
+                shared,
+            ),
             S::Next => shared.intents.push(Intent::OpenRow(self.row + 1)),
             S::Previous => match self.row.checked_sub(1) {
                 Some(row) => shared.intents.push(Intent::OpenRow(row)),
@@ -118,7 +125,8 @@ impl SentenceView {
             S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
             S::Flag => self.pick_flag(shared),
             S::WriteNote => {
-                let note = LineEditor::new("note on this sentence", &self.draft.note, Purpose::Note);
+                let note =
+                    LineEditor::new("note on this sentence", &self.draft.note, Purpose::Note);
                 shared.intents.push(Intent::Push(Overlay::Line(note)));
             }
             S::Predict => {
@@ -129,12 +137,14 @@ impl SentenceView {
             S::NextPane => (self.pane, self.pane_top) = (self.pane.step(1), 0),
             S::PreviousPane => (self.pane, self.pane_top) = (self.pane.step(3), 0),
             S::Zoom => self.zoomed = !self.zoomed,
-            S::Yank => {
-                if let Some(text) = self.detail().map(|d| d.sentence.text.clone()) {
+            S::Yank => match self.detail().map(|d| d.sentence.text.clone()) {
+                Some(text) if text.len() <= MAX_CLIPBOARD => {
                     shared.effects.push(Effect::Copy(text));
                     shared.good("copied the sentence");
                 }
-            }
+                Some(_) => shared.warn("the sentence is too long for a terminal's clipboard"),
+                None => {}
+            },
         }
     }
 
@@ -185,17 +195,30 @@ impl SentenceView {
         relations
             .map(|relation| Item {
                 text: shared.relation(relation).to_owned(),
-                detail: shared.info.schema.relations().get(relation.index()).map_or(String::new(), |r| {
-                    if r.name == r.short { String::new() } else { r.name.clone() }
-                }),
-                number: shared.numbered().iter().position(|r| *r == relation).map(|i| i + 1),
+                detail: shared.info.schema.relations().get(relation.index()).map_or(
+                    String::new(),
+                    |r| {
+                        if r.name == r.short {
+                            String::new()
+                        } else {
+                            r.name.clone()
+                        }
+                    },
+                ),
+                number: shared
+                    .numbered()
+                    .iter()
+                    .position(|r| *r == relation)
+                    .map(|i| i + 1),
                 choice: Choice::Relation(relation),
             })
             .collect()
     }
 
     fn pick_relation(&mut self, shared: &mut Shared) {
-        let Some(triple) = self.triple_or_warn(shared) else { return };
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
         let items = self.relation_items(triple.head, triple.tail, shared);
         let title = format!("change {} to", shared.relation(triple.relation));
         let picker = Picker::new(&title, items, Purpose::Relabel(triple));
@@ -203,15 +226,28 @@ impl SentenceView {
     }
 
     fn pick_flag(&mut self, shared: &mut Shared) {
-        let Some(triple) = self.triple_or_warn(shared) else { return };
-        let set = self.focused().map(|s| s.row.tags.clone()).unwrap_or_default();
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
+        let set = self
+            .focused()
+            .map(|s| s.row.tags.clone())
+            .unwrap_or_default();
         let items = ErrorTag::ALL.iter().enumerate().map(|(i, tag)| Item {
             text: tag.name().to_owned(),
-            detail: if set.contains(tag) { format!("set; choose to clear. {}", tag_words(*tag)) } else { tag_words(*tag).to_owned() },
+            detail: if set.contains(tag) {
+                format!("set; choose to clear. {}", tag_words(*tag))
+            } else {
+                tag_words(*tag).to_owned()
+            },
             number: Some(i + 1),
             choice: Choice::Tag(*tag),
         });
-        let picker = Picker::new("what is wrong with it", items.collect(), Purpose::Flag(triple));
+        let picker = Picker::new(
+            "what is wrong with it",
+            items.collect(),
+            Purpose::Flag(triple),
+        );
         shared.intents.push(Intent::Push(Overlay::Picker(picker)));
     }
 
@@ -223,14 +259,22 @@ impl SentenceView {
             number: None,
             choice: Choice::Type(None),
         };
-        let types = schema.entity_types().iter().enumerate().map(|(i, name)| Item {
-            text: name.clone(),
-            detail: String::new(),
-            number: (i < 9).then_some(i + 1),
-            choice: Choice::Type(Some(crate::domain::EntityTypeId(i as u16))),
-        });
+        let types = schema
+            .entity_types()
+            .iter()
+            .enumerate()
+            .map(|(i, name)| Item {
+                text: name.clone(),
+                detail: String::new(),
+                number: (i < 9).then_some(i + 1),
+                choice: Choice::Type(Some(crate::domain::EntityTypeId(i as u16))),
+            });
         let items = types.chain([none]).collect();
-        shared.intents.push(Intent::Push(Overlay::Picker(Picker::new(title, items, purpose))));
+        shared
+            .intents
+            .push(Intent::Push(Overlay::Picker(Picker::new(
+                title, items, purpose,
+            ))));
     }
 
     /// Carries out what was chosen in a picker.
@@ -241,13 +285,21 @@ impl SentenceView {
                 self.edit(Edit::Relabel { triple, relation }, shared);
             }
             (Purpose::AddTriple { head, tail }, Choice::Relation(relation)) => {
-                let triple = Triple { head, relation, tail };
+                let triple = Triple {
+                    head,
+                    relation,
+                    tail,
+                };
                 self.follow = Some(triple);
                 self.edit(Edit::Add { triple }, shared);
             }
             (Purpose::Flag(triple), Choice::Tag(tag)) => self.flag(triple, tag, shared),
-            (Purpose::SetType(span), Choice::Type(kind)) => self.edit(Edit::SetType { span, kind }, shared),
-            (Purpose::AddEntity(span), Choice::Type(kind)) => self.edit(Edit::AddEntity { span, kind }, shared),
+            (Purpose::SetType(span), Choice::Type(kind)) => {
+                self.edit(Edit::SetType { span, kind }, shared)
+            }
+            (Purpose::AddEntity(span), Choice::Type(kind)) => {
+                self.edit(Edit::AddEntity { span, kind }, shared)
+            }
             _ => {}
         }
     }
@@ -257,7 +309,13 @@ impl SentenceView {
         let set = !here.is_some_and(|s| s.row.tags.contains(&tag));
         // A tag belongs to a judged or labelled triple; of a mere prediction it says that it is wrong.
         if set && self.draft.find(triple).is_none() {
-            self.edit(Edit::Judge { triple, verdict: Some(Verdict::Reject) }, shared);
+            self.edit(
+                Edit::Judge {
+                    triple,
+                    verdict: Some(Verdict::Reject),
+                },
+                shared,
+            );
         }
         self.edit(Edit::Tag { triple, tag, set }, shared);
     }
@@ -276,22 +334,42 @@ impl SentenceView {
         if words && matches!(goal, Goal::MoveSpan | Goal::Type | Goal::RemoveEntity) {
             return shared.warn("no entity here; e adds one");
         }
-        let targets = if words { Targets::Words { first: None } } else { Targets::Entities };
-        self.start_jump(Jump { goal, targets, labels: self.labelled(targets), typed: String::new() });
+        let targets = if words {
+            Targets::Words { first: None }
+        } else {
+            Targets::Entities
+        };
+        self.start_jump(Jump {
+            goal,
+            targets,
+            labels: self.labelled(targets),
+            typed: String::new(),
+        });
     }
 
     /// The places that get labels: entities, or the words in sight.
     fn labelled(&self, targets: Targets) -> Vec<(String, TokenSpan)> {
         let spans: Vec<TokenSpan> = match targets {
-            Targets::Entities => self.entities().iter().map(|e| e.span).take(MAX_LABELS).collect(),
-            Targets::Words { .. } => self.words_in_sight().filter_map(|i| TokenSpan::new(i, i + 1)).take(MAX_LABELS).collect(),
+            Targets::Entities => self
+                .entities()
+                .iter()
+                .map(|e| e.span)
+                .take(MAX_LABELS)
+                .collect(),
+            Targets::Words { .. } => self
+                .words_in_sight()
+                .filter_map(|i| TokenSpan::new(i, i + 1))
+                .take(MAX_LABELS)
+                .collect(),
         };
         labels(spans.len()).into_iter().zip(spans).collect()
     }
 
     /// A key while jump labels are shown.
     pub fn jump_key(&mut self, key: Key, shared: &mut Shared) {
-        let Mode::Jump(jump) = &mut self.mode else { return };
+        let Mode::Jump(jump) = &mut self.mode else {
+            return;
+        };
         match key {
             Key(KeyCode::Esc, _) => self.mode = Mode::Browse,
             Key(KeyCode::Backspace, _) => {
@@ -305,14 +383,26 @@ impl SentenceView {
                 let goal = jump.goal;
                 let words_allowed = matches!(goal, Goal::Head | Goal::Tail { .. });
                 if words_allowed && !(targets == Targets::Entities && self.entities().is_empty()) {
-                    self.start_jump(Jump { goal, targets, labels: self.labelled(targets), typed: String::new() });
+                    self.start_jump(Jump {
+                        goal,
+                        targets,
+                        labels: self.labelled(targets),
+                        typed: String::new(),
+                    });
                 }
             }
             Key(KeyCode::Char(c), KeyModifiers::NONE) => {
                 jump.typed.push(c);
                 let typed = jump.typed.clone();
-                let chosen = jump.labels.iter().find(|(label, _)| *label == typed).map(|(_, span)| *span);
-                let hopeful = jump.labels.iter().any(|(label, _)| label.starts_with(&typed));
+                let chosen = jump
+                    .labels
+                    .iter()
+                    .find(|(label, _)| *label == typed)
+                    .map(|(_, span)| *span);
+                let hopeful = jump
+                    .labels
+                    .iter()
+                    .any(|(label, _)| label.starts_with(&typed));
                 if let Some(span) = chosen {
                     self.jumped(span, shared);
                 } else if !hopeful {
@@ -330,9 +420,16 @@ impl SentenceView {
         let span = match jump.targets {
             Targets::Entities => span,
             Targets::Words { first: None } => {
-                let targets = Targets::Words { first: Some(span.start()) };
+                let targets = Targets::Words {
+                    first: Some(span.start()),
+                };
                 let (labels, typed) = (jump.labels.clone(), String::new());
-                return self.start_jump(Jump { goal, targets, labels, typed });
+                return self.start_jump(Jump {
+                    goal,
+                    targets,
+                    labels,
+                    typed,
+                });
             }
             Targets::Words { first: Some(first) } => {
                 let (from, to) = (first.min(span.start()), first.max(span.start()));
@@ -348,20 +445,35 @@ impl SentenceView {
             }
             Goal::Tail { head } => {
                 let items = self.relation_items(head, span, shared);
-                let picker = Picker::new("relation of the new triple", items, Purpose::AddTriple { head, tail: span });
+                let picker = Picker::new(
+                    "relation of the new triple",
+                    items,
+                    Purpose::AddTriple { head, tail: span },
+                );
                 shared.intents.push(Intent::Push(Overlay::Picker(picker)));
             }
-            Goal::MoveSpan => self.mode = Mode::Span(SpanMove { from: span, to: span }),
+            Goal::MoveSpan => {
+                self.mode = Mode::Span(SpanMove {
+                    from: span,
+                    to: span,
+                })
+            }
             Goal::Type => self.pick_type("type of the entity", Purpose::SetType(span), shared),
-            Goal::AddEntity if self.draft.entity(span).is_some() => shared.warn("there is an entity at this span already"),
-            Goal::AddEntity => self.pick_type("type of the new entity", Purpose::AddEntity(span), shared),
+            Goal::AddEntity if self.draft.entity(span).is_some() => {
+                shared.warn("there is an entity at this span already")
+            }
+            Goal::AddEntity => {
+                self.pick_type("type of the new entity", Purpose::AddEntity(span), shared)
+            }
             Goal::RemoveEntity => self.edit(Edit::RemoveEntity { span }, shared),
         }
     }
 
     /// A key while edges are moved.
     pub fn span_act(&mut self, action: Span, shared: &mut Shared) {
-        let Mode::Span(SpanMove { from, to }) = &mut self.mode else { return };
+        let Mode::Span(SpanMove { from, to }) = &mut self.mode else {
+            return;
+        };
         let (start, end) = match action {
             Span::LeftEdgeLeft => (to.start().saturating_sub(1), to.end()),
             Span::LeftEdgeRight => (to.start() + 1, to.end()),

@@ -102,26 +102,31 @@ impl SentenceView {
     pub fn hints(&self) -> Vec<Action> {
         use Sentence as S;
         if self.in_span_mode() {
-            let edges = [Span::LeftEdgeLeft, Span::LeftEdgeRight, Span::RightEdgeLeft, Span::RightEdgeRight, Span::Apply];
+            let edges = [
+                Span::LeftEdgeLeft,
+                Span::LeftEdgeRight,
+                Span::RightEdgeLeft,
+                Span::RightEdgeRight,
+                Span::Apply,
+            ];
             let mut hints: Vec<Action> = edges.map(Action::Span).to_vec();
             hints.push(Action::App(App::Back));
             return hints;
         }
-        let on_triple = [S::Accept, S::Reject, S::Unsure];
-        let change = [S::Change, S::Reverse, S::Flag];
-        let mut hints: Vec<Action> = Vec::new();
+        let mut hints: Vec<Sentence> = Vec::new();
         if self.focused().is_some() {
-            hints.extend(on_triple.map(Action::Sentence));
-            hints.push(Action::Sentence(S::Done));
-            hints.extend(change.map(Action::Sentence));
-        } else {
-            hints.push(Action::Sentence(S::Done));
+            hints.extend([S::Accept, S::Reject, S::Unsure]);
         }
-        hints.extend([S::Add, S::Next, S::NextPane].map(Action::Sentence));
+        hints.extend([S::Done, S::Next, S::Add]);
         if self.detail().is_some_and(|d| d.prediction.is_none()) {
-            hints.push(Action::Sentence(S::Predict));
+            hints.push(S::Predict);
         }
-        hints.push(Action::App(App::Undo));
+        if self.focused().is_some() {
+            hints.extend([S::Change, S::Reverse, S::Flag, S::NextPane]);
+        }
+        hints.extend([S::WriteNote, S::MoveSpan]);
+        let mut hints: Vec<Action> = hints.into_iter().map(Action::Sentence).collect();
+        hints.insert(hints.len().min(10), Action::App(App::Undo));
         hints
     }
 
@@ -144,10 +149,15 @@ impl SentenceView {
     /// Asks for the open sentence, then for its neighbours, one at a time; then for the evidence in sight.
     pub fn fetch(&mut self, neighbours: [Option<SentenceId>; 2], shared: &mut Shared) {
         let Some(id) = self.id else { return };
-        let near: Vec<SentenceId> = [Some(id), neighbours[0], neighbours[1]].into_iter().flatten().collect();
+        let near: Vec<SentenceId> = [Some(id), neighbours[0], neighbours[1]]
+            .into_iter()
+            .flatten()
+            .collect();
         self.cache.retain(|id, _| near.contains(id));
         self.stale.retain(|id| near.contains(id));
-        let missing = near.iter().find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
+        let missing = near
+            .iter()
+            .find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
         if let Some(&wanted) = missing {
             let under_way = self.in_flight.map(|(_, id)| id);
             if under_way.is_none() || (wanted == id && under_way != Some(id)) {
@@ -173,11 +183,18 @@ impl SentenceView {
     }
 
     pub fn on_detail(&mut self, detail: Detail, shared: &Shared) {
-        if self.in_flight.is_some_and(|(ticket, _)| ticket <= detail.ticket) {
+        if self
+            .in_flight
+            .is_some_and(|(ticket, _)| ticket <= detail.ticket)
+        {
             self.in_flight = None;
         }
         let id = detail.sentence.id;
-        if self.newer_than.get(&id).is_some_and(|newest| detail.ticket <= *newest) {
+        if self
+            .newer_than
+            .get(&id)
+            .is_some_and(|newest| detail.ticket <= *newest)
+        {
             return;
         }
         self.store(detail, shared);
@@ -187,7 +204,10 @@ impl SentenceView {
     pub fn on_saved(&mut self, detail: Detail, last_ticket: Ticket, shared: &Shared) {
         self.newer_than.insert(detail.sentence.id, last_ticket);
         // An answer under way is older than this one; asking again would be for nothing.
-        if self.in_flight.is_some_and(|(_, id)| id == detail.sentence.id) {
+        if self
+            .in_flight
+            .is_some_and(|(_, id)| id == detail.sentence.id)
+        {
             self.in_flight = None;
         }
         self.store(detail, shared);
@@ -205,7 +225,8 @@ impl SentenceView {
     /// What the engine says of these sentences has changed; all of them when empty.
     pub fn mark_stale(&mut self, ids: &[SentenceId]) {
         let all: Vec<SentenceId> = self.cache.keys().copied().collect();
-        self.stale.extend(all.iter().filter(|id| ids.is_empty() || ids.contains(id)));
+        self.stale
+            .extend(all.iter().filter(|id| ids.is_empty() || ids.contains(id)));
         self.in_flight = None;
         self.newer_than.clear();
         self.explained.clear();
@@ -213,12 +234,15 @@ impl SentenceView {
     }
 
     pub fn on_explanation(&mut self, explanation: Explanation) {
-        let Some((ticket, triple)) = self.explaining else { return };
+        let Some((ticket, triple)) = self.explaining else {
+            return;
+        };
         if explanation.ticket == ticket {
             if self.explained.len() >= MAX_EXPLAINED {
                 self.explained.clear();
             }
-            self.explained.insert(explanation.triple.unwrap_or(triple), explanation);
+            self.explained
+                .insert(explanation.triple.unwrap_or(triple), explanation);
             self.explaining = None;
         }
     }
@@ -240,7 +264,10 @@ impl SentenceView {
         }
         let shown = shown::rows(detail, &pending);
         (self.draft, self.shown) = (draft, shown);
-        let wanted = self.follow.filter(|t| self.position(*t).is_some()).or(focused);
+        let wanted = self
+            .follow
+            .filter(|t| self.position(*t).is_some())
+            .or(focused);
         if let Some(at) = wanted.and_then(|t| self.position(t)) {
             self.table.cursor = at;
         }
@@ -265,7 +292,11 @@ impl SentenceView {
     /// Relations by how well they fit: what the models say of the pair, then its types, then how common they are.
     fn likely(&self, head: TokenSpan, tail: TokenSpan, shared: &Shared) -> Vec<RelationId> {
         let mut scored: Vec<(f32, RelationId)> = Vec::new();
-        for shown in self.shown.iter().filter(|s| s.row.triple.head == head && s.row.triple.tail == tail) {
+        for shown in self
+            .shown
+            .iter()
+            .filter(|s| s.row.triple.head == head && s.row.triple.tail == tail)
+        {
             scored.extend(shown.row.score.map(|p| (p, shown.row.triple.relation)));
             scored.extend(shown.row.runner_up.map(|(relation, p)| (p, relation)));
         }
@@ -273,8 +304,12 @@ impl SentenceView {
         let kind = |span| self.draft.entity(span).and_then(|e| e.kind);
         let (head_kind, tail_kind) = (kind(head), kind(tail));
         let fits = |relation: &RelationId| {
-            let Some(info) = shared.info.schema.relations().get(relation.index()) else { return false };
-            let allows = |types: &[_], kind| types.is_empty() || matches!(kind, Some(k) if types.contains(&k));
+            let Some(info) = shared.info.schema.relations().get(relation.index()) else {
+                return false;
+            };
+            let allows = |types: &[_], kind| {
+                types.is_empty() || matches!(kind, Some(k) if types.contains(&k))
+            };
             !(info.head_types.is_empty() && info.tail_types.is_empty())
                 && allows(&info.head_types, head_kind)
                 && allows(&info.tail_types, tail_kind)

@@ -31,7 +31,9 @@ impl SentenceView {
             }
             None => vec![line(self.why_not_explained(shared), Role::Dim)],
         };
-        let top = self.pane_top.min(rows.len().saturating_sub(area.height as usize));
+        let top = self
+            .pane_top
+            .min(rows.len().saturating_sub(area.height as usize));
         for (i, parts) in rows.iter().skip(top).take(area.height as usize).enumerate() {
             painter.parts(row(area, i as u16), parts);
         }
@@ -62,15 +64,24 @@ fn line(text: impl Into<String>, role: Role) -> Row {
 /// A table of the two spans' tokens: each cell a shade and its number.
 fn kernel(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
     let Some(heat) = &explanation.heat else {
-        return vec![line("The kernel head says nothing of this pair.", Role::Dim)];
+        return vec![line(
+            "The kernel head says nothing of this pair.",
+            Role::Dim,
+        )];
     };
     let mut rows = vec![vec![
-        (format!("p(word of head, word of tail) for {relation}, sentence level; mean "), Role::Dim),
+        (
+            format!("p(word of head, word of tail) for {relation}, sentence level; mean "),
+            Role::Dim,
+        ),
         (fraction(heat.mean), Role::Title),
     ]];
     let names = longest(heat.rows.iter().map(String::as_str), 6, 16.min(width / 3));
     let cell = 8;
-    let n_columns = heat.columns.len().min(width.saturating_sub(names + 1) / cell);
+    let n_columns = heat
+        .columns
+        .len()
+        .min(width.saturating_sub(names + 1) / cell);
     let mut heading = vec![(pad("", names + 1), Role::Dim)];
     for column in &heat.columns[..n_columns] {
         heading.push((pad(&clean::fit(column, cell - 1), cell), Role::Tail));
@@ -79,31 +90,48 @@ fn kernel(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
     for (i, name) in heat.rows.iter().enumerate() {
         let mut parts = vec![(pad(name, names) + " ", Role::Head)];
         for j in 0..n_columns {
-            let Some(p) = cell_of(heat, i, j) else { continue };
+            let Some(p) = cell_of(heat, i, j) else {
+                continue;
+            };
             parts.push((shade(p).to_string().repeat(3), Role::Chart));
-            parts.push((format!("{:<5}", fraction(p)), if p >= 0.5 { Role::Text } else { Role::Dim }));
+            parts.push((
+                format!("{:<5}", fraction(p)),
+                if p >= 0.5 { Role::Text } else { Role::Dim },
+            ));
         }
         rows.push(parts);
     }
     if n_columns < heat.columns.len() {
-        rows.push(line(format!("… {} more columns", heat.columns.len() - n_columns), Role::Dim));
+        rows.push(line(
+            format!("… {} more columns", heat.columns.len() - n_columns),
+            Role::Dim,
+        ));
     }
     rows
 }
 
 fn cell_of(heat: &Heat, i: usize, j: usize) -> Option<f32> {
-    heat.p.get(i.checked_mul(heat.columns.len())?.checked_add(j)?).copied()
+    heat.p
+        .get(i.checked_mul(heat.columns.len())?.checked_add(j)?)
+        .copied()
 }
 
 fn longest<'a>(names: impl Iterator<Item = &'a str>, least: usize, most: usize) -> usize {
-    names.map(clean::width).max().unwrap_or(0).clamp(least, most.max(least))
+    names
+        .map(clean::width)
+        .max()
+        .unwrap_or(0)
+        .clamp(least, most.max(least))
 }
 
 fn rounds(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
     if explanation.rounds.is_empty() {
         return vec![line("RIN says nothing of this pair.", Role::Dim)];
     }
-    let mut rows = vec![line(format!("RIN's p({relation}) at the anchors, sentence level, after each round"), Role::Dim)];
+    let mut rows = vec![line(
+        format!("RIN's p({relation}) at the anchors, sentence level, after each round"),
+        Role::Dim,
+    )];
     let cells = width.saturating_sub(24).min(50);
     let mut before: Option<f32> = None;
     for (k, p) in explanation.rounds.iter().enumerate() {
@@ -126,10 +154,18 @@ fn rounds(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
 fn facts(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     if explanation.facts.is_empty() {
-        rows.push(line("The knowledge base has no fact of this pair.", Role::Text));
+        rows.push(line(
+            "The knowledge base has no fact of this pair.",
+            Role::Text,
+        ));
     } else {
         rows.push(line("facts of the pair", Role::Dim));
-        rows.extend(explanation.facts.iter().map(|f| line(format!("  ◆ {f}"), Role::Text)));
+        rows.extend(
+            explanation
+                .facts
+                .iter()
+                .map(|f| line(format!("  ◆ {f}"), Role::Text)),
+        );
     }
     let bars = |rows: &mut Vec<Row>, title: String, list: &[(String, f32)]| {
         if list.is_empty() {
@@ -140,20 +176,38 @@ fn facts(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         for (name, p) in list {
             rows.push(vec![
                 (format!("  {} ", pad(name, names)), Role::Text),
-                (bar(*p, width.saturating_sub(names + 10).min(24)), Role::Chart),
+                (
+                    bar(*p, width.saturating_sub(names + 10).min(24)),
+                    Role::Chart,
+                ),
                 (format!(" {}", fraction(*p)), Role::Text),
             ]);
         }
     };
-    bars(&mut rows, format!("link prediction (head, {relation}, ?) by ComplEx"), &explanation.links);
-    bars(&mut rows, "HRERE full, text side, bag level".to_owned(), &explanation.text_top);
-    bars(&mut rows, "HRERE full, knowledge base side, bag level".to_owned(), &explanation.kb_top);
+    bars(
+        &mut rows,
+        format!("link prediction (head, {relation}, ?) by ComplEx"),
+        &explanation.links,
+    );
+    bars(
+        &mut rows,
+        "HRERE full, text side, bag level".to_owned(),
+        &explanation.text_top,
+    );
+    bars(
+        &mut rows,
+        "HRERE full, knowledge base side, bag level".to_owned(),
+        &explanation.kb_top,
+    );
     rows
 }
 
 fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
     if explanation.bag.is_empty() {
-        return vec![line("No other sentence has this pair of linked entities.", Role::Dim)];
+        return vec![line(
+            "No other sentence has this pair of linked entities.",
+            Role::Dim,
+        )];
     }
     let title = "sentences of the bag, with HRERE's attention (sums to 1 over the bag)";
     let mut rows = vec![line(title, Role::Dim)];
@@ -162,7 +216,8 @@ fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
             Some(w) => format!("{} {}  ", bar(w, 8), fraction(w)),
             None => "—  ".to_owned(),
         };
-        let text = clean::fit(&member.snippet, width.saturating_sub(clean::width(&weight))).into_owned();
+        let text =
+            clean::fit(&member.snippet, width.saturating_sub(clean::width(&weight))).into_owned();
         rows.push(vec![(weight, Role::Chart), (text, Role::Text)]);
     }
     rows

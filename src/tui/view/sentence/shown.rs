@@ -54,22 +54,25 @@ fn apply(shown: &mut Vec<Shown>, edit: &Edit) {
 
 /// The row of `triple`, marked as pending; a new one at the end if there is none.
 fn entry(shown: &mut Vec<Shown>, triple: Triple) -> &mut TripleRow {
-    let at = shown.iter().position(|s| s.row.triple == triple).unwrap_or_else(|| {
-        let row = TripleRow {
-            triple,
-            gold: false,
-            stands: false,
-            verdict: None,
-            tags: Vec::new(),
-            scores: Default::default(),
-            score: None,
-            predicted: false,
-            outcome: None,
-            runner_up: None,
-        };
-        shown.push(Shown { row, pending: true });
-        shown.len() - 1
-    });
+    let at = shown
+        .iter()
+        .position(|s| s.row.triple == triple)
+        .unwrap_or_else(|| {
+            let row = TripleRow {
+                triple,
+                gold: false,
+                stands: false,
+                verdict: None,
+                tags: Vec::new(),
+                scores: Default::default(),
+                score: None,
+                predicted: false,
+                outcome: None,
+                runner_up: None,
+            };
+            shown.push(Shown { row, pending: true });
+            shown.len() - 1
+        });
     shown[at].pending = true;
     &mut shown[at].row
 }

@@ -1,9 +1,9 @@
 //! One row a triple: what the corpus says, what each system says, what the curator says.
 //!
 //! ```text
-//!                                                 │ sentence  │        bag         │
-//!     relation      head           tail       gold│ RIN  kern │base naiv full  KB  │ verdict
-//! ▸ + place_lived   Barack Obama   Hawaii         │ .91   .88 │  —    —    —    —  │ ✗ reject
+//! ────────────────────────────────────────────────┬─ sentence ┬─ bag ───────────────┬─────────
+//!     relation       head           tail       gold│  RIN kern │ base naiv full   KB │ verdict
+//! ▸ + place_lived    Barack Obama   Hawaii       · │  .91  .88 │    —    —    —    — │ ✗ reject
 //! ```
 //!
 //! Sentence-level probabilities are independent of each other; bag-level ones sum to one with NA. A rule stands
@@ -11,7 +11,7 @@
 
 use super::SentenceView;
 use super::shown::Shown;
-use crate::domain::Scores;
+use crate::domain::{Scores, TokenSpan};
 use crate::tui::clean;
 use crate::tui::paint::{Painter, row};
 use crate::tui::state::Shared;
@@ -28,12 +28,36 @@ struct System {
 }
 
 const SYSTEMS: [System; 6] = [
-    System { title: "RIN", score: |s| s.rin, sentence_level: true },
-    System { title: "kern", score: |s| s.kernel, sentence_level: true },
-    System { title: "base", score: |s| s.base, sentence_level: false },
-    System { title: "naiv", score: |s| s.naive, sentence_level: false },
-    System { title: "full", score: |s| s.full, sentence_level: false },
-    System { title: "KB", score: |s| s.kb, sentence_level: false },
+    System {
+        title: "RIN",
+        score: |s| s.rin,
+        sentence_level: true,
+    },
+    System {
+        title: "kern",
+        score: |s| s.kernel,
+        sentence_level: true,
+    },
+    System {
+        title: "base",
+        score: |s| s.base,
+        sentence_level: false,
+    },
+    System {
+        title: "naiv",
+        score: |s| s.naive,
+        sentence_level: false,
+    },
+    System {
+        title: "full",
+        score: |s| s.full,
+        sentence_level: false,
+    },
+    System {
+        title: "KB",
+        score: |s| s.kb,
+        sentence_level: false,
+    },
 ];
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
@@ -41,7 +65,7 @@ const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
-const GOLD_CELLS: u16 = 3;
+const GOLD_CELLS: u16 = 4;
 
 /// Which columns fit, and how wide they are.
 struct Columns {
@@ -56,21 +80,31 @@ impl Columns {
         let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
-            let rules = 2 + 2 * u16::from(systems.len() > 2);
-            width.saturating_sub(LEAD + GOLD_CELLS + systems.len() as u16 * SYSTEM_CELLS + rules + verdict)
+            let rules = 4 + 2 * u16::from(systems.len() > 2);
+            width.saturating_sub(
+                LEAD + GOLD_CELLS + systems.len() as u16 * SYSTEM_CELLS + rules + verdict,
+            )
         };
-        if left(&systems, verdict) < 36 {
-            verdict = 4;
+        let relation = (longest_relation as u16).clamp(8, 30);
+        let argument = (longest_argument as u16).clamp(4, 40);
+        let wanted = (relation + 2 * argument + 3).min(40);
+        if left(&systems, verdict) < wanted {
+            verdict = 5;
         }
         for system in GIVE_WAY {
-            if left(&systems, verdict) < 34 {
+            if left(&systems, verdict) < wanted.min(38) {
                 systems.retain(|s| *s != system);
             }
         }
         let room = left(&systems, verdict);
-        let relation = (longest_relation as u16).clamp(8, 30).min((room * 2 / 5).max(4));
-        let argument = (longest_argument as u16).clamp(4, 40).min(room.saturating_sub(relation + 2) / 2);
-        Self { systems, relation, argument, verdict }
+        let relation = relation.min((room * 2 / 5).max(4));
+        let argument = argument.min(room.saturating_sub(relation + 3) / 2);
+        Self {
+            systems,
+            relation,
+            argument,
+            verdict,
+        }
     }
 
     fn tail_x(&self, x: u16) -> u16 {
@@ -84,7 +118,9 @@ impl Columns {
         let mut x = self.gold_x(x) + GOLD_CELLS + 1;
         let mut out = Vec::new();
         for (i, system) in self.systems.iter().enumerate() {
-            let first_of_bag = i > 0 && !SYSTEMS[*system].sentence_level && SYSTEMS[self.systems[i - 1]].sentence_level;
+            let first_of_bag = i > 0
+                && !SYSTEMS[*system].sentence_level
+                && SYSTEMS[self.systems[i - 1]].sentence_level;
             x += 2 * u16::from(first_of_bag);
             out.push((*system, x));
             x += SYSTEM_CELLS;
@@ -106,31 +142,69 @@ impl Columns {
 }
 
 impl SentenceView {
+    fn columns(&self, width: u16, shared: &Shared) -> Columns {
+        let relations = self
+            .shown
+            .iter()
+            .map(|s| clean::width(shared.relation(s.row.triple.relation)));
+        // Hundreds of rows would not all be looked at for a width either.
+        let arguments = self
+            .shown
+            .iter()
+            .flat_map(|s| [s.row.triple.head, s.row.triple.tail])
+            .take(200);
+        let longest = arguments
+            .map(|span| clean::width(&self.surface(span)))
+            .max();
+        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+    }
+
+    fn surface(&self, span: TokenSpan) -> String {
+        let text = self.detail().map_or("", |d| d.sentence.surface(span));
+        clean::fit(text, 60).into_owned()
+    }
+
+    /// (title, probability) of the systems that had no room for a column, for the triple under the cursor.
+    pub fn hidden_scores(&self, width: u16, shared: &Shared) -> Vec<(&'static str, f32)> {
+        let columns = self.columns(width, shared);
+        let Some(focused) = self.focused() else {
+            return Vec::new();
+        };
+        let hidden = SYSTEMS
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !columns.systems.contains(i));
+        hidden
+            .filter_map(|(_, s)| Some((s.title, (s.score)(&focused.row.scores)?)))
+            .collect()
+    }
+
     pub fn draw_table(&self, painter: &mut Painter<'_>, shared: &Shared) {
         let (head, area) = (self.areas.table_head, self.areas.rows);
         if area.height == 0 {
             return;
         }
-        let Some(detail) = self.detail() else { return };
-        let surface = |span| clean::fit(detail.sentence.surface(span), 60).into_owned();
         let seen = self.table.visible(self.shown.len());
-        let relations = self.shown.iter().map(|s| clean::width(shared.relation(s.row.triple.relation)));
-        let arguments = self.shown.iter().flat_map(|s| [s.row.triple.head, s.row.triple.tail]).take(200);
-        let longest_argument = arguments.map(|span| clean::width(&surface(span))).max();
-        let columns = Columns::of(area.width, relations.max().unwrap_or(8), longest_argument.unwrap_or(8));
+        let columns = self.columns(area.width, shared);
         painter.horizontal(row(head, 0), Role::Border);
         if self.shown.is_empty() {
             return self.draw_no_triples(head, area, painter);
         }
         draw_heading(painter, head, &columns);
         for (y, at) in (area.y..area.bottom()).zip(seen) {
-            let Some(shown) = self.shown.get(at) else { continue };
+            let Some(shown) = self.shown.get(at) else {
+                continue;
+            };
             let line = Rect::new(area.x, y, area.width, 1);
             let triple = shown.row.triple;
-            let names = [shared.relation(triple.relation).to_owned(), surface(triple.head), surface(triple.tail)];
+            let names = [
+                shared.relation(triple.relation).to_owned(),
+                self.surface(triple.head),
+                self.surface(triple.tail),
+            ];
             draw_row(painter, line, &columns, shown, &names);
             if at == self.table.cursor {
-                painter.text(line.x + 1, y, 1, glyphs::CURSOR, Role::Title);
+                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
             }
         }
@@ -138,11 +212,27 @@ impl SentenceView {
 
     fn draw_no_triples(&self, head: Rect, area: Rect, painter: &mut Painter<'_>) {
         let predicted = self.detail().is_some_and(|d| d.prediction.is_some());
-        let text = if predicted { "No triple is labelled or predicted here." } else { "No label here, and nothing predicted yet; p predicts." };
+        let text = if predicted {
+            "No triple is labelled or predicted here."
+        } else {
+            "No label here, and nothing predicted yet; p predicts."
+        };
         let line = row(head, 1);
-        painter.text(line.x + 2, line.y, line.width.saturating_sub(2), text, Role::Text);
+        painter.text(
+            line.x + 2,
+            line.y,
+            line.width.saturating_sub(2),
+            text,
+            Role::Text,
+        );
         let hint = "A adds a triple, d marks the sentence done and goes on.";
-        painter.text(area.x + 2, area.y, area.width.saturating_sub(2), hint, Role::Dim);
+        painter.text(
+            area.x + 2,
+            area.y,
+            area.width.saturating_sub(2),
+            hint,
+            Role::Dim,
+        );
     }
 }
 
@@ -152,9 +242,15 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
     }
     let (x, y) = (head.x, head.y + 1);
     painter.text(x + LEAD, y, columns.relation, "relation", Role::Dim);
-    painter.text(x + LEAD + columns.relation + 1, y, columns.argument, "head", Role::Dim);
+    painter.text(
+        x + LEAD + columns.relation + 1,
+        y,
+        columns.argument,
+        "head",
+        Role::Dim,
+    );
     painter.text(columns.tail_x(x), y, columns.argument, "tail", Role::Dim);
-    painter.text(columns.gold_x(x), y, GOLD_CELLS, "lab", Role::Dim);
+    painter.text(columns.gold_x(x), y, GOLD_CELLS, "gold", Role::Dim);
     let places = columns.places(x);
     for (system, at) in &places {
         painter.text_right(at + SYSTEM_CELLS, y, 4, SYSTEMS[*system].title, Role::Dim);
@@ -164,7 +260,11 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
         painter.text(*at, y, 1, "│", Role::Border);
         painter.text(*at, head.y, 1, "┬", Role::Border);
     }
-    let first = |level: bool| places.iter().find(|(s, _)| SYSTEMS[*s].sentence_level == level);
+    let first = |level: bool| {
+        places
+            .iter()
+            .find(|(s, _)| SYSTEMS[*s].sentence_level == level)
+    };
     // The kind of probability stands in the rule above its columns.
     for (level, title, cells) in [(true, " sentence ", 10), (false, " bag ", 5)] {
         if let Some((_, at)) = first(level) {
@@ -172,19 +272,49 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
         }
     }
     if let Some(last) = rules.last() {
-        painter.text(last + 2, y, columns.verdict.saturating_sub(1), if columns.verdict > 8 { "verdict" } else { "ver" }, Role::Dim);
+        painter.text(
+            last + 2,
+            y,
+            columns.verdict.saturating_sub(1),
+            if columns.verdict > 8 {
+                "verdict"
+            } else {
+                "✓✗"
+            },
+            Role::Dim,
+        );
     }
 }
 
-fn draw_row(painter: &mut Painter<'_>, line: Rect, columns: &Columns, shown: &Shown, names: &[String; 3]) {
+fn draw_row(
+    painter: &mut Painter<'_>,
+    line: Rect,
+    columns: &Columns,
+    shown: &Shown,
+    names: &[String; 3],
+) {
     let (x, y) = (line.x, line.y);
     let row = &shown.row;
     let (glyph, role) = glyphs::outcome(row.outcome);
     painter.text(x + 2, y, 1, glyph, role);
-    let text = if row.stands || row.predicted { Role::Text } else { Role::Dim };
-    let relation_role = if row.outcome.is_some() && glyph != "=" { role } else { text };
+    let text = if row.stands || row.predicted {
+        Role::Text
+    } else {
+        Role::Dim
+    };
+    let relation_role = if row.outcome.is_some() && glyph != "=" {
+        role
+    } else {
+        text
+    };
     painter.text(x + LEAD, y, columns.relation, &names[0], relation_role);
-    painter.text(x + LEAD + columns.relation + 1, y, columns.argument, &names[1], text);
+    painter.text(
+        x + LEAD + columns.relation + 1,
+        y,
+        columns.argument,
+        &names[1],
+        text,
+    );
     painter.text(columns.tail_x(x), y, columns.argument, &names[2], text);
     let label = match (row.gold, row.stands) {
         (true, true) => (glyphs::GOLD, Role::Text),
@@ -192,7 +322,7 @@ fn draw_row(painter: &mut Painter<'_>, line: Rect, columns: &Columns, shown: &Sh
         (false, true) => (glyphs::CURATOR, Role::Accept),
         (false, false) => ("·", Role::Dim),
     };
-    painter.text(columns.gold_x(x) + 1, y, 1, label.0, label.1);
+    painter.text(columns.gold_x(x) + 2, y, 1, label.0, label.1);
     for (system, at) in columns.places(x) {
         let score = (SYSTEMS[system].score)(&row.scores);
         let text = score.map_or_else(|| MISSING.to_owned(), fraction);
@@ -212,7 +342,11 @@ fn draw_row(painter: &mut Painter<'_>, line: Rect, columns: &Columns, shown: &Sh
     let mut at = last + 2;
     if let Some(verdict) = row.verdict {
         let (glyph, role) = glyphs::verdict(verdict);
-        let words = if columns.verdict > 8 { format!("{glyph} {}", verdict.name()) } else { glyph.to_owned() };
+        let words = if columns.verdict > 8 {
+            format!("{glyph} {}", verdict.name())
+        } else {
+            glyph.to_owned()
+        };
         at = painter.text(at, y, columns.verdict, &words, role);
     }
     if shown.pending {

@@ -30,8 +30,14 @@ impl Markup {
 
     /// Draws `open` and `close` around a span in the role of the span.
     pub fn bracket(&mut self, span: TokenSpan, open: &str, close: &str, role: Role) {
-        self.before.entry(span.start()).or_default().push((open.to_owned(), role));
-        self.after.entry(span.last()).or_default().insert(0, (close.to_owned(), role));
+        self.before
+            .entry(span.start())
+            .or_default()
+            .push((open.to_owned(), role));
+        self.after
+            .entry(span.last())
+            .or_default()
+            .insert(0, (close.to_owned(), role));
     }
 }
 
@@ -60,9 +66,10 @@ impl Text {
         if self.key.as_ref() == Some(&key) {
             return;
         }
-        let other = self.key.as_ref().is_none_or(|(id, old, w)| {
-            (*id, old.focus, *w) != (key.0, key.1.focus, key.2)
-        });
+        let other = self
+            .key
+            .as_ref()
+            .is_none_or(|(id, old, w)| (*id, old.focus, *w) != (key.0, key.1.focus, key.2));
         self.focus_moved |= other;
         self.lines = wrap(sentence, &key.1, width);
         self.key = Some(key);
@@ -75,9 +82,12 @@ impl Text {
         if !std::mem::take(&mut self.focus_moved) {
             return top.min(last);
         }
-        let line = focus.and_then(|token| self.lines.iter().position(|l| l.tokens.contains(&token)));
+        let line =
+            focus.and_then(|token| self.lines.iter().position(|l| l.tokens.contains(&token)));
         match line {
-            Some(line) if line < top || line >= top + height => line.saturating_sub(height / 3).min(last),
+            Some(line) if line < top || line >= top + height => {
+                line.saturating_sub(height / 3).min(last)
+            }
             _ => top.min(last),
         }
     }
@@ -97,7 +107,10 @@ pub fn wrap(sentence: &Sentence, markup: &Markup, cells: usize) -> Vec<Line> {
     for (i, token) in sentence.tokens.iter().enumerate() {
         let same_span = i > 0 && roles[i].1 != 0 && roles[i].1 == roles[i - 1].1;
         let gap_role = if same_span { roles[i].0 } else { Role::Text };
-        wrapper.gap(sentence.text.get(end..token.start()).unwrap_or(""), gap_role);
+        wrapper.gap(
+            sentence.text.get(end..token.start()).unwrap_or(""),
+            gap_role,
+        );
         wrapper.token = i;
         for (text, role) in markup.before.get(&i).into_iter().flatten() {
             wrapper.add(text, *role);
@@ -257,11 +270,19 @@ mod tests {
     fn words_wrap_and_punctuation_stays_with_its_word() {
         let check = |words: &str, cells, expected: &[&str]| {
             let sentence = fixture::sentence(1, words, &[]);
-            assert_eq!(text(&wrap(&sentence, &Markup::default(), cells)), expected, "{words:?}");
+            assert_eq!(
+                text(&wrap(&sentence, &Markup::default(), cells)),
+                expected,
+                "{words:?}"
+            );
         };
         check("Barack Obama was born", 12, &["Barack Obama", "was born"]);
         check("in Honolulu_, Hawaii_.", 9, &["in", "Honolulu,", "Hawaii."]);
-        check("supercalifragilistic word", 8, &["supercal", "ifragili", "stic", "word"]);
+        check(
+            "supercalifragilistic word",
+            8,
+            &["supercal", "ifragili", "stic", "word"],
+        );
         check("東京都 は 広い", 6, &["東京都", "は", "広い"]);
         check("a\u{1b}[2J b", 10, &["a␛[2J b"]);
         check("", 10, &[""]);
@@ -274,7 +295,10 @@ mod tests {
         let (outer, inner) = (TokenSpan::new(1, 4).unwrap(), TokenSpan::new(1, 3).unwrap());
         markup.bracket(outer, "[T ", "]", Role::Tail);
         markup.bracket(inner, "[H ", "]", Role::Head);
-        assert_eq!(text(&wrap(&sentence, &markup, 40)), ["The [T [H New York] Times]"]);
+        assert_eq!(
+            text(&wrap(&sentence, &markup, 40)),
+            ["The [T [H New York] Times]"]
+        );
     }
 
     #[test]
