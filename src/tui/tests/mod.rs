@@ -3,7 +3,9 @@
 
 pub mod fixture;
 mod hostile;
+mod jobs;
 mod keys;
+mod live;
 mod screens;
 
 use super::{App, Effect, Event, Keymap, Theme};

@@ -119,6 +119,9 @@ impl Chrome<'_> {
             painter.parts(area, &[(format!(" {prompt}"), Role::Key)]);
             return;
         }
+        if self.hints.is_empty() {
+            return;
+        }
         // Help is always in sight, at the right; the rest as far as it fits whole.
         let help = " ? help ";
         let limit = area.right().saturating_sub(help.len() as u16);

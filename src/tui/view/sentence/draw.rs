@@ -1,7 +1,8 @@
 //! How a sentence looks, from top to bottom: where it comes from, its words, its triples, a line about the triple
 //! under the cursor, the evidence, the relations of the number keys. Rows that do not fit give way from below.
 
-use super::edit::{Goal, Mode, Targets};
+use super::edit::Mode;
+use super::jumping::{Goal, Targets};
 use super::words::Markup;
 use super::{Pane, SentenceView};
 use crate::domain::TokenSpan;
@@ -12,6 +13,9 @@ use crate::tui::view::glyphs;
 use crate::tui::widget::numbers::{fraction, grouped};
 use crate::workspace::messages::Detail;
 use ratatui::layout::Rect;
+
+/// Cells that one kind of evidence wants; more of them stand side by side where there is room.
+const PANE_CELLS: u16 = 66;
 
 /// Where the parts are; a part without room has height 0.
 #[derive(Clone, Copy, Default, Debug)]
@@ -292,32 +296,32 @@ impl SentenceView {
             return;
         }
         painter.horizontal(row(area, 0), Role::Border);
+        // A wide screen has room for more than one kind of evidence.
+        let n = (area.width / PANE_CELLS).clamp(1, Pane::ALL.len() as u16);
+        let shown: Vec<Pane> = (0..n as usize).map(|i| self.pane.step(i)).collect();
         let mut parts = vec![(" ".to_owned(), Role::Dim)];
         for pane in Pane::ALL {
-            let here = pane == self.pane;
-            let title = if here {
-                format!("[{}]", pane.title())
-            } else {
-                format!(" {} ", pane.title())
-            };
-            parts.push((title, if here { Role::Title } else { Role::Dim }));
+            let here = shown.contains(&pane);
+            let (open, close) = if here { ("[", "]") } else { (" ", " ") };
+            let role = if here { Role::Title } else { Role::Dim };
+            parts.push((format!("{open}{}{close}", pane.title()), role));
         }
         parts.push((" tab ".to_owned(), Role::Key));
-        painter.parts(
-            Rect {
-                x: area.x + 2,
-                width: area.width.saturating_sub(4),
-                ..row(area, 0)
-            },
-            &parts,
-        );
-        let inside = Rect::new(
-            area.x + 2,
-            area.y + 1,
-            area.width.saturating_sub(3),
-            area.height - 1,
-        );
-        self.draw_evidence(inside, painter, shared);
+        let title = Rect {
+            x: area.x + 2,
+            width: area.width.saturating_sub(4),
+            ..row(area, 0)
+        };
+        painter.parts(title, &parts);
+        let cells = area.width / n;
+        for (i, pane) in shown.into_iter().enumerate() {
+            let x = area.x + cells * i as u16;
+            let inside = Rect::new(x + 2, area.y + 1, cells.saturating_sub(3), area.height - 1);
+            self.draw_evidence(pane, inside, painter, shared);
+            if i > 0 {
+                painter.vertical(x, area.y + 1, area.height - 1, Role::Border);
+            }
+        }
     }
 
     fn draw_relations(&self, painter: &mut Painter<'_>, shared: &Shared) {

@@ -6,6 +6,7 @@
 
 mod draw;
 mod edit;
+mod jumping;
 mod panes;
 mod shown;
 mod table;
@@ -16,7 +17,8 @@ use crate::tui::action::{Action, App, Nav, Sentence, Span};
 use crate::tui::state::Shared;
 use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{Detail, Explanation, Request, Ticket};
-use edit::{Jump, Mode};
+use edit::Mode;
+use jumping::Jump;
 use shown::Shown;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -155,6 +157,7 @@ impl SentenceView {
             .collect();
         self.cache.retain(|id, _| near.contains(id));
         self.stale.retain(|id| near.contains(id));
+        self.newer_than.retain(|id, _| near.contains(id));
         let missing = near
             .iter()
             .find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
@@ -223,12 +226,16 @@ impl SentenceView {
     }
 
     /// What the engine says of these sentences has changed; all of them when empty.
-    pub fn mark_stale(&mut self, ids: &[SentenceId]) {
-        let all: Vec<SentenceId> = self.cache.keys().copied().collect();
-        self.stale
-            .extend(all.iter().filter(|id| ids.is_empty() || ids.contains(id)));
-        self.in_flight = None;
-        self.newer_than.clear();
+    /// Answers to tickets up to `last_ticket` are from before the change.
+    pub fn mark_stale(&mut self, ids: &[SentenceId], last_ticket: Ticket) {
+        let under_way = self.in_flight.take().map(|(_, id)| id);
+        let known = self.cache.keys().copied().chain(under_way);
+        let changed: Vec<SentenceId> = known
+            .filter(|id| ids.is_empty() || ids.contains(id))
+            .collect();
+        self.newer_than
+            .extend(changed.iter().map(|id| (*id, last_ticket)));
+        self.stale.extend(changed);
         self.explained.clear();
         self.explaining = None;
     }

@@ -14,12 +14,18 @@ use ratatui::layout::Rect;
 type Row = Vec<(String, Role)>;
 
 impl SentenceView {
-    pub fn draw_evidence(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+    pub fn draw_evidence(
+        &self,
+        pane: Pane,
+        area: Rect,
+        painter: &mut Painter<'_>,
+        shared: &Shared,
+    ) {
         let Some(shown) = self.focused() else { return };
         let rows = match self.explained.get(&shown.row.triple) {
             Some(explanation) => {
                 let relation = shared.relation(shown.row.triple.relation);
-                let mut rows = match self.pane {
+                let mut rows = match pane {
                     Pane::Kernel => kernel(explanation, relation, area.width as usize),
                     Pane::Rounds => rounds(explanation, relation, area.width as usize),
                     Pane::Facts => facts(explanation, relation, area.width as usize),
