@@ -1,7 +1,7 @@
 //! The rows around a view: tabs and model above; below, what is saved, where one is, what runs, and the keys that
 //! matter here.
 
-use crate::tui::action::Action;
+use crate::tui::action::{Action, App};
 use crate::tui::clean::width;
 use crate::tui::overlay::log::glyph;
 use crate::tui::paint::Painter;
@@ -97,10 +97,22 @@ impl Chrome<'_> {
             };
             let text = format!("{spinner} {}{more}", job.line());
             let room = area.right().saturating_sub(x + 3);
+            let stop = shared.keymap.keys_of(Action::App(App::CancelJob));
+            let hint = stop
+                .first()
+                .map_or(String::new(), |key| format!("  {key} stops"));
+            let hint = if width(&text) + width(&hint) <= room as usize {
+                hint
+            } else {
+                String::new()
+            };
+            let right = area.right().saturating_sub(1);
+            painter.text_right(right, area.y, room, &hint, Role::Dim);
+            let hint = width(&hint) as u16;
             painter.text_right(
-                area.right().saturating_sub(1),
+                right - hint.min(right),
                 area.y,
-                room,
+                room - hint,
                 &text,
                 Role::Key,
             );

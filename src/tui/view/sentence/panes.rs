@@ -76,11 +76,12 @@ fn kernel(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         )];
     };
     let mut rows = vec![vec![
+        ("mean ".to_owned(), Role::Dim),
+        (fraction(heat.mean), Role::Title),
         (
-            format!("p(word of head, word of tail) for {relation}, sentence level; mean "),
+            format!("  p({relation}) word by word, sentence level"),
             Role::Dim,
         ),
-        (fraction(heat.mean), Role::Title),
     ]];
     let names = longest(heat.rows.iter().map(String::as_str), 6, 16.min(width / 3));
     let cell = 8;
@@ -135,7 +136,7 @@ fn rounds(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         return vec![line("RIN says nothing of this pair.", Role::Dim)];
     }
     let mut rows = vec![line(
-        format!("RIN's p({relation}) at the anchors, sentence level, after each round"),
+        format!("p({relation}) after each round, sentence level"),
         Role::Dim,
     )];
     let cells = width.saturating_sub(24).min(50);
