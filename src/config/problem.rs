@@ -68,25 +68,27 @@ pub fn read(
             )
         })
         .collect();
+    let mut items = Vec::new();
     for (key, value) in document.get_ref() {
-        let tables = match value.get_ref() {
-            DeValue::Table(table) => table
-                .iter()
-                .map(|(k, v)| (key.get_ref().as_ref(), k, v))
-                .collect(),
-            _ => vec![("", key, value)],
-        };
-        for (table, key, value) in tables {
-            let line = line_of(key.span().start);
-            let item = Item {
-                table,
-                key: key.get_ref(),
-                value: value.get_ref(),
-                line,
-            };
-            if let Err(message) = each(item) {
-                problems.push(problem(line, message));
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                items.extend(table.iter().map(|(k, v)| (key.get_ref().as_ref(), k, v)));
             }
+            _ => items.push(("", key, value)),
+        }
+    }
+    // In the order of the file: of two that clash, the later one is to blame.
+    items.sort_by_key(|(_, key, _)| key.span().start);
+    for (table, key, value) in items {
+        let line = line_of(key.span().start);
+        let item = Item {
+            table,
+            key: key.get_ref(),
+            value: value.get_ref(),
+            line,
+        };
+        if let Err(message) = each(item) {
+            problems.push(problem(line, message));
         }
     }
     problems.sort_by_key(|p| p.line);

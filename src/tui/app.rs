@@ -195,6 +195,7 @@ impl App {
         };
         match self.tab {
             Tab::Errors => String::new(),
+            _ if self.corpus.bad.is_some() => String::new(),
             _ if pages.total == 0 => "no sentences".to_owned(),
             Tab::Corpus | Tab::Sentence => {
                 let row = if self.tab == Tab::Corpus {

@@ -68,6 +68,9 @@ fn visible(c: char) -> Option<char> {
 
 /// Cells that `text` takes, as it stands.
 pub fn width(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
     text.graphemes(true).map(|c| c.cell_width() as usize).sum()
 }
 

@@ -2,6 +2,9 @@
 
 use crate::workspace::messages::Request;
 
+/// Longer texts are not copied: terminals cut them off or hang.
+pub const MAX_CLIPBOARD: usize = 100_000;
+
 #[derive(Debug, Clone)]
 pub enum Effect {
     Send(Request),

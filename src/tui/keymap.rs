@@ -268,6 +268,8 @@ impl Keymap {
         }
         found.sort();
         found.dedup();
+        // A key that begins five sequences is one mistake.
+        found.dedup_by(|later, first| later.0 == first.0 && first.0 > 0);
         found
     }
 
@@ -356,7 +358,17 @@ mod tests {
     fn every_bad_line_is_told_at_once() {
         let text = "[sentence]\nb = \"sentence.acept\"\nhyper-x = \"app.quit\"\ng = \"app.help\"\nj = \"sentence.accept\"\n\
                     1 = 4\nz = \"corpus.open\"\n[review]\nb = \"app.quit\"\n[nav]\n\"ctrl-o\" = \"nav.up\"\n\"  ctrl-o\" = \"nav.down\"\n";
-        insta::assert_snapshot!(Keymap::parse("keymap.toml", text).unwrap_err());
+        insta::assert_snapshot!(Keymap::parse("keymap.toml", text).unwrap_err(), @r"
+        8 problems in the settings
+          keymap.toml:2: unknown action `sentence.acept`
+          keymap.toml:3: unknown key `hyper-x`
+          keymap.toml:4: `g` [sentence] begins `g c` [app]
+          keymap.toml:5: `j` means two things: [sentence] and [nav]
+          keymap.toml:6: `1` expects the name of an action, or a list of names
+          keymap.toml:7: `corpus.open` does nothing in [sentence]
+          keymap.toml:9: `b` must stand in one of [corpus] [errors] [sentence] [span] [overlay] [nav] [app]
+          keymap.toml:12: `  ctrl-o` is bound on line 11 already
+        ");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use clean::clean;
 pub use effect::Effect;
 pub use event::Event;
 pub use keymap::{Key, Keymap};
+pub use paint::text_of;
 pub use queries::{by_relation, false_negatives, false_positives};
 pub use run::{TuiOptions, run};
 pub use theme::{Role, Theme};

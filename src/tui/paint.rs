@@ -140,6 +140,28 @@ impl<'a> Painter<'a> {
     }
 }
 
+/// What is drawn, as text: one line a row, without trailing spaces.
+pub fn text_of(buffer: &Buffer) -> String {
+    let mut out = String::new();
+    for y in buffer.area.top()..buffer.area.bottom() {
+        let mut line = String::new();
+        let mut covered = 0;
+        for x in buffer.area.left()..buffer.area.right() {
+            let symbol = buffer[(x, y)].symbol();
+            if covered == 0 {
+                line.push_str(symbol);
+                // The cells behind a wide character are drawn by it.
+                covered = width(symbol).saturating_sub(1);
+            } else {
+                covered -= 1;
+            }
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
 /// The row `index` of `area`; empty when outside.
 pub fn row(area: Rect, index: u16) -> Rect {
     if index < area.height {

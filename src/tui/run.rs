@@ -25,12 +25,10 @@ const TICK: Duration = Duration::from_millis(250);
 const INPUT_POLL: Duration = Duration::from_millis(200);
 /// After a signal the loop ends by itself; if it is stuck for this long, the process is ended.
 const GRACE: Duration = Duration::from_secs(2);
-/// Larger selections are not copied: terminals cut them off or hang.
-const MAX_CLIPBOARD: usize = 100_000;
 
 #[derive(Clone, Debug, Default)]
 pub struct TuiOptions {
-    /// Name of a theme or path to one.
+    /// Name of a theme or path to one; empty for the default.
     pub theme: String,
     /// Where a user's own themes are looked for by name.
     pub themes: Option<PathBuf>,
@@ -54,7 +52,12 @@ impl TuiOptions {
     /// Reads theme and key map; everything wrong in both at once.
     fn load(&self) -> Result<(Theme, Keymap), Problems> {
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let theme = Theme::load(&self.theme, self.themes.as_deref());
+        let name = if self.theme.is_empty() {
+            "default"
+        } else {
+            &self.theme
+        };
+        let theme = Theme::load(name, self.themes.as_deref());
         let keymap = match &self.keymap {
             None => Ok(Keymap::default()),
             Some(path) => {
@@ -162,7 +165,7 @@ impl Loop {
                     }
                     Woken::Signal(SIGCONT) => {
                         self.guard.retake()?;
-                        self.screen.clear()?;
+                        self.repaint()?;
                     }
                     Woken::Signal(signal) => {
                         let name =
@@ -211,6 +214,15 @@ impl Loop {
         Ok(())
     }
 
+    /// Has the next picture sent whole. Not by `Terminal::clear`: it asks the terminal for its cursor, and the answer
+    /// goes to the input thread.
+    fn repaint(&mut self) -> anyhow::Result<()> {
+        let size = self.screen.size()?;
+        Ok(self
+            .screen
+            .resize(Rect::new(0, 0, size.width, size.height))?)
+    }
+
     /// Whether to leave.
     fn perform(&mut self, effects: Vec<Effect>) -> anyhow::Result<bool> {
         for effect in effects {
@@ -219,13 +231,12 @@ impl Loop {
                     // A dead engine is told by the closed reply channel, once.
                     let _ = self.requests.send(request);
                 }
-                Effect::Copy(text) if text.len() > MAX_CLIPBOARD => {}
                 Effect::Copy(text) => terminal::copy(&text, std::env::var_os("TMUX").is_some())?,
                 Effect::Suspend => {
                     self.guard.suspend()?;
-                    self.screen.clear()?;
+                    self.repaint()?;
                 }
-                Effect::Redraw => self.screen.clear()?,
+                Effect::Redraw => self.repaint()?,
                 Effect::Quit => return Ok(true),
             }
         }

@@ -69,8 +69,8 @@ impl Job {
         if self.cancelling {
             return out + ": stopping";
         }
-        if self.total > 0 {
-            let percent = (self.done.min(self.total) * 100) / self.total;
+        let done = self.done.min(self.total).saturating_mul(100);
+        if let Some(percent) = done.checked_div(self.total) {
             out += &format!(" {percent}% of {} {}", grouped(self.total), self.unit);
         }
         if let Some(left) = self.remaining {

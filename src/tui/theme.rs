@@ -148,6 +148,9 @@ impl Theme {
         let mut palette = BTreeMap::new();
         let mut inherits = (file != "default").then(|| "default".to_owned());
         let mut problems = read(file, text, |item| match (item.table, item.key) {
+            ("palette", name) if WORDS.contains(&name) => Err(format!(
+                "`{name}` cannot name a colour: it means something in a style"
+            )),
             ("palette", name) => {
                 let value = item.value.as_str().ok_or("expects a colour in quotes")?;
                 palette.insert(name.to_owned(), colour(value, &BTreeMap::new())?);
@@ -213,6 +216,9 @@ impl Theme {
         theme
     }
 }
+
+/// Words of a style that are no colours.
+const WORDS: [&str; 6] = ["on", "bold", "dim", "italic", "underline", "reversed"];
 
 fn colour(name: &str, palette: &BTreeMap<String, Color>) -> Result<Color, String> {
     if let Some(colour) = palette.get(name) {
@@ -295,14 +301,19 @@ mod tests {
             theme.style(Role::Tail),
             Theme::built_in("mono").unwrap().style(Role::Tail)
         );
+<<<<<<< HEAD
         let bad = "inherits = \"nope\"\n[roles]\n\"span.haed\" = \"red\"\n\"ui.dim\" = \"greenish\"\nx = \"on\"\n[more]\ny = 1\n";
+=======
+        let bad = "inherits = \"nope\"\n[palette]\ndim = \"red\"\n[roles]\n\"span.haed\" = \"red\"\n\"ui.dim\" = \"greenish\"\nx = \"on\"\n[more]\ny = 1\n";
+>>>>>>> tui
         insta::assert_snapshot!(Theme::parse("mine.toml", bad).unwrap_err(), @r"
-        5 problems in the settings
+        6 problems in the settings
           mine.toml:1: `inherits` expects a built-in theme, not `nope`
-          mine.toml:3: unknown role `span.haed`
-          mine.toml:4: unknown colour `greenish`
-          mine.toml:5: unknown role `x`
-          mine.toml:7: unknown setting `more.y`; there are inherits, [palette] and [roles]
+          mine.toml:3: `dim` cannot name a colour: it means something in a style
+          mine.toml:5: unknown role `span.haed`
+          mine.toml:6: unknown colour `greenish`
+          mine.toml:7: unknown role `x`
+          mine.toml:9: unknown setting `more.y`; there are inherits, [palette] and [roles]
         ");
     }
 }

@@ -205,9 +205,16 @@ impl App {
                 let help = Help::new(self.contexts(), &self.shared.keymap);
                 self.overlays.push(Overlay::Help(help));
             }
+<<<<<<< HEAD
             Act::Palette => self
                 .overlays
                 .push(Overlay::Picker(Picker::palette(&self.shared.keymap))),
+=======
+            Act::Palette => {
+                let palette = Picker::palette(self.contexts(), &self.shared.keymap);
+                self.overlays.push(Overlay::Picker(palette));
+            }
+>>>>>>> tui
             Act::Search => {
                 self.tab = Tab::Corpus;
                 self.corpus.edit_query();
@@ -427,7 +434,7 @@ impl App {
                 shared.undoing = shared.undoing.saturating_sub(1);
                 shared.good(what);
                 if !ids.is_empty() {
-                    self.sentence.mark_stale(&ids);
+                    self.sentence.mark_stale(&ids, shared.last_ticket());
                     self.corpus.mark_dirty();
                     self.errors.mark_dirty();
                 }
@@ -477,7 +484,7 @@ impl App {
     fn everything_changed(&mut self) {
         self.corpus.mark_dirty();
         self.errors.mark_dirty();
-        self.sentence.mark_stale(&[]);
+        self.sentence.mark_stale(&[], self.shared.last_ticket());
         self.sentence.refresh(&self.shared);
     }
 }

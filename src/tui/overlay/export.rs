@@ -85,13 +85,18 @@ impl Export {
             KeyCode::Down | KeyCode::Tab => self.field = (self.field + 1) % FIELDS.len(),
             KeyCode::Up | KeyCode::BackTab => {
                 self.field = (self.field + FIELDS.len() - 1) % FIELDS.len()
+<<<<<<< HEAD
             }
             KeyCode::Enter => return self.start(shared),
             _ if here == Field::Path => {
                 if self.path.key(key) {
                     self.suggested = false;
                 }
+=======
+>>>>>>> tui
             }
+            KeyCode::Enter => return self.start(shared),
+            _ if here == Field::Path => self.suggested &= !self.path.key(key),
             KeyCode::Char('j') => self.field = (self.field + 1) % FIELDS.len(),
             KeyCode::Char('k') => self.field = (self.field + FIELDS.len() - 1) % FIELDS.len(),
             KeyCode::Right | KeyCode::Char(' ' | 'l') => self.change(here, 1),

@@ -47,12 +47,23 @@ impl FineTune {
         self.list.act(nav, usize::MAX, count);
     }
 
-    fn area(area: Rect) -> Rect {
-        centred(area, 84, area.height.saturating_sub(4).min(28))
+    fn area(area: Rect, shared: &Shared) -> Rect {
+        let rows = match (&shared.report, shared.job(JobKind::FineTune)) {
+            (Some(report), _) => report.per_relation.len() + 3,
+            (None, Some(_)) => shared.epochs.len().max(8) + 3,
+            (None, None) if shared.epochs.is_empty() => 3,
+            (None, None) => shared.epochs.len() + 6,
+        };
+        let most = area.height.saturating_sub(4).min(28);
+        centred(area, 92, most.min(rows as u16 + 2))
     }
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
+<<<<<<< HEAD
         let rows = Self::area(area).height.saturating_sub(5) as usize;
+=======
+        let rows = Self::area(area, shared).height.saturating_sub(5) as usize;
+>>>>>>> tui
         let len = shared
             .report
             .as_ref()
@@ -64,7 +75,7 @@ impl FineTune {
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
-        let area = Self::area(area);
+        let area = Self::area(area, shared);
         match (&shared.report, shared.job(JobKind::FineTune)) {
             (Some(report), _) => self.draw_report(area, report, painter, shared),
             (None, Some(job)) => {

@@ -1,7 +1,7 @@
 //! The help page: the keys of the place one came from, then those of everywhere, then the signs. Made from the action
 //! table, so it cannot be out of date.
 
-use crate::tui::action::{Action, Context, Nav};
+use crate::tui::action::{Action, Context, Entry, Nav, Sentence};
 use crate::tui::clean::pad;
 use crate::tui::keymap::Keymap;
 use crate::tui::paint::{Painter, centred, row};
@@ -22,6 +22,7 @@ impl Help {
         for context in contexts {
             lines.push(vec![(context.about().to_owned(), Role::Title)]);
             for entry in Action::table().iter().filter(|e| e.context == *context) {
+<<<<<<< HEAD
                 let keys = keymap.keys_of(entry.action).join("  ");
                 let keys = if keys.is_empty() {
                     "(no key)".to_owned()
@@ -32,6 +33,9 @@ impl Help {
                     (format!("  {} ", pad(&keys, 18)), Role::Key),
                     (entry.doc.to_owned(), Role::Text),
                 ]);
+=======
+                lines.extend(help_line(entry, keymap));
+>>>>>>> tui
             }
             lines.push(Vec::new());
         }
@@ -85,4 +89,27 @@ impl Help {
             painter.text(inside.right(), inside.bottom() - 1, 1, "↓", Role::Key);
         }
     }
+}
+
+/// The line of one action. The nine relations of the number keys share the line of the first.
+fn help_line(entry: &Entry, keymap: &Keymap) -> Option<Vec<(String, Role)>> {
+    let mut keys = keymap.keys_of(entry.action).join("  ");
+    let mut doc = entry.doc;
+    if let Some(number) = entry.name.strip_prefix("sentence.relation") {
+        if number != "-1" && number != "1" {
+            return None;
+        }
+        let last = keymap
+            .keys_of(Action::Sentence(Sentence::Relation9))
+            .join("  ");
+        keys = format!("{keys} … {last}");
+        doc = "Change to the relation with this number in the bar.";
+    }
+    if keys.is_empty() {
+        keys = "(no key)".to_owned();
+    }
+    Some(vec![
+        (format!("  {} ", pad(&keys, 18)), Role::Key),
+        (doc.to_owned(), Role::Text),
+    ])
 }

@@ -2,7 +2,7 @@
 
 use super::Flow;
 use crate::domain::{EntityTypeId, ErrorTag, RelationId, TokenSpan, Triple};
-use crate::tui::action::{Action, Nav};
+use crate::tui::action::{Action, Context, Nav};
 use crate::tui::clean::width;
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::paint::{Painter, below, centred, row};
@@ -27,7 +27,6 @@ pub enum Purpose {
     Note,
     Quit,
     PredictAll,
-    FineTune,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -77,9 +76,18 @@ impl Picker {
         picker
     }
 
+<<<<<<< HEAD
     /// Every action, by name.
     pub fn palette(keymap: &Keymap) -> Self {
         let items = Action::table().iter().map(|entry| {
+=======
+    /// Every action that does something in these contexts, by name.
+    pub fn palette(contexts: &[Context], keymap: &Keymap) -> Self {
+        let here = Action::table()
+            .iter()
+            .filter(|e| contexts.contains(&e.context));
+        let items = here.map(|entry| {
+>>>>>>> tui
             let keys = keymap
                 .keys_of(entry.action)
                 .into_iter()

@@ -3,10 +3,12 @@
 
 pub mod fixture;
 mod hostile;
+mod jobs;
 mod keys;
+mod live;
 mod screens;
 
-use super::{App, Effect, Event, Keymap, Theme};
+use super::{App, Effect, Event, Keymap, Theme, text_of};
 use crate::workspace::messages::{Reply, Request};
 use crossterm::event::{Event as Input, KeyEvent};
 use fixture::Engine;
@@ -115,18 +117,13 @@ impl Bench {
 
     /// The screen as text.
     pub fn text(&mut self) -> String {
-        let buffer = self.buffer();
-        let mut out = String::new();
-        for y in 0..buffer.area.height {
-            out += line(&buffer, y).trim_end();
-            out.push('\n');
-        }
-        out
+        text_of(&self.buffer())
     }
 
     /// The screen as text, each line followed by a letter for the role of each cell.
     pub fn text_and_roles(&mut self) -> String {
         let buffer = self.buffer();
+<<<<<<< HEAD
         let mut out = String::new();
         for y in 0..buffer.area.height {
             let roles: String = (0..buffer.area.width)
@@ -139,6 +136,15 @@ impl Bench {
             );
         }
         out
+=======
+        let text = text_of(&buffer);
+        let lines = text.lines().enumerate().map(|(y, line)| {
+            let cells = 0..buffer.area.width;
+            let roles: String = cells.map(|x| role_letter(&buffer, x, y as u16)).collect();
+            format!("{line}\n{}\n", roles.trim_end_matches('.'))
+        });
+        lines.collect()
+>>>>>>> tui
     }
 
     /// The requests sent since the last call.
@@ -149,21 +155,6 @@ impl Bench {
     pub fn sees(&mut self, text: &str) -> bool {
         self.text().contains(text)
     }
-}
-
-fn line(buffer: &Buffer, y: u16) -> String {
-    let mut out = String::new();
-    let mut hidden = 0;
-    for x in 0..buffer.area.width {
-        let symbol = buffer[(x, y)].symbol();
-        if hidden == 0 {
-            out.push_str(symbol);
-            hidden = super::clean::width(symbol).saturating_sub(1);
-        } else {
-            hidden -= 1;
-        }
-    }
-    out
 }
 
 /// `A` to `Z`, then `a` to `z`, by the order of the roles; `.` for plain text; `#` under the cursor.

@@ -1,7 +1,7 @@
 //! The rows around a view: tabs and model above; below, what is saved, where one is, what runs, and the keys that
 //! matter here.
 
-use crate::tui::action::Action;
+use crate::tui::action::{Action, App};
 use crate::tui::clean::width;
 use crate::tui::overlay::log::glyph;
 use crate::tui::paint::Painter;
@@ -49,17 +49,34 @@ impl Chrome<'_> {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned());
         let facts = [
+<<<<<<< HEAD
             name.unwrap_or_default(),
             shared.info.model.clone(),
+=======
+            shared.info.model.clone(),
+            name.unwrap_or_default(),
+>>>>>>> tui
             shared.info.kb.clone(),
         ];
         let facts: Vec<String> = facts.into_iter().filter(|f| !f.is_empty()).collect();
         let room = area.right().saturating_sub(x + 3);
+<<<<<<< HEAD
+=======
+        // Whole facts as far as they fit; the first is cut rather than left out.
+        let mut n = facts.len();
+        while n > 1 && width(&facts[..n].join("  ·  ")) > room as usize {
+            n -= 1;
+        }
+>>>>>>> tui
         painter.text_right(
             area.right().saturating_sub(1),
             area.y,
             room,
+<<<<<<< HEAD
             &facts.join("  ·  "),
+=======
+            &facts[..n].join("  ·  "),
+>>>>>>> tui
             Role::Dim,
         );
     }
@@ -92,10 +109,29 @@ impl Chrome<'_> {
             };
             let text = format!("{spinner} {}{more}", job.line());
             let room = area.right().saturating_sub(x + 3);
+<<<<<<< HEAD
             painter.text_right(
                 area.right().saturating_sub(1),
                 area.y,
                 room,
+=======
+            let stop = shared.keymap.keys_of(Action::App(App::CancelJob));
+            let hint = stop
+                .first()
+                .map_or(String::new(), |key| format!("  {key} stops"));
+            let hint = if width(&text) + width(&hint) <= room as usize {
+                hint
+            } else {
+                String::new()
+            };
+            let right = area.right().saturating_sub(1);
+            painter.text_right(right, area.y, room, &hint, Role::Dim);
+            let hint = width(&hint) as u16;
+            painter.text_right(
+                right - hint.min(right),
+                area.y,
+                room - hint,
+>>>>>>> tui
                 &text,
                 Role::Key,
             );
@@ -112,6 +148,9 @@ impl Chrome<'_> {
         }
         if let Some(prompt) = &self.prompt {
             painter.parts(area, &[(format!(" {prompt}"), Role::Key)]);
+            return;
+        }
+        if self.hints.is_empty() {
             return;
         }
         // Help is always in sight, at the right; the rest as far as it fits whole.

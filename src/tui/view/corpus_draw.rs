@@ -20,8 +20,10 @@ use ratatui::layout::Rect;
 
 /// Narrower than this, sentences and relations take turns.
 const BOTH_PANELS: u16 = 76;
-/// Cells of the four counts of a relation, each with a gap before it.
-const COUNTS: u16 = 20;
+/// Narrower than this, the count of predictions gives way to the relation's name.
+const ALL_COUNTS: u16 = 90;
+/// Cells of one count of a relation with the gap before it.
+const COUNT: u16 = 5;
 
 impl CorpusView {
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
@@ -59,12 +61,16 @@ impl CorpusView {
             .iter()
             .map(|r| crate::tui::clean::width(shared.relation(r.relation)));
         let longest = names.max().unwrap_or(0).clamp(12, 30) as u16;
-        (longest + COUNTS + 4).min(width * 2 / 5)
+        (longest + COUNT * Self::n_counts(width) + 4).min(width * 2 / 5)
+    }
+
+    fn n_counts(width: u16) -> u16 {
+        if width < ALL_COUNTS { 3 } else { 4 }
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
-        self.draw_query(row(area, 0), painter, shared);
         painter.horizontal(row(area, 1), Role::Border);
+        self.draw_query(row(area, 0), painter, shared);
         self.draw_relations(row(area, 2), painter, shared);
         self.draw_sentences(row(area, 2), painter, shared);
     }
@@ -139,11 +145,21 @@ impl CorpusView {
             width: inner,
             ..heading
         };
+<<<<<<< HEAD
+=======
+        let n_counts = Self::n_counts(inner + 1 + self.areas.sentences.width);
+        let figures = ["gold", "FP", "rev", "pred"].map(str::to_owned);
+>>>>>>> tui
         relation_line(
             painter,
             heading_row,
             "relation",
+<<<<<<< HEAD
             ["gold", "pred", "FP", "rev"],
+=======
+            &figures,
+            n_counts,
+>>>>>>> tui
             [title; 5],
         );
         for (y, at) in (area.y..area.bottom()).zip(self.relation_list.visible(self.relations.len()))
@@ -152,7 +168,7 @@ impl CorpusView {
                 continue;
             };
             let line = Rect::new(area.x, y, inner, 1);
-            self.draw_relation(painter, line, counts, shared);
+            self.draw_relation(painter, line, counts, n_counts, shared);
             if at == self.relation_list.cursor && focused {
                 painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
@@ -185,6 +201,10 @@ impl CorpusView {
         painter: &mut Painter<'_>,
         line: Rect,
         counts: &RelationCounts,
+<<<<<<< HEAD
+=======
+        n_counts: u16,
+>>>>>>> tui
         shared: &Shared,
     ) {
         let name = shared.relation(counts.relation);
@@ -215,13 +235,20 @@ impl CorpusView {
         };
         let figures = [
             short(counts.gold),
+<<<<<<< HEAD
             predicted,
             short(counts.false_positives),
             short(counts.reviewed),
+=======
+            short(counts.false_positives),
+            short(counts.reviewed),
+            predicted,
+>>>>>>> tui
         ];
         let roles = [
             name_role,
             role(Role::Text),
+<<<<<<< HEAD
             role(Role::Text),
             false_positives,
             reviewed,
@@ -233,6 +260,13 @@ impl CorpusView {
             figures.each_ref().map(String::as_str),
             roles,
         );
+=======
+            false_positives,
+            reviewed,
+            role(Role::Text),
+        ];
+        relation_line(painter, line, name, &figures, n_counts, roles);
+>>>>>>> tui
         if active {
             painter.text(line.x, line.y, 1, "●", Role::Match);
         }
@@ -317,16 +351,34 @@ fn first_key(keymap: &Keymap, action: crate::tui::action::Corpus) -> String {
         .unwrap_or_else(|| "(no key)".to_owned())
 }
 
+<<<<<<< HEAD
 /// A relation's name and its four counts, right-aligned in columns.
+=======
+/// A relation's name and its counts, right-aligned in columns: labels, predictions where there is room, false
+/// positives, reviewed. `figures` and `roles` (after the name's) stand in the order gold, FP, reviewed, predicted.
+>>>>>>> tui
 fn relation_line(
     painter: &mut Painter<'_>,
     line: Rect,
     name: &str,
+<<<<<<< HEAD
     figures: [&str; 4],
     roles: [Role; 5],
 ) {
     let counts = COUNTS.min(line.width.saturating_sub(8));
     let name_cells = line.width.saturating_sub(counts + 2);
+=======
+    figures: &[String; 4],
+    n_counts: u16,
+    roles: [Role; 5],
+) {
+    let order: &[usize] = if n_counts < 4 {
+        &[0, 1, 2]
+    } else {
+        &[0, 3, 1, 2]
+    };
+    let name_cells = line.width.saturating_sub(COUNT * n_counts + 2);
+>>>>>>> tui
     painter.text(
         line.x + 2,
         line.y,
@@ -335,10 +387,10 @@ fn relation_line(
         roles[0],
     );
     let mut right = line.x + 2 + name_cells;
-    for (figure, role) in figures.iter().zip(&roles[1..]) {
-        right += 5;
+    for i in order {
+        right += COUNT;
         if right <= line.right() {
-            painter.text_right(right, line.y, 4, figure, *role);
+            painter.text_right(right, line.y, COUNT - 1, &figures[*i], roles[*i + 1]);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! How a sentence looks, from top to bottom: where it comes from, its words, its triples, a line about the triple
 //! under the cursor, the evidence, the relations of the number keys. Rows that do not fit give way from below.
 
-use super::edit::{Goal, Mode, Targets};
+use super::edit::Mode;
+use super::jumping::{Goal, Targets};
 use super::words::Markup;
 use super::{Pane, SentenceView};
 use crate::domain::TokenSpan;
@@ -12,6 +13,9 @@ use crate::tui::view::glyphs;
 use crate::tui::widget::numbers::{fraction, grouped};
 use crate::workspace::messages::Detail;
 use ratatui::layout::Rect;
+
+/// Cells that one kind of evidence wants; more of them stand side by side where there is room.
+const PANE_CELLS: u16 = 66;
 
 /// Where the parts are; a part without room has height 0.
 #[derive(Clone, Copy, Default, Debug)]
@@ -257,7 +261,7 @@ impl SentenceView {
             let name = kind.and_then(|k| shared.info.schema.entity_types().get(k.index()));
             name.map_or(String::new(), |n| format!(" ({n})"))
         };
-        let mut parts = vec![("   ".to_owned(), Role::Dim)];
+        let mut parts = vec![("    ".to_owned(), Role::Dim)];
         if !shown.row.tags.is_empty() {
             let tags: Vec<&str> = shown.row.tags.iter().map(|t| t.name()).collect();
             parts.push((
@@ -269,6 +273,9 @@ impl SentenceView {
             let (_, role) = glyphs::outcome(Some(outcome));
             parts.push((glyphs::outcome_words(outcome).to_owned(), role));
             parts.push(("  ".to_owned(), Role::Dim));
+        }
+        for (system, p) in self.hidden_scores(area.width, shared) {
+            parts.push((format!("{system} {}  ", fraction(p)), Role::Text));
         }
         if let Some((relation, p)) = shown.row.runner_up {
             let text = format!("else {} {}  ", shared.relation(relation), fraction(p));
@@ -289,8 +296,12 @@ impl SentenceView {
             return;
         }
         painter.horizontal(row(area, 0), Role::Border);
+        // A wide screen has room for more than one kind of evidence.
+        let n = (area.width / PANE_CELLS).clamp(1, Pane::ALL.len() as u16);
+        let shown: Vec<Pane> = (0..n as usize).map(|i| self.pane.step(i)).collect();
         let mut parts = vec![(" ".to_owned(), Role::Dim)];
         for pane in Pane::ALL {
+<<<<<<< HEAD
             let here = pane == self.pane;
             let title = if here {
                 format!("[{}]", pane.title())
@@ -315,6 +326,29 @@ impl SentenceView {
             area.height - 1,
         );
         self.draw_evidence(inside, painter, shared);
+=======
+            let here = shown.contains(&pane);
+            let (open, close) = if here { ("[", "]") } else { (" ", " ") };
+            let role = if here { Role::Title } else { Role::Dim };
+            parts.push((format!("{open}{}{close}", pane.title()), role));
+        }
+        parts.push((" tab ".to_owned(), Role::Key));
+        let title = Rect {
+            x: area.x + 2,
+            width: area.width.saturating_sub(4),
+            ..row(area, 0)
+        };
+        painter.parts(title, &parts);
+        let cells = area.width / n;
+        for (i, pane) in shown.into_iter().enumerate() {
+            let x = area.x + cells * i as u16;
+            let inside = Rect::new(x + 2, area.y + 1, cells.saturating_sub(3), area.height - 1);
+            self.draw_evidence(pane, inside, painter, shared);
+            if i > 0 {
+                painter.vertical(x, area.y + 1, area.height - 1, Role::Border);
+            }
+        }
+>>>>>>> tui
     }
 
     fn draw_relations(&self, painter: &mut Painter<'_>, shared: &Shared) {

@@ -1,17 +1,16 @@
-//! What keys change in a sentence: judging, relabelling, adding with two jumps, moving edges, notes and flags.
+//! What keys change in a sentence: judging, relabelling, moving edges, notes and flags. Where a place must be chosen
+//! first, `jumping` does that.
 
 use super::SentenceView;
+use super::jumping::{Goal, Jump};
 use crate::domain::{Edit, ErrorTag, RelationId, TokenSpan, Triple, Verdict};
 use crate::tui::action::{Sentence, Span};
-use crate::tui::effect::Effect;
-use crate::tui::jump::{MAX_LABELS, labels};
-use crate::tui::keymap::Key;
+use crate::tui::effect::{Effect, MAX_CLIPBOARD};
 use crate::tui::overlay::Overlay;
 use crate::tui::overlay::line::LineEditor;
 use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
 use crate::tui::state::{Intent, Shared};
 use crate::workspace::messages::Request;
-use crossterm::event::{KeyCode, KeyModifiers};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mode {
@@ -21,6 +20,7 @@ pub enum Mode {
     Span(SpanMove),
 }
 
+<<<<<<< HEAD
 /// What a jump is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Goal {
@@ -70,6 +70,8 @@ impl Jump {
     }
 }
 
+=======
+>>>>>>> tui
 /// An entity whose edges are being moved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpanMove {
@@ -137,17 +139,19 @@ impl SentenceView {
             S::NextPane => (self.pane, self.pane_top) = (self.pane.step(1), 0),
             S::PreviousPane => (self.pane, self.pane_top) = (self.pane.step(3), 0),
             S::Zoom => self.zoomed = !self.zoomed,
-            S::Yank => {
-                if let Some(text) = self.detail().map(|d| d.sentence.text.clone()) {
+            S::Yank => match self.detail().map(|d| d.sentence.text.clone()) {
+                Some(text) if text.len() <= MAX_CLIPBOARD => {
                     shared.effects.push(Effect::Copy(text));
                     shared.good("copied the sentence");
                 }
-            }
+                Some(_) => shared.warn("the sentence is too long for a terminal's clipboard"),
+                None => {}
+            },
         }
     }
 
     /// Checks an edit against the draft and sends it; what the draft refuses is not sent.
-    fn edit(&mut self, edit: Edit, shared: &mut Shared) {
+    pub(super) fn edit(&mut self, edit: Edit, shared: &mut Shared) {
         let Some(id) = self.detail().map(|d| d.sentence.id) else {
             return shared.warn("the sentence is still being opened");
         };
@@ -188,7 +192,12 @@ impl SentenceView {
         }
     }
 
-    fn relation_items(&self, head: TokenSpan, tail: TokenSpan, shared: &Shared) -> Vec<Item> {
+    pub(super) fn relation_items(
+        &self,
+        head: TokenSpan,
+        tail: TokenSpan,
+        shared: &Shared,
+    ) -> Vec<Item> {
         let relations = self.likely(head, tail, shared).into_iter();
         relations
             .map(|relation| Item {
@@ -249,7 +258,7 @@ impl SentenceView {
         shared.intents.push(Intent::Push(Overlay::Picker(picker)));
     }
 
-    fn pick_type(&mut self, title: &str, purpose: Purpose, shared: &mut Shared) {
+    pub(super) fn pick_type(&mut self, title: &str, purpose: Purpose, shared: &mut Shared) {
         let schema = &shared.info.schema;
         let none = Item {
             text: "(no type)".to_owned(),
@@ -324,6 +333,7 @@ impl SentenceView {
         }
     }
 
+<<<<<<< HEAD
     fn jump(&mut self, goal: Goal, shared: &mut Shared) {
         if self.detail().is_none() {
             return shared.warn("the sentence is still being opened");
@@ -467,6 +477,8 @@ impl SentenceView {
         }
     }
 
+=======
+>>>>>>> tui
     /// A key while edges are moved.
     pub fn span_act(&mut self, action: Span, shared: &mut Shared) {
         let Mode::Span(SpanMove { from, to }) = &mut self.mode else {

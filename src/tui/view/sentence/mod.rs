@@ -6,6 +6,7 @@
 
 mod draw;
 mod edit;
+mod jumping;
 mod panes;
 mod shown;
 mod table;
@@ -16,7 +17,8 @@ use crate::tui::action::{Action, App, Nav, Sentence, Span};
 use crate::tui::state::Shared;
 use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{Detail, Explanation, Request, Ticket};
-use edit::{Jump, Mode};
+use edit::Mode;
+use jumping::Jump;
 use shown::Shown;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -113,21 +115,20 @@ impl SentenceView {
             hints.push(Action::App(App::Back));
             return hints;
         }
-        let on_triple = [S::Accept, S::Reject, S::Unsure];
-        let change = [S::Change, S::Reverse, S::Flag];
-        let mut hints: Vec<Action> = Vec::new();
+        let mut hints: Vec<Sentence> = Vec::new();
         if self.focused().is_some() {
-            hints.extend(on_triple.map(Action::Sentence));
-            hints.push(Action::Sentence(S::Done));
-            hints.extend(change.map(Action::Sentence));
-        } else {
-            hints.push(Action::Sentence(S::Done));
+            hints.extend([S::Accept, S::Reject, S::Unsure]);
         }
-        hints.extend([S::Add, S::Next, S::NextPane].map(Action::Sentence));
+        hints.extend([S::Done, S::Next, S::Add]);
         if self.detail().is_some_and(|d| d.prediction.is_none()) {
-            hints.push(Action::Sentence(S::Predict));
+            hints.push(S::Predict);
         }
-        hints.push(Action::App(App::Undo));
+        if self.focused().is_some() {
+            hints.extend([S::Change, S::Reverse, S::Flag, S::NextPane]);
+        }
+        hints.extend([S::WriteNote, S::MoveSpan]);
+        let mut hints: Vec<Action> = hints.into_iter().map(Action::Sentence).collect();
+        hints.insert(hints.len().min(10), Action::App(App::Undo));
         hints
     }
 
@@ -156,6 +157,10 @@ impl SentenceView {
             .collect();
         self.cache.retain(|id, _| near.contains(id));
         self.stale.retain(|id| near.contains(id));
+<<<<<<< HEAD
+=======
+        self.newer_than.retain(|id, _| near.contains(id));
+>>>>>>> tui
         let missing = near
             .iter()
             .find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
@@ -224,12 +229,25 @@ impl SentenceView {
     }
 
     /// What the engine says of these sentences has changed; all of them when empty.
+<<<<<<< HEAD
     pub fn mark_stale(&mut self, ids: &[SentenceId]) {
         let all: Vec<SentenceId> = self.cache.keys().copied().collect();
         self.stale
             .extend(all.iter().filter(|id| ids.is_empty() || ids.contains(id)));
         self.in_flight = None;
         self.newer_than.clear();
+=======
+    /// Answers to tickets up to `last_ticket` are from before the change.
+    pub fn mark_stale(&mut self, ids: &[SentenceId], last_ticket: Ticket) {
+        let under_way = self.in_flight.take().map(|(_, id)| id);
+        let known = self.cache.keys().copied().chain(under_way);
+        let changed: Vec<SentenceId> = known
+            .filter(|id| ids.is_empty() || ids.contains(id))
+            .collect();
+        self.newer_than
+            .extend(changed.iter().map(|id| (*id, last_ticket)));
+        self.stale.extend(changed);
+>>>>>>> tui
         self.explained.clear();
         self.explaining = None;
     }

@@ -14,12 +14,18 @@ use ratatui::layout::Rect;
 type Row = Vec<(String, Role)>;
 
 impl SentenceView {
-    pub fn draw_evidence(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+    pub fn draw_evidence(
+        &self,
+        pane: Pane,
+        area: Rect,
+        painter: &mut Painter<'_>,
+        shared: &Shared,
+    ) {
         let Some(shown) = self.focused() else { return };
         let rows = match self.explained.get(&shown.row.triple) {
             Some(explanation) => {
                 let relation = shared.relation(shown.row.triple.relation);
-                let mut rows = match self.pane {
+                let mut rows = match pane {
                     Pane::Kernel => kernel(explanation, relation, area.width as usize),
                     Pane::Rounds => rounds(explanation, relation, area.width as usize),
                     Pane::Facts => facts(explanation, relation, area.width as usize),
@@ -70,11 +76,19 @@ fn kernel(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         )];
     };
     let mut rows = vec![vec![
+<<<<<<< HEAD
         (
             format!("p(word of head, word of tail) for {relation}, sentence level; mean "),
             Role::Dim,
         ),
+=======
+        ("mean ".to_owned(), Role::Dim),
+>>>>>>> tui
         (fraction(heat.mean), Role::Title),
+        (
+            format!("  p({relation}) word by word, sentence level"),
+            Role::Dim,
+        ),
     ]];
     let names = longest(heat.rows.iter().map(String::as_str), 6, 16.min(width / 3));
     let cell = 8;
@@ -129,7 +143,11 @@ fn rounds(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         return vec![line("RIN says nothing of this pair.", Role::Dim)];
     }
     let mut rows = vec![line(
+<<<<<<< HEAD
         format!("RIN's p({relation}) at the anchors, sentence level, after each round"),
+=======
+        format!("p({relation}) after each round, sentence level"),
+>>>>>>> tui
         Role::Dim,
     )];
     let cells = width.saturating_sub(24).min(50);

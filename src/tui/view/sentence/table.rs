@@ -1,9 +1,9 @@
 //! One row a triple: what the corpus says, what each system says, what the curator says.
 //!
 //! ```text
-//!                                                 │ sentence  │        bag         │
-//!     relation      head           tail       gold│ RIN  kern │base naiv full  KB  │ verdict
-//! ▸ + place_lived   Barack Obama   Hawaii         │ .91   .88 │  —    —    —    —  │ ✗ reject
+//! ────────────────────────────────────────────────┬─ sentence ┬─ bag ───────────────┬─────────
+//!     relation       head           tail       gold│  RIN kern │ base naiv full   KB │ verdict
+//! ▸ + place_lived    Barack Obama   Hawaii       · │  .91  .88 │    —    —    —    — │ ✗ reject
 //! ```
 //!
 //! Sentence-level probabilities are independent of each other; bag-level ones sum to one with NA. A rule stands
@@ -11,7 +11,7 @@
 
 use super::SentenceView;
 use super::shown::Shown;
-use crate::domain::Scores;
+use crate::domain::{Scores, TokenSpan};
 use crate::tui::clean;
 use crate::tui::paint::{Painter, row};
 use crate::tui::state::Shared;
@@ -65,7 +65,7 @@ const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
-const GOLD_CELLS: u16 = 3;
+const GOLD_CELLS: u16 = 4;
 
 /// Which columns fit, and how wide they are.
 struct Columns {
@@ -80,26 +80,25 @@ impl Columns {
         let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
-            let rules = 2 + 2 * u16::from(systems.len() > 2);
+            let rules = 4 + 2 * u16::from(systems.len() > 2);
             width.saturating_sub(
                 LEAD + GOLD_CELLS + systems.len() as u16 * SYSTEM_CELLS + rules + verdict,
             )
         };
-        if left(&systems, verdict) < 36 {
-            verdict = 4;
+        let relation = (longest_relation as u16).clamp(8, 30);
+        let argument = (longest_argument as u16).clamp(4, 40);
+        let wanted = (relation + 2 * argument + 3).min(40);
+        if left(&systems, verdict) < wanted {
+            verdict = 5;
         }
         for system in GIVE_WAY {
-            if left(&systems, verdict) < 34 {
+            if left(&systems, verdict) < wanted.min(38) {
                 systems.retain(|s| *s != system);
             }
         }
         let room = left(&systems, verdict);
-        let relation = (longest_relation as u16)
-            .clamp(8, 30)
-            .min((room * 2 / 5).max(4));
-        let argument = (longest_argument as u16)
-            .clamp(4, 40)
-            .min(room.saturating_sub(relation + 2) / 2);
+        let relation = relation.min((room * 2 / 5).max(4));
+        let argument = argument.min(room.saturating_sub(relation + 3) / 2);
         Self {
             systems,
             relation,
@@ -143,29 +142,50 @@ impl Columns {
 }
 
 impl SentenceView {
-    pub fn draw_table(&self, painter: &mut Painter<'_>, shared: &Shared) {
-        let (head, area) = (self.areas.table_head, self.areas.rows);
-        if area.height == 0 {
-            return;
-        }
-        let Some(detail) = self.detail() else { return };
-        let surface = |span| clean::fit(detail.sentence.surface(span), 60).into_owned();
-        let seen = self.table.visible(self.shown.len());
+    fn columns(&self, width: u16, shared: &Shared) -> Columns {
         let relations = self
             .shown
             .iter()
             .map(|s| clean::width(shared.relation(s.row.triple.relation)));
+        // Hundreds of rows would not all be looked at for a width either.
         let arguments = self
             .shown
             .iter()
             .flat_map(|s| [s.row.triple.head, s.row.triple.tail])
             .take(200);
-        let longest_argument = arguments.map(|span| clean::width(&surface(span))).max();
-        let columns = Columns::of(
-            area.width,
-            relations.max().unwrap_or(8),
-            longest_argument.unwrap_or(8),
-        );
+        let longest = arguments
+            .map(|span| clean::width(&self.surface(span)))
+            .max();
+        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+    }
+
+    fn surface(&self, span: TokenSpan) -> String {
+        let text = self.detail().map_or("", |d| d.sentence.surface(span));
+        clean::fit(text, 60).into_owned()
+    }
+
+    /// (title, probability) of the systems that had no room for a column, for the triple under the cursor.
+    pub fn hidden_scores(&self, width: u16, shared: &Shared) -> Vec<(&'static str, f32)> {
+        let columns = self.columns(width, shared);
+        let Some(focused) = self.focused() else {
+            return Vec::new();
+        };
+        let hidden = SYSTEMS
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| !columns.systems.contains(i));
+        hidden
+            .filter_map(|(_, s)| Some((s.title, (s.score)(&focused.row.scores)?)))
+            .collect()
+    }
+
+    pub fn draw_table(&self, painter: &mut Painter<'_>, shared: &Shared) {
+        let (head, area) = (self.areas.table_head, self.areas.rows);
+        if area.height == 0 {
+            return;
+        }
+        let seen = self.table.visible(self.shown.len());
+        let columns = self.columns(area.width, shared);
         painter.horizontal(row(head, 0), Role::Border);
         if self.shown.is_empty() {
             return self.draw_no_triples(head, area, painter);
@@ -179,12 +199,12 @@ impl SentenceView {
             let triple = shown.row.triple;
             let names = [
                 shared.relation(triple.relation).to_owned(),
-                surface(triple.head),
-                surface(triple.tail),
+                self.surface(triple.head),
+                self.surface(triple.tail),
             ];
             draw_row(painter, line, &columns, shown, &names);
             if at == self.table.cursor {
-                painter.text(line.x + 1, y, 1, glyphs::CURSOR, Role::Title);
+                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
             }
         }
@@ -230,7 +250,7 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
         Role::Dim,
     );
     painter.text(columns.tail_x(x), y, columns.argument, "tail", Role::Dim);
-    painter.text(columns.gold_x(x), y, GOLD_CELLS, "lab", Role::Dim);
+    painter.text(columns.gold_x(x), y, GOLD_CELLS, "gold", Role::Dim);
     let places = columns.places(x);
     for (system, at) in &places {
         painter.text_right(at + SYSTEM_CELLS, y, 4, SYSTEMS[*system].title, Role::Dim);
@@ -259,7 +279,7 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
             if columns.verdict > 8 {
                 "verdict"
             } else {
-                "ver"
+                "✓✗"
             },
             Role::Dim,
         );
@@ -302,7 +322,7 @@ fn draw_row(
         (false, true) => (glyphs::CURATOR, Role::Accept),
         (false, false) => ("·", Role::Dim),
     };
-    painter.text(columns.gold_x(x) + 1, y, 1, label.0, label.1);
+    painter.text(columns.gold_x(x) + 2, y, 1, label.0, label.1);
     for (system, at) in columns.places(x) {
         let score = (SYSTEMS[system].score)(&row.scores);
         let text = score.map_or_else(|| MISSING.to_owned(), fraction);

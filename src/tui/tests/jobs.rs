@@ -1,0 +1,122 @@
+//! What runs in the background, and the windows that start it.
+
+use super::keys::changes;
+use super::*;
+use crate::domain::*;
+use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind};
+use std::time::Duration;
+
+#[test]
+fn jobs_are_seen_and_stopped() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("P");
+    assert!(bench.sees("Predict all 56,195 sentences"));
+    bench.press("enter");
+    assert_eq!(changes(&mut bench), ["Predict { ids: [] }"]);
+    assert!(!bench.app.wants_ticks());
+    let job = JobKind::Predict;
+    bench.reply(Reply::Job(JobEvent::Started {
+        job,
+        total: 56_195,
+        unit: "sentences",
+    }));
+    bench.reply(Reply::Job(JobEvent::Progress {
+        job,
+        done: 19_106,
+        total: 56_195,
+        remaining: Some(Duration::from_secs(72)),
+        note: String::new(),
+    }));
+    assert!(
+        bench.sees("predict 33% of 56,195 sentences, 1m12s left"),
+        "{}",
+        bench.text()
+    );
+    assert!(bench.app.wants_ticks());
+    bench.press("ctrl-x");
+    assert_eq!(changes(&mut bench), ["Cancel { job: Predict }"]);
+    bench.reply(Reply::Job(JobEvent::Cancelled { job }));
+    assert!(bench.sees("predict stopped") && !bench.app.wants_ticks());
+    bench.press("v 2 j p");
+    assert_eq!(
+        changes(&mut bench),
+        ["Predict { ids: [SentenceId(0), SentenceId(1), SentenceId(2)] }"]
+    );
+}
+
+#[test]
+fn a_fine_tuned_model_waits_for_a_decision() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("F enter");
+    assert_eq!(changes(&mut bench), ["FineTune"]);
+    bench.reply(Reply::Job(JobEvent::Started {
+        job: JobKind::FineTune,
+        total: 3,
+        unit: "epochs",
+    }));
+    for (epoch, loss, f1) in [(1, 0.82, 0.61), (2, 0.44, 0.66)] {
+        bench.reply(Reply::Job(JobEvent::Epoch {
+            epoch,
+            loss,
+            dev_f1: Some(f1),
+        }));
+    }
+    assert!(bench.sees("0.4400      .66"), "{}", bench.text());
+    bench.reply(Reply::Job(JobEvent::Finished {
+        job: JobKind::FineTune,
+        summary: "2 epochs".into(),
+    }));
+    let report = FineTuneReport {
+        protocol: "sentence level, exact spans, dev".into(),
+        n_corrected: 12,
+        before_f1: 0.61,
+        after_f1: 0.66,
+        per_relation: vec![(RelationId(0), 0.5, 0.61), (RelationId(1), 0.9, 0.88)],
+        model_dir: "/models/new".into(),
+    };
+    bench.reply(Reply::ModelReady {
+        report: Box::new(report),
+    });
+    assert!(
+        bench.sees("F1 .61 → .66  (+.05)") && bench.sees("−.02"),
+        "{}",
+        bench.text()
+    );
+    bench.press("esc F enter");
+    assert_eq!(changes(&mut bench), ["DecideModel { accept: true }"]);
+}
+
+#[test]
+fn an_export_is_set_up_by_keys() {
+    let check = |keys: &str, expected: &str| {
+        let mut bench = Bench::new(100, 30);
+        bench.press("g x").press(keys);
+        assert_eq!(changes(&mut bench), [expected], "{keys}");
+    };
+    check(
+        "enter",
+        r#"Export { format: "redress", path: "reviewed.redress.jsonl", only_reviewed: true, train_view: false }"#,
+    );
+    check(
+        "l j l j l enter",
+        r#"Export { format: "casrel", path: "reviewed.casrel.json", only_reviewed: false, train_view: true }"#,
+    );
+    check(
+        "h up ctrl-u o u t enter",
+        r#"Export { format: "spert", path: "out", only_reviewed: true, train_view: false }"#,
+    );
+}
+
+#[test]
+fn any_action_is_found_by_its_name() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("space").type_text("messag").press("enter");
+    assert!(bench.sees("messages, newest first"), "{}", bench.text());
+    bench
+        .press("esc enter :")
+        .type_text("accept")
+        .press("enter");
+    assert!(bench.sees("✓ accept"), "{}", bench.text());
+    bench.press("?");
+    assert!(bench.sees("Judge the triple right."), "{}", bench.text());
+}
