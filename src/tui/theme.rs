@@ -301,11 +301,7 @@ mod tests {
             theme.style(Role::Tail),
             Theme::built_in("mono").unwrap().style(Role::Tail)
         );
-<<<<<<< HEAD
-        let bad = "inherits = \"nope\"\n[roles]\n\"span.haed\" = \"red\"\n\"ui.dim\" = \"greenish\"\nx = \"on\"\n[more]\ny = 1\n";
-=======
         let bad = "inherits = \"nope\"\n[palette]\ndim = \"red\"\n[roles]\n\"span.haed\" = \"red\"\n\"ui.dim\" = \"greenish\"\nx = \"on\"\n[more]\ny = 1\n";
->>>>>>> tui
         insta::assert_snapshot!(Theme::parse("mine.toml", bad).unwrap_err(), @r"
         6 problems in the settings
           mine.toml:1: `inherits` expects a built-in theme, not `nope`

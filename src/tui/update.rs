@@ -205,16 +205,10 @@ impl App {
                 let help = Help::new(self.contexts(), &self.shared.keymap);
                 self.overlays.push(Overlay::Help(help));
             }
-<<<<<<< HEAD
-            Act::Palette => self
-                .overlays
-                .push(Overlay::Picker(Picker::palette(&self.shared.keymap))),
-=======
             Act::Palette => {
                 let palette = Picker::palette(self.contexts(), &self.shared.keymap);
                 self.overlays.push(Overlay::Picker(palette));
             }
->>>>>>> tui
             Act::Search => {
                 self.tab = Tab::Corpus;
                 self.corpus.edit_query();

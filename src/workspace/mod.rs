@@ -1,3 +1,306 @@
 //! The program without a screen. The command line and the terminal interface call only this.
+//!
+//! A [`Workspace`] is a directory: `workspace.db` (the truth) and `index/` (a cache of it). It reads corpora and knowledge
+//! bases, labels, predicts, applies edits, evaluates, exports and trains. [`session`] runs one for a screen, on threads;
+//! [`messages`] is what the two say to each other.
 
+pub mod demo;
+pub mod evaluate;
+pub mod exporting;
+pub mod filter;
+pub mod import;
+pub mod knowledge;
 pub mod messages;
+pub mod models;
+pub mod predicting;
+pub mod session;
+pub mod training;
+pub mod view;
+
+use crate::domain::{
+    Correction, DecisionRule, RelationSchema, RunId, Sentence, SentenceId, SentenceIdx,
+};
+use crate::index::{Doc, DocTriple, Freshness, Index, State};
+use crate::store::{NewCorrection, Reader, Stamp, Store};
+use anyhow::{Context, Result};
+use messages::ReviewState;
+use std::path::{Path, PathBuf};
+use view::Viewed;
+
+/// Sentences handled at a time by passes over the whole corpus.
+pub const PAGE: usize = 1000;
+
+/// Called with (done, total) by long passes; returns `false` to stop.
+pub type Tell<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+/// The one writer of a workspace directory.
+pub struct Workspace {
+    dir: PathBuf,
+    store: Store,
+    index: Index,
+    schema: RelationSchema,
+    rule: DecisionRule,
+}
+
+/// Milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_millis() as i64)
+}
+
+impl Workspace {
+    /// Opens the workspace in `dir` as its only writer.
+    pub fn open(dir: &Path) -> Result<Self> {
+        Self::with(dir, Store::open(dir)?)
+    }
+
+    /// Opens the workspace in `dir`, or makes one there.
+    pub fn open_or_create(dir: &Path) -> Result<Self> {
+        if dir.join(DATABASE).exists() {
+            Self::open(dir)
+        } else {
+            Self::with(dir, Store::create(dir)?)
+        }
+    }
+
+    fn with(dir: &Path, store: Store) -> Result<Self> {
+        let schema = store.read().schema()?;
+        let index = Index::open(&dir.join("index"))?;
+        let rule = store
+            .read()
+            .setting("rule")?
+            .and_then(|r| parse_rule(&r))
+            .unwrap_or_default();
+        Ok(Self {
+            dir: dir.to_owned(),
+            store,
+            index,
+            schema,
+            rule,
+        })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+    pub fn read(&self) -> &Reader {
+        self.store.read()
+    }
+    pub fn schema(&self) -> &RelationSchema {
+        &self.schema
+    }
+    /// The decision rule of the current model.
+    pub fn rule(&self) -> DecisionRule {
+        self.rule
+    }
+
+    /// Brings the index up to date with the store. Cheap when it is.
+    pub fn refresh_index(&mut self, tell: Tell) -> Result<()> {
+        let stamp = self.read().stamp()?;
+        match self.index.freshness(&index_stamp(&stamp)) {
+            Freshness::Current => return Ok(()),
+            Freshness::Behind { since } => {
+                let changed = self.read().corrected_since(since)?;
+                self.reindex(&changed)?;
+            }
+            Freshness::Stale => {
+                self.index.start_over()?;
+                if !self.rebuild(tell)? {
+                    return Ok(());
+                }
+            }
+        }
+        // Summaries were written meanwhile, but they are not part of the stamp.
+        self.index.commit(&index_stamp(&stamp))?;
+        Ok(())
+    }
+
+    /// Every sentence into the index and the list summaries; `false` when stopped.
+    fn rebuild(&mut self, tell: Tell) -> Result<bool> {
+        let total = u64::from(self.read().sentence_count()?);
+        let mut next = Some(SentenceIdx(0));
+        let mut done = 0;
+        while let Some(from) = next {
+            if !tell(done, total) {
+                return Ok(false);
+            }
+            let (page, after) = page_of_views(self.read(), &self.rule, from)?;
+            let docs: Vec<Doc> = page
+                .iter()
+                .map(|(idx, v)| doc(*idx, v, &self.schema, &self.rule))
+                .collect();
+            let run = self.read().current_run()?;
+            let summaries: Vec<_> = page
+                .iter()
+                .map(|(_, v)| (v.sentence.id, v.summary(run)))
+                .collect();
+            self.index.add(&docs, &self.schema)?;
+            self.store.put_summaries(&summaries)?;
+            done += page.len() as u64;
+            next = after;
+        }
+        Ok(tell(done, total))
+    }
+
+    fn reindex(&mut self, ids: &[SentenceId]) -> Result<()> {
+        let run = self.read().current_run()?;
+        for chunk in ids.chunks(PAGE) {
+            let mut docs = Vec::new();
+            let mut summaries = Vec::new();
+            for id in chunk {
+                let viewed = viewed(self.read(), &self.rule, run, *id)?;
+                docs.push(doc(
+                    self.read().idx_of(*id)?,
+                    &viewed,
+                    &self.schema,
+                    &self.rule,
+                ));
+                summaries.push((*id, viewed.summary(run)));
+            }
+            self.store.put_summaries(&summaries)?;
+            self.index.update(&docs, &self.schema)?;
+        }
+        Ok(())
+    }
+
+    /// Appends edits as one step to undo; returns when they are on disk.
+    pub fn append(&mut self, corrections: &[NewCorrection]) -> Result<Vec<Correction>> {
+        Ok(self.store.append(corrections, &self.schema)?)
+    }
+
+    /// Remembers a model directory as this workspace's own; empty goes back to the embedded one.
+    pub fn set_model(&mut self, dir: &str) -> Result<()> {
+        Ok(self.store.set_setting("model", dir)?)
+    }
+    pub fn model_setting(&self) -> Result<Option<String>> {
+        Ok(self.read().setting("model")?)
+    }
+
+    fn set_rule(&mut self, rule: DecisionRule) -> Result<()> {
+        self.rule = rule;
+        let text = format!("{} {} {}", rule.rin, rule.kernel, rule.kernel_weight);
+        Ok(self.store.set_setting("rule", &text)?)
+    }
+}
+
+const DATABASE: &str = "workspace.db";
+
+/// The rule of a workspace that is only read.
+pub fn stored_rule(reader: &Reader) -> Result<DecisionRule> {
+    Ok(reader
+        .setting("rule")?
+        .and_then(|r| parse_rule(&r))
+        .unwrap_or_default())
+}
+
+fn parse_rule(text: &str) -> Option<DecisionRule> {
+    let mut numbers = text.split(' ').map(|n| n.parse::<f32>().ok());
+    Some(DecisionRule {
+        rin: numbers.next()??,
+        kernel: numbers.next()??,
+        kernel_weight: numbers.next()??,
+    })
+}
+
+fn index_stamp(stamp: &Stamp) -> crate::index::Stamp {
+    crate::index::Stamp {
+        content: stamp.content.clone(),
+        corrections: stamp.corrections,
+    }
+}
+
+/// One sentence with corrections and the prediction of `run`.
+pub fn viewed(
+    reader: &Reader,
+    rule: &DecisionRule,
+    run: Option<RunId>,
+    id: SentenceId,
+) -> Result<Viewed> {
+    let sentence = reader.sentence(id)?;
+    let corrections = reader.corrections(id)?;
+    let prediction = run
+        .map(|run| reader.prediction(run, id))
+        .transpose()?
+        .flatten();
+    Ok(Viewed::new(sentence, &corrections, prediction, rule))
+}
+
+/// A page of [`viewed`] sentences in corpus order, and where the next page starts.
+pub fn page_of_views(
+    reader: &Reader,
+    rule: &DecisionRule,
+    from: SentenceIdx,
+) -> Result<(Vec<(SentenceIdx, Viewed)>, Option<SentenceIdx>)> {
+    let run = reader.current_run()?;
+    let page = reader.page(from, PAGE)?;
+    let mut predictions = std::collections::HashMap::new();
+    if let Some(run) = run {
+        predictions.extend(reader.predictions(run, from, PAGE as u32)?);
+    }
+    let corrected: std::collections::HashSet<SentenceId> = if reader.correction_count()? > 0 {
+        reader.corrected_since(0)?.into_iter().collect()
+    } else {
+        Default::default()
+    };
+    let views = page
+        .sentences
+        .into_iter()
+        .map(|(idx, sentence): (SentenceIdx, Sentence)| {
+            let corrections = if corrected.contains(&sentence.id) {
+                reader.corrections(sentence.id)?
+            } else {
+                Vec::new()
+            };
+            Ok((
+                idx,
+                Viewed::new(sentence, &corrections, predictions.remove(&idx), rule),
+            ))
+        });
+    let views = views
+        .collect::<Result<Vec<_>>>()
+        .context("reading the workspace")?;
+    Ok((views, page.next))
+}
+
+/// What the index knows of a sentence.
+fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &DecisionRule) -> Doc {
+    let sentence = &viewed.sentence;
+    let state = match viewed.state() {
+        ReviewState::Todo => State::Todo,
+        ReviewState::Started => State::Started,
+        ReviewState::Done => State::Done,
+    };
+    let rows = viewed.rows(rule);
+    let triples = rows
+        .iter()
+        .filter(|r| r.triple.relation.index() < schema.n_relations())
+        .map(|row| DocTriple {
+            relation: row.triple.relation,
+            head: sentence.surface(row.triple.head).to_owned(),
+            tail: sentence.surface(row.triple.tail).to_owned(),
+            gold: row.stands,
+            predicted: row.predicted,
+            score: row.score,
+            outcome: row.outcome,
+            verdict: row.verdict,
+            tags: row.tags.clone(),
+        });
+    Doc {
+        idx,
+        id: sentence.id,
+        split: sentence.split,
+        file: sentence.file.to_string(),
+        text: sentence.text.clone(),
+        n_tokens: sentence.tokens.len(),
+        types: viewed
+            .annotation
+            .entities
+            .iter()
+            .filter_map(|e| e.kind)
+            .collect(),
+        predicted: viewed.prediction.is_some(),
+        triples: triples.collect(),
+        state,
+        note: viewed.annotation.note.clone(),
+    }
+}

@@ -12,10 +12,22 @@ use std::path::{Path, PathBuf};
 mod embedded {
     /// The files of sample_data/model, inside the binary.
     pub const FILES: &[(&str, &[u8])] = &[
-        ("config.json", include_bytes!("../../sample_data/model/config.json")),
-        ("card.json", include_bytes!("../../sample_data/model/card.json")),
-        ("tokenizer.json", include_bytes!("../../sample_data/model/tokenizer.json")),
-        ("model.safetensors", include_bytes!("../../sample_data/model/model.safetensors")),
+        (
+            "config.json",
+            include_bytes!("../../sample_data/model/config.json"),
+        ),
+        (
+            "card.json",
+            include_bytes!("../../sample_data/model/card.json"),
+        ),
+        (
+            "tokenizer.json",
+            include_bytes!("../../sample_data/model/tokenizer.json"),
+        ),
+        (
+            "model.safetensors",
+            include_bytes!("../../sample_data/model/model.safetensors"),
+        ),
     ];
 }
 

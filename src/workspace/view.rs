@@ -2,10 +2,10 @@
 //! and the index keep of them. Pure; reading and writing are the callers'.
 
 use super::messages::{Detail, ReviewState, Ticket, TripleRow};
-use crate::analysis::align::{Alignment, align_sentence};
+use crate::analysis::{Alignment, align_sentence};
 use crate::domain::{
-    Annotation, Correction, DecisionRule, Prediction, RelationSchema, RunId, ScoredTriple, Scores, Sentence,
-    Triple,
+    Annotation, Correction, DecisionRule, Prediction, RelationSchema, RunId, ScoredTriple, Scores,
+    Sentence, Triple,
 };
 use crate::store::Summary;
 use std::collections::{HashMap, HashSet};
@@ -31,11 +31,29 @@ impl Viewed {
     ) -> Self {
         let folded = Annotation::fold(&sentence, corrections);
         let undone = crate::domain::annotation::undone_seqs(corrections);
-        let is_edit = |c: &&Correction| matches!(c.change, crate::domain::annotation::Change::Edit(_));
-        let n_edits = corrections.iter().filter(is_edit).filter(|c| !undone.contains(&c.seq)).count();
-        let alignment = prediction.as_ref().map(|p| align_sentence(&folded.annotation, p, rule));
-        let skipped = folded.skipped.iter().map(|(seq, error)| format!("correction {seq}: {error}")).collect();
-        Self { sentence, annotation: folded.annotation, prediction, alignment, n_edits, skipped }
+        let is_edit =
+            |c: &&Correction| matches!(c.change, crate::domain::annotation::Change::Edit(_));
+        let n_edits = corrections
+            .iter()
+            .filter(is_edit)
+            .filter(|c| !undone.contains(&c.seq))
+            .count();
+        let alignment = prediction
+            .as_ref()
+            .map(|p| align_sentence(&folded.annotation, p, rule));
+        let skipped = folded
+            .skipped
+            .iter()
+            .map(|(seq, error)| format!("correction {seq}: {error}"))
+            .collect();
+        Self {
+            sentence,
+            annotation: folded.annotation,
+            prediction,
+            alignment,
+            n_edits,
+            skipped,
+        }
     }
 
     pub fn state(&self) -> ReviewState {
@@ -81,11 +99,12 @@ impl Viewed {
     }
 
     /// Annotation order first, then accepted predictions that nobody judged, by falling score.
-    fn rows(&self, rule: &DecisionRule) -> Vec<TripleRow> {
+    pub fn rows(&self, rule: &DecisionRule) -> Vec<TripleRow> {
         let gold: HashSet<Triple> = self.sentence.gold.iter().map(|g| g.triple).collect();
         let empty = Vec::new();
         let scored = self.prediction.as_ref().map_or(&empty, |p| &p.triples);
-        let by_triple: HashMap<Triple, &ScoredTriple> = scored.iter().map(|t| (t.triple, t)).collect();
+        let by_triple: HashMap<Triple, &ScoredTriple> =
+            scored.iter().map(|t| (t.triple, t)).collect();
         let row = |triple: Triple| {
             let scored = by_triple.get(&triple).copied();
             let scores = scored.map_or(Scores::default(), |s| s.scores);
@@ -106,30 +125,56 @@ impl Viewed {
             .annotation
             .triples
             .iter()
-            .map(|t| TripleRow { stands: t.stands(), verdict: t.verdict, tags: t.tags.clone(), ..row(t.triple) })
+            .map(|t| TripleRow {
+                stands: t.stands(),
+                verdict: t.verdict,
+                tags: t.tags.clone(),
+                ..row(t.triple)
+            })
             .collect();
         let annotated: HashSet<Triple> = self.annotation.triples.iter().map(|t| t.triple).collect();
-        let unjudged = scored.iter().filter(|t| rule.accepts(&t.scores) && !annotated.contains(&t.triple));
+        let unjudged = scored
+            .iter()
+            .filter(|t| rule.accepts(&t.scores) && !annotated.contains(&t.triple));
         rows.extend(unjudged.map(|t| row(t.triple)));
         rows
     }
 }
 
 /// "reject place_lived: Obama → Chicago", for messages about an edit.
-pub fn describe_edit(edit: &crate::domain::Edit, sentence: Option<&Sentence>, schema: &RelationSchema) -> String {
+pub fn describe_edit(
+    edit: &crate::domain::Edit,
+    sentence: Option<&Sentence>,
+    schema: &RelationSchema,
+) -> String {
     use crate::domain::Edit;
     let span = |s| sentence.map_or_else(String::new, |t: &Sentence| t.surface(s).to_owned());
     let triple = |t: &Triple| {
-        let relation = schema.relations().get(t.relation.index()).map_or("?", |r| r.short.as_str());
+        let relation = schema
+            .relations()
+            .get(t.relation.index())
+            .map_or("?", |r| r.short.as_str());
         format!("{relation}: {} → {}", span(t.head), span(t.tail))
     };
     match edit {
-        Edit::Judge { triple: t, verdict: Some(v) } => format!("{} {}", v.name(), triple(t)),
-        Edit::Judge { triple: t, verdict: None } => format!("clear verdict of {}", triple(t)),
+        Edit::Judge {
+            triple: t,
+            verdict: Some(v),
+        } => format!("{} {}", v.name(), triple(t)),
+        Edit::Judge {
+            triple: t,
+            verdict: None,
+        } => format!("clear verdict of {}", triple(t)),
         Edit::Add { triple: t } => format!("add {}", triple(t)),
         Edit::Remove { triple: t } => format!("remove {}", triple(t)),
-        Edit::Relabel { triple: t, relation } => {
-            let new = schema.relations().get(relation.index()).map_or("?", |r| r.short.as_str());
+        Edit::Relabel {
+            triple: t,
+            relation,
+        } => {
+            let new = schema
+                .relations()
+                .get(relation.index())
+                .map_or("?", |r| r.short.as_str());
             format!("relabel {} as {new}", triple(t))
         }
         Edit::Reverse { triple: t } => format!("reverse {}", triple(t)),
@@ -137,11 +182,19 @@ pub fn describe_edit(edit: &crate::domain::Edit, sentence: Option<&Sentence>, sc
         Edit::SetType { span: s, .. } => format!("set type of “{}”", span(*s)),
         Edit::AddEntity { span: s, .. } => format!("add entity “{}”", span(*s)),
         Edit::RemoveEntity { span: s } => format!("remove entity “{}”", span(*s)),
-        Edit::Tag { triple: t, tag, set } => {
-            format!("{} {} {}", if *set { "tag" } else { "untag" }, tag.name(), triple(t))
+        Edit::Tag {
+            triple: t,
+            tag,
+            set,
+        } => {
+            format!(
+                "{} {} {}",
+                if *set { "tag" } else { "untag" },
+                tag.name(),
+                triple(t)
+            )
         }
         Edit::Note { .. } => "note".to_owned(),
         Edit::Done { done } => if *done { "done" } else { "not done" }.to_owned(),
     }
 }
-

@@ -85,15 +85,6 @@ impl Export {
             KeyCode::Down | KeyCode::Tab => self.field = (self.field + 1) % FIELDS.len(),
             KeyCode::Up | KeyCode::BackTab => {
                 self.field = (self.field + FIELDS.len() - 1) % FIELDS.len()
-<<<<<<< HEAD
-            }
-            KeyCode::Enter => return self.start(shared),
-            _ if here == Field::Path => {
-                if self.path.key(key) {
-                    self.suggested = false;
-                }
-=======
->>>>>>> tui
             }
             KeyCode::Enter => return self.start(shared),
             _ if here == Field::Path => self.suggested &= !self.path.key(key),

@@ -59,11 +59,7 @@ impl FineTune {
     }
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
-<<<<<<< HEAD
-        let rows = Self::area(area).height.saturating_sub(5) as usize;
-=======
         let rows = Self::area(area, shared).height.saturating_sub(5) as usize;
->>>>>>> tui
         let len = shared
             .report
             .as_ref()

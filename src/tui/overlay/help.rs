@@ -22,20 +22,7 @@ impl Help {
         for context in contexts {
             lines.push(vec![(context.about().to_owned(), Role::Title)]);
             for entry in Action::table().iter().filter(|e| e.context == *context) {
-<<<<<<< HEAD
-                let keys = keymap.keys_of(entry.action).join("  ");
-                let keys = if keys.is_empty() {
-                    "(no key)".to_owned()
-                } else {
-                    keys
-                };
-                lines.push(vec![
-                    (format!("  {} ", pad(&keys, 18)), Role::Key),
-                    (entry.doc.to_owned(), Role::Text),
-                ]);
-=======
                 lines.extend(help_line(entry, keymap));
->>>>>>> tui
             }
             lines.push(Vec::new());
         }

@@ -76,18 +76,12 @@ impl Picker {
         picker
     }
 
-<<<<<<< HEAD
-    /// Every action, by name.
-    pub fn palette(keymap: &Keymap) -> Self {
-        let items = Action::table().iter().map(|entry| {
-=======
     /// Every action that does something in these contexts, by name.
     pub fn palette(contexts: &[Context], keymap: &Keymap) -> Self {
         let here = Action::table()
             .iter()
             .filter(|e| contexts.contains(&e.context));
         let items = here.map(|entry| {
->>>>>>> tui
             let keys = keymap
                 .keys_of(entry.action)
                 .into_iter()

@@ -29,3 +29,29 @@ fn live() {
         println!("{error:#}");
     }
 }
+
+/// Time from a key to a painted buffer at 200x50, the terminal left out:
+/// `cargo test --release --lib frame_time -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints a measurement"]
+fn frame_time() {
+    let mut bench = super::Bench::new(200, 50);
+    let mut times = Vec::new();
+    for _ in 0..40 {
+        for key in "j ctrl-d k enter j j n a u n d q / esc ] j [".split(' ') {
+            let start = std::time::Instant::now();
+            bench.press(key);
+            bench.buffer();
+            times.push(start.elapsed());
+        }
+    }
+    times.sort();
+    let at = |share: usize| times[(times.len() * share / 100).min(times.len() - 1)];
+    println!(
+        "{} keys: p50 {:?}, p99 {:?}, most {:?}",
+        times.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
+}

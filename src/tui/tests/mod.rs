@@ -123,20 +123,6 @@ impl Bench {
     /// The screen as text, each line followed by a letter for the role of each cell.
     pub fn text_and_roles(&mut self) -> String {
         let buffer = self.buffer();
-<<<<<<< HEAD
-        let mut out = String::new();
-        for y in 0..buffer.area.height {
-            let roles: String = (0..buffer.area.width)
-                .map(|x| role_letter(&buffer, x, y))
-                .collect();
-            out += &format!(
-                "{}\n{}\n",
-                line(&buffer, y).trim_end(),
-                roles.trim_end_matches('.')
-            );
-        }
-        out
-=======
         let text = text_of(&buffer);
         let lines = text.lines().enumerate().map(|(y, line)| {
             let cells = 0..buffer.area.width;
@@ -144,7 +130,6 @@ impl Bench {
             format!("{line}\n{}\n", roles.trim_end_matches('.'))
         });
         lines.collect()
->>>>>>> tui
     }
 
     /// The requests sent since the last call.

@@ -49,34 +49,22 @@ impl Chrome<'_> {
             .file_name()
             .map(|n| n.to_string_lossy().into_owned());
         let facts = [
-<<<<<<< HEAD
-            name.unwrap_or_default(),
-            shared.info.model.clone(),
-=======
             shared.info.model.clone(),
             name.unwrap_or_default(),
->>>>>>> tui
             shared.info.kb.clone(),
         ];
         let facts: Vec<String> = facts.into_iter().filter(|f| !f.is_empty()).collect();
         let room = area.right().saturating_sub(x + 3);
-<<<<<<< HEAD
-=======
         // Whole facts as far as they fit; the first is cut rather than left out.
         let mut n = facts.len();
         while n > 1 && width(&facts[..n].join("  ·  ")) > room as usize {
             n -= 1;
         }
->>>>>>> tui
         painter.text_right(
             area.right().saturating_sub(1),
             area.y,
             room,
-<<<<<<< HEAD
-            &facts.join("  ·  "),
-=======
             &facts[..n].join("  ·  "),
->>>>>>> tui
             Role::Dim,
         );
     }
@@ -109,12 +97,6 @@ impl Chrome<'_> {
             };
             let text = format!("{spinner} {}{more}", job.line());
             let room = area.right().saturating_sub(x + 3);
-<<<<<<< HEAD
-            painter.text_right(
-                area.right().saturating_sub(1),
-                area.y,
-                room,
-=======
             let stop = shared.keymap.keys_of(Action::App(App::CancelJob));
             let hint = stop
                 .first()
@@ -131,7 +113,6 @@ impl Chrome<'_> {
                 right - hint.min(right),
                 area.y,
                 room - hint,
->>>>>>> tui
                 &text,
                 Role::Key,
             );

@@ -145,21 +145,14 @@ impl CorpusView {
             width: inner,
             ..heading
         };
-<<<<<<< HEAD
-=======
         let n_counts = Self::n_counts(inner + 1 + self.areas.sentences.width);
         let figures = ["gold", "FP", "rev", "pred"].map(str::to_owned);
->>>>>>> tui
         relation_line(
             painter,
             heading_row,
             "relation",
-<<<<<<< HEAD
-            ["gold", "pred", "FP", "rev"],
-=======
             &figures,
             n_counts,
->>>>>>> tui
             [title; 5],
         );
         for (y, at) in (area.y..area.bottom()).zip(self.relation_list.visible(self.relations.len()))
@@ -201,10 +194,7 @@ impl CorpusView {
         painter: &mut Painter<'_>,
         line: Rect,
         counts: &RelationCounts,
-<<<<<<< HEAD
-=======
         n_counts: u16,
->>>>>>> tui
         shared: &Shared,
     ) {
         let name = shared.relation(counts.relation);
@@ -235,38 +225,18 @@ impl CorpusView {
         };
         let figures = [
             short(counts.gold),
-<<<<<<< HEAD
-            predicted,
-            short(counts.false_positives),
-            short(counts.reviewed),
-=======
             short(counts.false_positives),
             short(counts.reviewed),
             predicted,
->>>>>>> tui
         ];
         let roles = [
             name_role,
             role(Role::Text),
-<<<<<<< HEAD
-            role(Role::Text),
-            false_positives,
-            reviewed,
-        ];
-        relation_line(
-            painter,
-            line,
-            name,
-            figures.each_ref().map(String::as_str),
-            roles,
-        );
-=======
             false_positives,
             reviewed,
             role(Role::Text),
         ];
         relation_line(painter, line, name, &figures, n_counts, roles);
->>>>>>> tui
         if active {
             painter.text(line.x, line.y, 1, "●", Role::Match);
         }
@@ -351,23 +321,12 @@ fn first_key(keymap: &Keymap, action: crate::tui::action::Corpus) -> String {
         .unwrap_or_else(|| "(no key)".to_owned())
 }
 
-<<<<<<< HEAD
-/// A relation's name and its four counts, right-aligned in columns.
-=======
 /// A relation's name and its counts, right-aligned in columns: labels, predictions where there is room, false
 /// positives, reviewed. `figures` and `roles` (after the name's) stand in the order gold, FP, reviewed, predicted.
->>>>>>> tui
 fn relation_line(
     painter: &mut Painter<'_>,
     line: Rect,
     name: &str,
-<<<<<<< HEAD
-    figures: [&str; 4],
-    roles: [Role; 5],
-) {
-    let counts = COUNTS.min(line.width.saturating_sub(8));
-    let name_cells = line.width.saturating_sub(counts + 2);
-=======
     figures: &[String; 4],
     n_counts: u16,
     roles: [Role; 5],
@@ -378,7 +337,6 @@ fn relation_line(
         &[0, 3, 1, 2]
     };
     let name_cells = line.width.saturating_sub(COUNT * n_counts + 2);
->>>>>>> tui
     painter.text(
         line.x + 2,
         line.y,

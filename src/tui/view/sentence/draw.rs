@@ -301,32 +301,6 @@ impl SentenceView {
         let shown: Vec<Pane> = (0..n as usize).map(|i| self.pane.step(i)).collect();
         let mut parts = vec![(" ".to_owned(), Role::Dim)];
         for pane in Pane::ALL {
-<<<<<<< HEAD
-            let here = pane == self.pane;
-            let title = if here {
-                format!("[{}]", pane.title())
-            } else {
-                format!(" {} ", pane.title())
-            };
-            parts.push((title, if here { Role::Title } else { Role::Dim }));
-        }
-        parts.push((" tab ".to_owned(), Role::Key));
-        painter.parts(
-            Rect {
-                x: area.x + 2,
-                width: area.width.saturating_sub(4),
-                ..row(area, 0)
-            },
-            &parts,
-        );
-        let inside = Rect::new(
-            area.x + 2,
-            area.y + 1,
-            area.width.saturating_sub(3),
-            area.height - 1,
-        );
-        self.draw_evidence(inside, painter, shared);
-=======
             let here = shown.contains(&pane);
             let (open, close) = if here { ("[", "]") } else { (" ", " ") };
             let role = if here { Role::Title } else { Role::Dim };
@@ -348,7 +322,6 @@ impl SentenceView {
                 painter.vertical(x, area.y + 1, area.height - 1, Role::Border);
             }
         }
->>>>>>> tui
     }
 
     fn draw_relations(&self, painter: &mut Painter<'_>, shared: &Shared) {

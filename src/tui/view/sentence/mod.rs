@@ -157,10 +157,7 @@ impl SentenceView {
             .collect();
         self.cache.retain(|id, _| near.contains(id));
         self.stale.retain(|id| near.contains(id));
-<<<<<<< HEAD
-=======
         self.newer_than.retain(|id, _| near.contains(id));
->>>>>>> tui
         let missing = near
             .iter()
             .find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
@@ -229,14 +226,6 @@ impl SentenceView {
     }
 
     /// What the engine says of these sentences has changed; all of them when empty.
-<<<<<<< HEAD
-    pub fn mark_stale(&mut self, ids: &[SentenceId]) {
-        let all: Vec<SentenceId> = self.cache.keys().copied().collect();
-        self.stale
-            .extend(all.iter().filter(|id| ids.is_empty() || ids.contains(id)));
-        self.in_flight = None;
-        self.newer_than.clear();
-=======
     /// Answers to tickets up to `last_ticket` are from before the change.
     pub fn mark_stale(&mut self, ids: &[SentenceId], last_ticket: Ticket) {
         let under_way = self.in_flight.take().map(|(_, id)| id);
@@ -247,7 +236,6 @@ impl SentenceView {
         self.newer_than
             .extend(changed.iter().map(|id| (*id, last_ticket)));
         self.stale.extend(changed);
->>>>>>> tui
         self.explained.clear();
         self.explaining = None;
     }

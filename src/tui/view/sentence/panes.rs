@@ -76,14 +76,7 @@ fn kernel(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         )];
     };
     let mut rows = vec![vec![
-<<<<<<< HEAD
-        (
-            format!("p(word of head, word of tail) for {relation}, sentence level; mean "),
-            Role::Dim,
-        ),
-=======
         ("mean ".to_owned(), Role::Dim),
->>>>>>> tui
         (fraction(heat.mean), Role::Title),
         (
             format!("  p({relation}) word by word, sentence level"),
@@ -143,11 +136,7 @@ fn rounds(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         return vec![line("RIN says nothing of this pair.", Role::Dim)];
     }
     let mut rows = vec![line(
-<<<<<<< HEAD
-        format!("RIN's p({relation}) at the anchors, sentence level, after each round"),
-=======
         format!("p({relation}) after each round, sentence level"),
->>>>>>> tui
         Role::Dim,
     )];
     let cells = width.saturating_sub(24).min(50);

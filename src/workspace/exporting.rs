@@ -1,0 +1,99 @@
+//! Corrected labels → files.
+
+use super::{page_of_views, stored_rule};
+use crate::domain::{SentenceIdx, Split};
+use crate::export::{
+    ExportFormat, ExportRecord, ExportReport, Exporter, Overwrite, View, write_atomically,
+};
+use crate::store::Reader;
+use anyhow::{Context, Result, bail};
+use std::io::{self, Write};
+use std::path::Path;
+
+#[derive(Clone, Debug)]
+pub struct ExportOptions {
+    pub format: ExportFormat,
+    pub view: View,
+    /// Only sentences that a curator touched.
+    pub only_reviewed: bool,
+    pub split: Option<Split>,
+}
+
+/// `redress`, `casrel` or `spert`.
+pub fn format_named(name: &str) -> Result<ExportFormat> {
+    ExportFormat::from_name(name).with_context(|| {
+        let known: Vec<&str> = ExportFormat::ALL.iter().map(|f| f.name()).collect();
+        format!(
+            "unknown export format `{name}`; there are {}",
+            known.join(", ")
+        )
+    })
+}
+
+/// Writes sentences as they stand, page by page.
+pub fn export_to(
+    reader: &Reader,
+    options: &ExportOptions,
+    out: &mut dyn Write,
+) -> io::Result<ExportReport> {
+    let mut exporter = options.format.exporter(options.view);
+    exporter.begin(out)?;
+    write_pages(reader, options, exporter.as_mut(), out)?;
+    exporter.finish(out)
+}
+
+fn write_pages(
+    reader: &Reader,
+    options: &ExportOptions,
+    exporter: &mut dyn Exporter,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let rule = stored_rule(reader).map_err(io::Error::other)?;
+    let schema = reader.schema().map_err(io::Error::other)?;
+    let run = reader
+        .current_run()
+        .map_err(io::Error::other)?
+        .map(|r| r.to_string());
+    let mut next = Some(SentenceIdx(0));
+    while let Some(from) = next {
+        let (page, after) = page_of_views(reader, &rule, from).map_err(io::Error::other)?;
+        for (_, viewed) in &page {
+            let split_fits = options.split.is_none_or(|s| s == viewed.sentence.split);
+            if !split_fits || (options.only_reviewed && viewed.n_edits == 0) {
+                continue;
+            }
+            let record = ExportRecord {
+                sentence: &viewed.sentence,
+                annotation: &viewed.annotation,
+                prediction: viewed.prediction.as_ref(),
+                rule,
+                model: run.as_deref(),
+                n_edits: viewed.n_edits,
+            };
+            exporter.write(&record, &schema, out)?;
+        }
+        next = after;
+    }
+    Ok(())
+}
+
+/// As [`export_to`], into a file that appears whole or not at all. Refuses the workspace's own files.
+pub fn export_file(
+    reader: &Reader,
+    options: &ExportOptions,
+    path: &Path,
+    replace: Overwrite,
+) -> Result<ExportReport> {
+    if path
+        .file_name()
+        .is_some_and(|n| n.to_string_lossy().starts_with("workspace.db"))
+    {
+        bail!(
+            "{}: that is a workspace's own file; choose another name",
+            path.display()
+        );
+    }
+    Ok(write_atomically(path, replace, |out| {
+        export_to(reader, options, out)
+    })?)
+}

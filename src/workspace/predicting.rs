@@ -1,0 +1,97 @@
+//! A model over a whole workspace, resumable: what is predicted is kept batch by batch.
+
+use super::{Tell, Workspace, now_ms};
+use crate::domain::{Prediction, RelationId, RelationSchema, RunId, Sentence, SentenceIdx};
+use crate::model::sentence::SentenceModel;
+use crate::store::RunInfo;
+use crate::train::examples::LabelMap;
+use anyhow::Result;
+use std::collections::HashSet;
+
+/// Sentences between two writes: a kill loses at most these.
+const BATCH: usize = 256;
+
+/// Which relation of `schema` each label of a model is; labels the schema lacks are added.
+pub fn label_map(schema: &mut RelationSchema, labels: &[String]) -> Result<LabelMap> {
+    for label in labels {
+        schema.intern_relation(label)?;
+    }
+    Ok(LabelMap::new(schema, labels))
+}
+
+/// Predictions of some sentences, in order.
+pub fn predict(
+    model: &SentenceModel,
+    sentences: &[&Sentence],
+    relation: impl Fn(usize) -> Option<RelationId> + Sync,
+) -> Result<Vec<Prediction>> {
+    Ok(model.predict(sentences, relation)?)
+}
+
+impl Workspace {
+    /// Makes `model` the workspace's current run. Its predictions, if there are any from before, are shown at once.
+    pub fn use_model(&mut self, model: &SentenceModel, card: &str) -> Result<()> {
+        let mut schema = self.schema.clone();
+        label_map(&mut schema, &model.config.labels)?;
+        if schema.n_relations() != self.schema.n_relations() {
+            self.schema = schema;
+            self.store.save_schema(&self.schema)?;
+        }
+        self.set_rule(model.rule())?;
+        if self.read().current_run()? != Some(model.run) {
+            self.store.put_run(&RunInfo {
+                id: model.run,
+                model: card.to_owned(),
+                at_ms: now_ms(),
+            })?;
+            self.store.set_current_run(model.run)?;
+        }
+        Ok(())
+    }
+
+    /// Sentences that `run` has not predicted yet, in corpus order.
+    pub fn unpredicted(&self, run: RunId) -> Result<Vec<SentenceIdx>> {
+        let done: HashSet<SentenceIdx> = self.read().predicted(run)?.into_iter().collect();
+        let n = self.read().sentence_count()?;
+        Ok((0..n)
+            .map(SentenceIdx)
+            .filter(|i| !done.contains(i))
+            .collect())
+    }
+
+    /// Keeps predictions of the current run; lists and index follow with [`Workspace::refresh_index`].
+    pub fn keep(&mut self, run: RunId, predictions: &[Prediction]) -> Result<()> {
+        Ok(self.store.put_predictions(run, predictions, &self.schema)?)
+    }
+
+    /// Predicts what the current run has not predicted. `tell` hears (done, total) and stops by `false`; what is done
+    /// stays done. Returns how many sentences were predicted now.
+    pub fn predict_all(&mut self, model: &SentenceModel, again: bool, tell: Tell) -> Result<u64> {
+        let map = LabelMap::new(&self.schema, &model.config.labels);
+        if again {
+            self.store.drop_predictions(model.run)?;
+        }
+        let total = u64::from(self.read().sentence_count()?);
+        let todo = self.unpredicted(model.run)?;
+        let resumed = total - todo.len() as u64;
+        let mut done = 0;
+        for chunk in todo.chunks(BATCH) {
+            if !tell(resumed + done, total) {
+                break;
+            }
+            let mut sentences = Vec::with_capacity(chunk.len());
+            for idx in chunk {
+                if let Some(id) = self.read().id_of(*idx)? {
+                    sentences.push(self.read().sentence(id)?);
+                }
+            }
+            let refs: Vec<&Sentence> = sentences.iter().collect();
+            let predictions = predict(model, &refs, |l| map.relation(l))?;
+            self.keep(model.run, &predictions)?;
+            done += chunk.len() as u64;
+        }
+        tell(resumed + done, total);
+        self.store.flush()?;
+        Ok(done)
+    }
+}
