@@ -181,7 +181,8 @@ impl KnowledgeBase {
         bounds(&self.by_head, entity).len() + bounds(&self.by_tail, entity).len()
     }
 
-    /// A fact in words, for a screen: `Jon Kyl · place_lived · Arizona` (the relation's last part).
+    /// A fact in words: `Jon Kyl · place_lived · Arizona` (the relation's last part). Names come from files and may hold
+    /// control characters: clean before drawing.
     pub fn describe(&self, fact: Fact) -> String {
         let relation = self.relation_name(fact.relation);
         let short = relation

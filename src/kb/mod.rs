@@ -18,6 +18,9 @@ mod normalise;
 mod subset;
 mod triples;
 
+#[cfg(test)]
+mod real_data_tests;
+
 pub use base::{
     Added, BuildCounts, Fact, KbEntity, KbRelation, KnowledgeBase, KnowledgeBaseBuilder,
 };

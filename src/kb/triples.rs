@@ -16,6 +16,18 @@ pub enum ColumnOrder {
     Told(Columns),
 }
 
+impl ColumnOrder {
+    /// `auto`, `hrt` or `rht`: what a person types.
+    pub fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "auto" => Some(ColumnOrder::Auto),
+            "hrt" => Some(ColumnOrder::Told(Columns::HeadRelationTail)),
+            "rht" => Some(ColumnOrder::Told(Columns::RelationHeadTail)),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Columns {
     HeadRelationTail,
@@ -212,7 +224,7 @@ fn three_columns(line: &str) -> Result<[&str; 3], String> {
         .enumerate()
         .find(|(_, s)| s.is_empty() || s.len() > MAX_FIELD_BYTES)
     {
-        Some((i, s)) if s.is_empty() => Err(format!("column {} is empty", i + 1)),
+        Some((i, &"")) => Err(format!("column {} is empty", i + 1)),
         Some((i, _)) => Err(format!(
             "column {} has more than {MAX_FIELD_BYTES} bytes",
             i + 1
@@ -376,8 +388,9 @@ mod tests {
 
     #[test]
     fn what_the_caller_says_wins() {
-        let told = ColumnOrder::Told(Columns::RelationHeadTail);
+        let told = ColumnOrder::from_name("rht").unwrap();
         let (report, builder) = read_text("x\ty\tz\n", told).unwrap();
+        assert_eq!(ColumnOrder::from_name("tail first"), None);
         assert_eq!(report.order.confidence, Confidence::Told);
         assert_eq!(builder.build().0.relations(), ["x"]);
     }
