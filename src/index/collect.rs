@@ -3,10 +3,8 @@
 use super::fields::{FACTS, Fact, IDX};
 use super::query::NumberField;
 use crate::domain::RelationId;
-use std::ops::AddAssign;
-use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
-use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
+use tantivy::{DocId, SegmentReader};
 
 /// Order of the rows; equals stand in corpus order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,82 +46,68 @@ impl RelationTally {
             reviewed: 0,
         }
     }
-}
 
-impl AddAssign for RelationTally {
-    fn add_assign(&mut self, other: Self) {
-        self.gold += other.gold;
-        self.predicted += other.predicted;
-        self.false_positives += other.false_positives;
-        self.false_negatives += other.false_negatives;
-        self.reviewed += other.reviewed;
+    fn add(&mut self, fact: Fact) {
+        self.gold += fact.count(Fact::GOLD);
+        self.predicted += fact.count(Fact::PREDICTED);
+        self.false_positives += fact.count(Fact::FALSE_POSITIVE);
+        self.false_negatives += fact.count(Fact::FALSE_NEGATIVE);
+        self.reviewed += fact.count(Fact::REVIEWED);
     }
 }
 
-/// Collects the `want` first rows.
-pub(super) struct RowsAndCounts {
-    pub sort: Sort,
-    pub want: usize,
-    pub n_relations: usize,
-}
-
+/// What has been collected so far, over all segments.
 pub(super) struct Collected {
+    sort: Sort,
     pub total: usize,
-    /// Sort key and idx, in order, at most `want`.
-    pub rows: Vec<(u64, u32)>,
+    first: First,
     pub relations: Vec<RelationTally>,
 }
 
-impl Collector for RowsAndCounts {
-    type Fruit = Collected;
-    type Child = Segment;
-
-    fn for_segment(&self, _: SegmentOrdinal, segment: &SegmentReader) -> tantivy::Result<Segment> {
-        let columns = segment.fast_fields();
-        let number = |field: NumberField| columns.column_opt(field.name());
-        let empty = || Column::build_empty_column(segment.max_doc());
-        let key = match self.sort {
-            Sort::Corpus => Key::Same,
-            Sort::Relevance => Key::Relevance,
-            Sort::ScoreFalling => Key::Falling(number(NumberField::Score)?),
-            Sort::GoldScoreRising => Key::Rising(number(NumberField::GoldScore)?),
-            Sort::MostDisagreements => Key::Falling(number(NumberField::Disagreements)?),
-        };
-        Ok(Segment {
-            idx: columns.column_opt(IDX)?.unwrap_or_else(empty),
-            facts: columns.column_opt(FACTS)?.unwrap_or_else(empty),
-            key,
+impl Collected {
+    pub fn new(sort: Sort, want: usize, n_relations: usize) -> Self {
+        Self {
+            sort,
             total: 0,
-            first: First::new(self.want),
-            relations: tallies(self.n_relations),
-        })
-    }
-
-    fn requires_scoring(&self) -> bool {
-        self.sort == Sort::Relevance
-    }
-
-    fn merge_fruits(&self, segments: Vec<Collected>) -> tantivy::Result<Collected> {
-        let mut first = First::new(self.want);
-        let mut relations = tallies(self.n_relations);
-        let mut total = 0;
-        for segment in segments {
-            total += segment.total;
-            segment.rows.into_iter().for_each(|row| first.push(row));
-            for (sum, part) in relations.iter_mut().zip(segment.relations) {
-                *sum += part;
-            }
+            first: First::new(want),
+            relations: (0..n_relations).map(RelationTally::new).collect(),
         }
-        Ok(Collected {
-            total,
-            rows: first.in_order(),
-            relations,
-        })
+    }
+
+    /// Takes the living sentences among `docs` of one segment. `scores` by document, empty unless the order needs them.
+    pub fn collect(
+        &mut self,
+        segment: &SegmentReader,
+        docs: impl Iterator<Item = DocId>,
+        scores: &[f32],
+    ) -> tantivy::Result<()> {
+        let columns = Columns::open(segment, self.sort)?;
+        let alive = segment.alive_bitset();
+        for doc in docs.filter(|doc| alive.is_none_or(|alive| alive.is_alive(*doc))) {
+            self.total += 1;
+            for fact in columns.facts.values_for_doc(doc).map(Fact) {
+                // A relation that is newer than the caller's schema has no row to count in.
+                if let Some(tally) = self.relations.get_mut(fact.relation()) {
+                    tally.add(fact);
+                }
+            }
+            self.first.push(columns.row(doc, scores));
+        }
+        Ok(())
+    }
+
+    /// The first rows in order, by idx.
+    pub fn rows(self) -> Vec<u32> {
+        let rows = self.first.in_order();
+        rows.into_iter().map(|(_, idx)| idx).collect()
     }
 }
 
-fn tallies(n: usize) -> Vec<RelationTally> {
-    (0..n).map(RelationTally::new).collect()
+/// One segment's numbers.
+struct Columns {
+    idx: Column<u64>,
+    facts: Column<u64>,
+    key: Key,
 }
 
 enum Key {
@@ -133,47 +117,36 @@ enum Key {
     Rising(Option<Column<f64>>),
 }
 
-pub(super) struct Segment {
-    idx: Column<u64>,
-    facts: Column<u64>,
-    key: Key,
-    total: usize,
-    first: First,
-    relations: Vec<RelationTally>,
-}
+impl Columns {
+    fn open(segment: &SegmentReader, sort: Sort) -> tantivy::Result<Self> {
+        let columns = segment.fast_fields();
+        let number = |field: NumberField| columns.column_opt(field.name());
+        // A segment without any value has no column.
+        let empty = || Column::build_empty_column(segment.max_doc());
+        Ok(Self {
+            idx: columns.column_opt(IDX)?.unwrap_or_else(empty),
+            facts: columns.column_opt(FACTS)?.unwrap_or_else(empty),
+            key: match sort {
+                Sort::Corpus => Key::Same,
+                Sort::Relevance => Key::Relevance,
+                Sort::ScoreFalling => Key::Falling(number(NumberField::Score)?),
+                Sort::GoldScoreRising => Key::Rising(number(NumberField::GoldScore)?),
+                Sort::MostDisagreements => Key::Falling(number(NumberField::Disagreements)?),
+            },
+        })
+    }
 
-impl SegmentCollector for Segment {
-    type Fruit = Collected;
-
-    fn collect(&mut self, doc: DocId, score: Score) {
-        self.total += 1;
-        for fact in self.facts.values_for_doc(doc).map(Fact) {
-            // A relation that is newer than the caller's schema has no row to count in.
-            if let Some(tally) = self.relations.get_mut(fact.relation()) {
-                tally.gold += fact.count(Fact::GOLD);
-                tally.predicted += fact.count(Fact::PREDICTED);
-                tally.false_positives += fact.count(Fact::FALSE_POSITIVE);
-                tally.false_negatives += fact.count(Fact::FALSE_NEGATIVE);
-                tally.reviewed += fact.count(Fact::REVIEWED);
-            }
-        }
+    /// Sort key and idx.
+    fn row(&self, doc: DocId, scores: &[f32]) -> (u64, u32) {
         let number = |column: &Option<Column<f64>>| column.as_ref().and_then(|c| c.first(doc));
         let key = match &self.key {
             Key::Same => 0,
-            Key::Relevance => falling(Some(score.into())),
+            Key::Relevance => falling(scores.get(doc as usize).map(|s| f64::from(*s))),
             Key::Falling(column) => falling(number(column)),
             Key::Rising(column) => rising(number(column)),
         };
         let idx = self.idx.first(doc).unwrap_or(u64::MAX);
-        self.first.push((key, idx.try_into().unwrap_or(u32::MAX)));
-    }
-
-    fn harvest(self) -> Collected {
-        Collected {
-            total: self.total,
-            rows: self.first.in_order(),
-            relations: self.relations,
-        }
+        (key, idx.try_into().unwrap_or(u32::MAX))
     }
 }
 

@@ -4,14 +4,14 @@
 //! by another version, it is made anew, and nobody sees an error. The truth is in the store.
 //!
 //! What it never does: read sentences, fold corrections, decide outcomes. The workspace fills a [`Doc`] for each
-//! sentence. docs/query.md describes the query language to users; [`query`] is its syntax, `compile` its meaning.
+//! sentence. docs/query.md describes the query language to users; [`query`] is its syntax, `evaluate` its meaning.
 //! Start with [`Doc`], then [`fields`], then [`Searcher::search`].
 
 mod cache;
 mod collect;
-mod compile;
 mod doc;
 mod error;
+mod evaluate;
 mod fields;
 pub mod query;
 mod search;

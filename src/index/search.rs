@@ -1,7 +1,7 @@
 //! Asking the index. A [`Searcher`] is cheap to clone and goes to any thread; it sees the newest commit.
 
-use super::collect::{RelationTally, RowsAndCounts, Sort};
-use super::compile::compile;
+use super::collect::{Collected, RelationTally, Sort};
+use super::evaluate::{Plan, Scored};
 use super::fields::Fields;
 use super::{IndexError, Query};
 use crate::domain::SentenceIdx;
@@ -34,24 +34,31 @@ impl Searcher {
         rows: Range<usize>,
         n_relations: usize,
     ) -> Result<Found, IndexError> {
-        let collector = RowsAndCounts {
-            sort,
-            want: rows.end,
-            n_relations,
+        let searcher = self.reader.searcher();
+        let scored = match sort {
+            Sort::Relevance => Scored::Yes,
+            _ => Scored::No,
         };
-        let found = self
-            .reader
-            .searcher()
-            .search(&*compile(query, &self.fields), &collector)?;
+        let plan = Plan::new(query, &self.fields, &searcher, scored)?;
+        let mut collected = Collected::new(sort, rows.end, n_relations);
+        for segment in searcher.segment_readers() {
+            let matches = plan.matches(segment)?;
+            let mut scores = Vec::new();
+            if scored == Scored::Yes {
+                scores.resize(segment.max_doc() as usize, 0.0);
+                plan.score(segment, &mut scores)?;
+            }
+            collected.collect(segment, matches.iter(), &scores)?;
+        }
         Ok(Found {
-            total: found.total,
-            rows: found
-                .rows
-                .iter()
+            total: collected.total,
+            relations: std::mem::take(&mut collected.relations),
+            rows: collected
+                .rows()
+                .into_iter()
                 .skip(rows.start)
-                .map(|(_, idx)| SentenceIdx(*idx))
+                .map(SentenceIdx)
                 .collect(),
-            relations: found.relations,
         })
     }
 

@@ -339,3 +339,194 @@ fn one_process_writes_and_others_search() {
     assert_eq!(rows(&second.searcher(), "lived", Sort::Corpus), [0, 2]);
     assert!(matches!(second.start_over(), Err(IndexError::Busy)));
 }
+
+mod properties {
+    use super::*;
+    use crate::index::query::{Leaf, Match, TextField};
+    use proptest::prelude::*;
+    use std::sync::OnceLock;
+
+    /// The index, and what a scan sees: idx and words.
+    type Many = (Index, Vec<(u32, Vec<&'static str>)>);
+
+    const WORDS: [&str; 4] = ["a", "b", "c", "d"];
+
+    /// 300 sentences of a few words, in several segments, every seventh deleted again.
+    fn many() -> &'static Many {
+        static INDEX: OnceLock<Many> = OnceLock::new();
+        INDEX.get_or_init(|| {
+            let sentences: Vec<(u32, Vec<&str>)> = (0..300u32)
+                .map(|i| {
+                    let word =
+                        |k: u32| WORDS[(i * 2_654_435 + k * k * 40_503 + i * k) as usize / 7 % 4];
+                    (i, (0..i % 6).map(word).collect())
+                })
+                .collect();
+            let mut index = Index::in_memory("test").unwrap();
+            for part in sentences.chunks(110) {
+                let docs: Vec<_> = part.iter().map(|(i, w)| empty(*i, &w.join(" "))).collect();
+                index.add(&docs, &schema()).unwrap();
+                index.commit(&stamp("a", 0)).unwrap();
+            }
+            let gone: Vec<_> = (0..300).step_by(7).map(|i| empty(i, "gone")).collect();
+            index.update(&gone, &schema()).unwrap();
+            index.commit(&stamp("a", 1)).unwrap();
+            let kept = sentences
+                .into_iter()
+                .map(|(i, w)| (i, if i % 7 == 0 { vec!["gone"] } else { w }));
+            (index, kept.collect())
+        })
+    }
+
+    fn holds(query: &Query, words: &[&str]) -> bool {
+        match query {
+            Query::All => true,
+            Query::And(parts) => parts.iter().all(|p| holds(p, words)),
+            Query::Or(parts) => parts.iter().any(|p| holds(p, words)),
+            Query::Not(inner) => !holds(inner, words),
+            Query::Leaf(Leaf::Words { text, .. }) => {
+                let phrase: Vec<&str> = text.split(' ').collect();
+                words.windows(phrase.len()).any(|w| w == phrase)
+            }
+            Query::Leaf(_) => unreachable!("the strategy makes words only"),
+        }
+    }
+
+    fn any_query() -> impl Strategy<Value = Query> {
+        let leaf = prop::collection::vec(0..WORDS.len(), 1..3).prop_map(|words| {
+            Query::Leaf(Leaf::Words {
+                field: TextField::Text,
+                text: words
+                    .iter()
+                    .map(|w| WORDS[*w])
+                    .collect::<Vec<_>>()
+                    .join(" "),
+                matching: Match::Whole,
+            })
+        });
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Query::And),
+                prop::collection::vec(inner.clone(), 2..4).prop_map(Query::Or),
+                inner.prop_map(|q| Query::Not(Box::new(q))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_search_finds_what_a_scan_finds(query in any_query()) {
+            let (index, sentences) = many();
+            let expected: Vec<_> = sentences
+                .iter()
+                .filter(|(_, words)| holds(&query, words))
+                .map(|(i, _)| SentenceIdx(*i))
+                .collect();
+            let searcher = index.searcher();
+            prop_assert_eq!(&searcher.matching(&query).unwrap(), &expected, "{}", query);
+            // Another order finds the same sentences.
+            let mut by_relevance = searcher.search(&query, Sort::Relevance, 0..999, 0).unwrap().rows;
+            by_relevance.sort();
+            prop_assert_eq!(by_relevance, expected);
+        }
+    }
+}
+
+/// `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --lib index::tests::speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, meaningful only with optimisation"]
+fn speed_on_100_000_sentences() {
+    use rand::{Rng, SeedableRng};
+    use std::time::Instant;
+    const N: u32 = 100_000;
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+    let relations: Vec<String> = (0..24).map(|r| format!("/group/r{r}")).collect();
+    let schema = RelationSchema::from_names(relations.iter().map(String::as_str));
+    // A few common words and many rare ones, as in a language.
+    let mut word = || {
+        let rank = (1.0 / (rng.random::<f64>() + 2e-5)) as u32;
+        format!("w{rank}")
+    };
+    let texts: Vec<String> = (0..N)
+        .map(|_| (0..40).map(|_| word()).collect::<Vec<_>>().join(" "))
+        .collect();
+    let mut doc = |idx: u32| Doc {
+        n_tokens: 40,
+        triples: (0..rng.random_range(0..6))
+            .map(|i| DocTriple {
+                gold: i % 2 == 0,
+                predicted: rng.random(),
+                score: Some(rng.random()),
+                outcome: Some(Outcome::ALL[rng.random_range(0..7)]),
+                ..triple(rng.random_range(0..24), "w17 w3", "w99")
+            })
+            .collect(),
+        ..empty(idx, &texts[idx as usize])
+    };
+    let docs: Vec<Doc> = (0..N).map(&mut doc).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let mut index = Index::open(dir.path()).unwrap();
+    let start = Instant::now();
+    index.start_over().unwrap();
+    for part in docs.chunks(1000) {
+        index.add(part, &schema).unwrap();
+    }
+    index.commit(&stamp("a", 0)).unwrap();
+    let rate = f64::from(N) / start.elapsed().as_secs_f64();
+    println!("index: {rate:.0} sentences/s");
+
+    let start = Instant::now();
+    let mut index = Index::open(dir.path()).unwrap();
+    println!("open: {:.1} ms", start.elapsed().as_secs_f64() * 1e3);
+    let searcher = index.searcher();
+    for text in [
+        "",
+        "w1",
+        "w17 w3",
+        "\"w1 w2\"",
+        "w12*",
+        "gold:r3",
+        "gold:r3 pred:none",
+        "fp:r3 score>0.7",
+        "-w1 (gold:r1 or pred:r2) score>0.5 tokens<60",
+        "w1 or w2 or w3 or w4",
+    ] {
+        let query = parse(text, &schema).unwrap();
+        for (sort, offset) in [
+            (Sort::Corpus, 0),
+            (Sort::ScoreFalling, 0),
+            (Sort::Relevance, 50_000),
+        ] {
+            let mut times: Vec<f64> = (0..100)
+                .map(|_| {
+                    let start = Instant::now();
+                    let found = searcher
+                        .search(&query, sort, offset..offset + 50, 24)
+                        .unwrap();
+                    assert!(found.rows.len() <= 50);
+                    start.elapsed().as_secs_f64() * 1e3
+                })
+                .collect();
+            times.sort_by(f64::total_cmp);
+            let total = searcher.search(&query, sort, 0..0, 24).unwrap().total;
+            println!(
+                "{text:48} {sort:?} {total:6} found: median {:.1} ms, p99 {:.1} ms",
+                times[50], times[98]
+            );
+            assert!(times[98] < 50.0, "too slow");
+        }
+    }
+    let mut times: Vec<f64> = (0..30u32)
+        .map(|i| {
+            let start = Instant::now();
+            index.update(&docs[i as usize * 7..][..1], &schema).unwrap();
+            index.commit(&stamp("a", u64::from(i))).unwrap();
+            start.elapsed().as_secs_f64() * 1e3
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "update and commit: median {:.1} ms, worst {:.1} ms",
+        times[15], times[29]
+    );
+}

@@ -689,3 +689,95 @@ mod properties {
         }
     }
 }
+
+/// `CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --lib store::tests::speed -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement, meaningful only with optimisation"]
+fn speed_on_100_000_sentences() {
+    use std::time::Instant;
+    const N: u64 = 100_000;
+    let words = "word ".repeat(40);
+    let long = |id: u64| {
+        // Ids are hashes: spread over the index of ids.
+        let id = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Sentence {
+            text: words.clone(),
+            tokens: (0..40)
+                .map(|i| ByteSpan::new(5 * i, 5 * i + 4).unwrap())
+                .collect(),
+            ..sentence(id)
+        }
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = Store::create(dir.path()).unwrap();
+    let sentences: Vec<_> = (0..N).map(long).collect();
+    let rate = |what: &str, start: Instant| {
+        let rate = N as f64 / start.elapsed().as_secs_f64();
+        println!("{what}: {rate:.0}/s");
+        rate
+    };
+    let start = Instant::now();
+    for chunk in sentences.chunks(1000) {
+        store.add_sentences(chunk, &schema()).unwrap();
+    }
+    assert!(rate("add", start) > 20_000.0);
+    let start = Instant::now();
+    for chunk in sentences.chunks(1000) {
+        assert_eq!(
+            store.add_sentences(chunk, &schema()).unwrap().known,
+            chunk.len()
+        );
+    }
+    rate("add again", start);
+    let start = Instant::now();
+    assert_eq!(
+        store
+            .read()
+            .pages(500)
+            .map(|p| p.unwrap().sentences.len())
+            .sum::<usize>(),
+        N as usize
+    );
+    rate("read", start);
+    let start = Instant::now();
+    for chunk in sentences.chunks(1000) {
+        let summaries: Vec<_> = chunk.iter().map(|s| (s.id, Summary::default())).collect();
+        store.put_summaries(&summaries).unwrap();
+    }
+    rate("summaries", start);
+    let mut times: Vec<_> = (0..100)
+        .map(|i| {
+            let start = Instant::now();
+            store
+                .append(
+                    &[NewCorrection {
+                        sentence: sentences[i * 31].id,
+                        ..note(0, "n")
+                    }],
+                    &schema(),
+                )
+                .unwrap();
+            start.elapsed()
+        })
+        .collect();
+    times.sort();
+    println!(
+        "append one correction: median {:?}, p99 {:?}",
+        times[50], times[98]
+    );
+    store.flush().unwrap();
+    drop(store);
+    let bytes = std::fs::metadata(dir.path().join("workspace.db"))
+        .unwrap()
+        .len();
+    println!("{} bytes a sentence", bytes / N);
+    let start = Instant::now();
+    let store = Store::open(dir.path()).unwrap();
+    let opened = start.elapsed();
+    store.read().ids(None).unwrap();
+    println!("open {opened:?}, with all ids {:?}", start.elapsed());
+    let idxs: Vec<_> = (0..50).map(|i| SentenceIdx(i * 1999)).collect();
+    let start = Instant::now();
+    store.read().rows(&idxs, 300).unwrap();
+    println!("50 list rows {:?}", start.elapsed());
+}

@@ -156,7 +156,11 @@ impl Parser<'_> {
             .iter()
             .take_while(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '-'))
             .collect();
-        let after = self.chars.get(self.at + name.len()).copied();
+        let mut after = self.chars.get(self.at + name.len()).copied();
+        let spaces = self.spaces_before_sign(&name);
+        if spaces > 0 {
+            after = self.chars.get(self.at + name.len() + spaces).copied();
+        }
         if name.is_empty() || !matches!(after, Some(':' | '=' | '<' | '>')) {
             let value = self.value()?;
             return words(TextField::Text, value);
@@ -175,7 +179,7 @@ impl Parser<'_> {
                 Some(hint),
             ));
         };
-        self.at += name.len();
+        self.at += name.len() + spaces;
         let operator = self.at;
         let comparison = self.comparison();
         self.skip_spaces();
@@ -189,6 +193,17 @@ impl Parser<'_> {
             Some(_) => self.value()?,
         };
         self.leaf(field, comparison, operator, value)
+    }
+
+    /// Spaces between the name of a number field and its sign: people write `score > 0.7`.
+    fn spaces_before_sign(&self, name: &str) -> usize {
+        let is_number = find(name).is_some_and(|f| matches!(f.kind, Kind::Number(_)));
+        let rest = &self.chars[self.at + name.len()..];
+        let spaces = rest.iter().take_while(|c| c.is_whitespace()).count();
+        match rest.get(spaces) {
+            Some('<' | '>' | '=') if is_number => spaces,
+            _ => 0,
+        }
     }
 
     /// `:` is `None`: it fits every field.
