@@ -12,9 +12,9 @@ use std::sync::Arc;
 pub struct BatchLayout {
     /// Sentence b owns packed words `word_starts[b]..word_starts[b + 1]`; length B + 1. Only covered words count.
     pub word_starts: Vec<usize>,
-    /// Sentence b owns packed pieces `piece_starts[b]..piece_starts[b + 1]`, [CLS] and [SEP] included; length B + 1.
+    /// Sentence b owns packed pieces `piece_starts[b]..piece_starts[b + 1]`, `[CLS]` and `[SEP]` included; length B + 1.
     pub piece_starts: Vec<usize>,
-    /// Packed pieces of each packed word, never empty; length W. Pieces of [CLS] and [SEP] belong to no word.
+    /// Packed pieces of each packed word, never empty; length W. Pieces of `[CLS]` and `[SEP]` belong to no word.
     pub word_pieces: Vec<Range<usize>>,
 }
 
@@ -49,6 +49,6 @@ pub struct Encoded {
     pub piece_low: Tensor,
     /// [P, d]: the kernel head's E_p. BERT: layer L. BiLSTM: its output.
     pub piece_top: Tensor,
-    /// [B, d]: the kernel head's E_a. BERT: pooled [CLS] (or its last hidden state). BiLSTM: tanh(W max over words).
+    /// [B, d]: the kernel head's E_a. BERT: pooled `[CLS]` (or its last hidden state). BiLSTM: tanh(W max over words).
     pub sent: Tensor,
 }
