@@ -8,6 +8,7 @@ pub mod demo;
 pub mod evaluate;
 pub mod exporting;
 pub mod filter;
+pub mod finetune;
 pub mod import;
 pub mod knowledge;
 pub mod messages;
@@ -161,6 +162,25 @@ impl Workspace {
             self.index.update(&docs, &self.schema)?;
         }
         Ok(())
+    }
+
+    /// Writes the lists' numbers of some sentences anew.
+    fn put_summaries(&mut self, ids: &[SentenceId]) -> Result<()> {
+        let run = self.read().current_run()?;
+        for chunk in ids.chunks(PAGE) {
+            let summaries = chunk
+                .iter()
+                .map(|id| Ok((*id, viewed(self.read(), &self.rule, run, *id)?.summary(run))));
+            let summaries: Vec<_> = summaries.collect::<Result<_>>()?;
+            self.store.put_summaries(&summaries)?;
+        }
+        Ok(())
+    }
+
+    /// Makes index changes visible, as the state the store is in now.
+    fn commit_index(&mut self) -> Result<()> {
+        let stamp = self.read().stamp()?;
+        Ok(self.index.commit(&index_stamp(&stamp))?)
     }
 
     /// Appends edits as one step to undo; returns when they are on disk.
