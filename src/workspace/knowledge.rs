@@ -2,9 +2,11 @@
 
 use super::{PAGE, Tell, Workspace};
 use crate::domain::{Entity, GoldSource, GoldTriple, SentenceIdx};
+pub use crate::kb::{ColumnOrder, Columns};
+
 use crate::kb::{
-    ColumnOrder, KnowledgeBase, KnowledgeBaseBuilder, Labeller, LabellingCounts, Linker, NameScope,
-    RelationMap, read_names, read_triples,
+    KnowledgeBase, KnowledgeBaseBuilder, Labeller, LabellingCounts, Linker, NameScope, RelationMap,
+    read_names, read_triples,
 };
 use crate::store::{KbAdded, KbRows, NewGold, Reader};
 use anyhow::{Context, Result, bail};

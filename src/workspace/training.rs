@@ -503,3 +503,105 @@ fn fingerprint(options: &TrainOptions, data: &Data, start: &Initial) -> Result<u
         &first,
     ]))
 }
+
+/// A training run as the command line asks for it.
+#[derive(Clone, Debug)]
+pub struct TrainCommand {
+    pub workspace: PathBuf,
+    pub out: PathBuf,
+    /// rin, kernel, hrere
+    pub systems: Vec<String>,
+    /// A Hugging Face directory, or `bilstm`.
+    pub encoder: Option<PathBuf>,
+    pub from: Option<PathBuf>,
+    pub epochs: Option<u32>,
+    pub seed: u64,
+    /// TOML text.
+    pub settings: Option<String>,
+    pub resume: bool,
+    pub precision: String,
+    pub device: Device,
+}
+
+/// Runs a [`TrainCommand`].
+pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
+    let mut config: TrainConfig = match &command.settings {
+        Some(text) => toml::from_str(text)
+            .context("the settings file does not fit; docs/model.md lists what there is")?,
+        None => TrainConfig::default(),
+    };
+    config.fit.seed = command.seed;
+    config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
+    for system in &command.systems {
+        if !["rin", "kernel", "hrere"].contains(&system.as_str()) {
+            bail!("unknown system `{system}`; there are rin, kernel and hrere");
+        }
+    }
+    let wants = |name: &str| command.systems.iter().any(|s| s == name);
+    let start = match (&command.encoder, &command.from) {
+        (Some(dir), _) if dir.as_os_str() == "bilstm" => Start::BiLstm,
+        (Some(dir), _) => Start::HuggingFace(dir.clone()),
+        (None, from) => Start::Model(ModelChoice::resolve(from.as_deref(), None)),
+    };
+    let precision =
+        <Precision as clap::ValueEnum>::from_str(&command.precision, true).map_err(|_| {
+            anyhow::anyhow!(
+                "unknown precision `{}`; there are f32, f16 and int8",
+                command.precision
+            )
+        })?;
+    let options = TrainOptions {
+        out: command.out.clone(),
+        start,
+        rin: wants("rin"),
+        kernel: wants("kernel"),
+        config,
+        precision,
+        resume: command.resume,
+        device: command.device.clone(),
+    };
+    train(&Reader::open(&command.workspace)?, &options, around)
+}
+
+/// An event for a progress display.
+pub enum TrainProgress {
+    Line(String),
+    Step { step: u64, total: u64, text: String },
+}
+
+pub fn in_words(event: &TrainEvent) -> TrainProgress {
+    match event {
+        TrainEvent::Said(text) => TrainProgress::Line(text.clone()),
+        TrainEvent::Fit(FitEvent::Resumed { epoch, step }) => {
+            TrainProgress::Line(format!("resumed after epoch {epoch}, step {step}"))
+        }
+        TrainEvent::Fit(FitEvent::Step {
+            epoch,
+            step,
+            total,
+            loss,
+            items_per_second,
+            ..
+        }) => TrainProgress::Step {
+            step: *step,
+            total: *total,
+            text: format!("epoch {epoch} · loss {loss:.3} · {items_per_second:.1} sentences/s"),
+        },
+        TrainEvent::Fit(FitEvent::Epoch {
+            epoch,
+            loss,
+            score,
+            best,
+            seconds,
+        }) => {
+            let score = score.map_or(String::new(), |s| format!(", dev F1 {s:.4}"));
+            let best = if *best { " (best so far)" } else { "" };
+            TrainProgress::Line(format!(
+                "epoch {epoch}: loss {loss:.4}{score}{best}, {seconds:.0} s"
+            ))
+        }
+        TrainEvent::Fit(FitEvent::Saved { step }) => {
+            TrainProgress::Line(format!("checkpoint at step {step}"))
+        }
+    }
+}
