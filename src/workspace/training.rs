@@ -48,7 +48,7 @@ impl Default for TrainConfig {
             rin: RinConfig {
                 variant: Variant::Emnlp,
                 rounds: 2,
-                width: Some(128),
+                width: Some(64),
                 ..RinConfig::default()
             },
             kernel: KernelConfig::default(),
