@@ -201,7 +201,11 @@ fn gradients_reach_every_parameter() -> Result<()> {
                 .unwrap_or_else(|| panic!("{name}: no gradient"));
             let size = grad.abs()?.sum_all()?.to_scalar::<f32>()?;
             // Softmax does not change when all keys move alike: the key bias has gradient 0, up to rounding.
-            let least = if name.ends_with("key.bias") { 0.0 } else { 1e-4 };
+            let least = if name.ends_with("key.bias") {
+                0.0
+            } else {
+                1e-4
+            };
             assert!(
                 size >= least && size.is_finite(),
                 "{name}: gradient of size {size}"
