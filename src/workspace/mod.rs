@@ -4,6 +4,7 @@
 //! bases, labels, predicts, applies edits, evaluates, exports and trains. [`session`] runs one for a screen, on threads;
 //! [`messages`] is what the two say to each other.
 
+pub mod bags;
 pub mod demo;
 pub mod evaluate;
 pub mod exporting;
