@@ -209,6 +209,27 @@ impl Loaded {
     }
 }
 
+/// The files of a model directory, by name.
+pub fn model_files(
+    config: &ModelConfig,
+    tokens: &WordPieces,
+    tensors: &BTreeMap<String, Tensor>,
+    card: &serde_json::Value,
+    precision: Precision,
+) -> Result<Vec<(&'static str, Vec<u8>)>, ModelError> {
+    let json = |v: Result<Vec<u8>, serde_json::Error>| v.map_err(candle_core::Error::wrap);
+    let place = files::TOKENIZER.to_owned();
+    let tokenizer = tokens
+        .to_json()
+        .map_err(|source| ModelError::Tokens { place, source })?;
+    Ok(vec![
+        (files::CONFIG, json(serde_json::to_vec_pretty(config))?),
+        (files::CARD, json(serde_json::to_vec_pretty(card))?),
+        (files::TOKENIZER, tokenizer.into_bytes()),
+        (files::WEIGHTS, encode_tensors(tensors, precision)?),
+    ])
+}
+
 /// Writes a model directory as a whole.
 pub fn save(
     dir: &std::path::Path,
@@ -218,17 +239,7 @@ pub fn save(
     card: &serde_json::Value,
     precision: Precision,
 ) -> Result<(), ModelError> {
-    let json = |v: Result<Vec<u8>, serde_json::Error>| v.map_err(candle_core::Error::wrap);
-    let tokenizer = tokens.to_json().map_err(|source| ModelError::Tokens {
-        place: dir.display().to_string(),
-        source,
-    })?;
-    let files = [
-        (files::CONFIG, json(serde_json::to_vec_pretty(config))?),
-        (files::CARD, json(serde_json::to_vec_pretty(card))?),
-        (files::TOKENIZER, tokenizer.into_bytes()),
-        (files::WEIGHTS, encode_tensors(tensors, precision)?),
-    ];
+    let files = model_files(config, tokens, tensors, card, precision)?;
     Ok(files::replace_dir(dir, files::CONFIG, &files)?)
 }
 

@@ -43,8 +43,14 @@ fn make(dir: &Path) -> Result<()> {
     let names = file("names.tsv", NAMES)?;
     let mut workspace = Workspace::open_or_create(dir)?;
     let reports = workspace.import(&[corpus], &ImportOptions::default(), &mut |_, _, _| {})?;
-    if let Some(broken) = reports.iter().find(|r| r.sentences == 0 || !r.problem_counts.is_empty()) {
-        bail!("the demo's own sentences cannot be read: {:?}", broken.problems);
+    if let Some(broken) = reports
+        .iter()
+        .find(|r| r.sentences == 0 || !r.problem_counts.is_empty())
+    {
+        bail!(
+            "the demo's own sentences cannot be read: {:?}",
+            broken.problems
+        );
     }
     workspace.import_kb(&[triples], &[names], ColumnOrder::Auto)?;
     workspace.label(Some(&relation_map("nyt24")?), &mut |_, _| true)?;

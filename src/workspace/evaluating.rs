@@ -1,12 +1,13 @@
 //! A workspace's predictions, or a given model's, scored.
 
+use super::bags::evaluate_bags;
 use super::evaluate::{Evaluation, Evaluator};
+use super::knowledge::Knowledge;
 use super::models::ModelChoice;
 use super::view::Viewed;
 use super::{Tell, page_of_views, stored_rule};
 use crate::domain::{Sentence, SentenceIdx, Split};
 use crate::store::Reader;
-use crate::train::examples::LabelMap;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use std::path::Path;
@@ -20,9 +21,10 @@ pub fn evaluate(
     tell: Tell,
 ) -> Result<Evaluation> {
     let reader = Reader::open(dir)?;
-    let model = model.map(|m| m.load(device)).transpose()?;
-    let run = match &model {
-        Some(model) => Some(model.run),
+    let knowledge = Knowledge::load(&reader)?;
+    let models = model.map(|m| m.load_all(device)).transpose()?;
+    let run = match &models {
+        Some(models) => Some(models.sentence.run),
         None => reader.current_run()?,
     };
     let Some(run) = run else {
@@ -32,7 +34,7 @@ pub fn evaluate(
         );
     };
     let stored = stored_rule(&reader)?;
-    let rule = model.as_ref().map_or(stored, |m| m.rule());
+    let rule = models.as_ref().map_or(stored, |m| m.sentence.rule());
     let schema = reader.schema()?;
     let mut evaluator = Evaluator::new(rule);
     let total = u64::from(reader.sentence_count()?);
@@ -45,10 +47,9 @@ pub fn evaluate(
             .map(|(_, v)| v)
             .filter(|v| split.is_none_or(|s| s == v.sentence.split))
             .collect();
-        if let Some(model) = &model {
-            let map = LabelMap::new(&schema, &model.config.labels);
+        if let Some(models) = &models {
             let sentences: Vec<&Sentence> = wanted.iter().map(|v| &v.sentence).collect();
-            let predictions = model.predict(&sentences, |l| map.relation(l))?;
+            let predictions = models.predict(&sentences, &schema, knowledge.as_ref())?;
             for (viewed, prediction) in wanted.iter_mut().zip(predictions) {
                 viewed.prediction = Some(prediction);
             }
@@ -61,5 +62,12 @@ pub fn evaluate(
         }
         next = after;
     }
-    Ok(evaluator.finish(&schema, split, Some(run.to_string())))
+    let mut evaluation = evaluator.finish(&schema, split, Some(run.to_string()));
+    if let (Some(models), Some(knowledge), Some(split)) = (&models, &knowledge, split)
+        && let Some(bags) = &models.bags
+    {
+        let ranked = evaluate_bags(&reader, bags, knowledge, split, tell)?;
+        evaluation.bags = ranked.map(serde_json::to_value).transpose()?;
+    }
+    Ok(evaluation)
 }

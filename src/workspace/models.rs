@@ -1,7 +1,11 @@
 //! Which model a workspace uses: the one it was given, the one it chose, or the embedded one.
 
+use super::bags::BagScorer;
+use super::knowledge::Knowledge;
+use crate::domain::{Prediction, RelationSchema, Sentence};
 use crate::model::files::Source;
 use crate::model::sentence::{Loaded, SentenceModel};
+use crate::train::examples::LabelMap;
 #[cfg(not(feature = "embedded-model"))]
 use anyhow::bail;
 use anyhow::{Context, Result};
@@ -23,6 +27,14 @@ mod embedded {
         (
             "tokenizer.json",
             include_bytes!("../../sample_data/model/tokenizer.json"),
+        ),
+        (
+            "bags.json",
+            include_bytes!("../../sample_data/model/bags.json"),
+        ),
+        (
+            "bags.safetensors",
+            include_bytes!("../../sample_data/model/bags.safetensors"),
         ),
         (
             "model.safetensors",
@@ -60,8 +72,70 @@ impl ModelChoice {
         }
     }
 
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Dir(dir) => Source::Dir(dir),
+            #[cfg(feature = "embedded-model")]
+            Self::Embedded => Source::Bytes(embedded::FILES),
+            #[cfg(not(feature = "embedded-model"))]
+            Self::Embedded => Source::Bytes(&[]),
+        }
+    }
+
+    /// The sentence-level model alone.
     pub fn load(&self, device: &Device) -> Result<SentenceModel> {
         Ok(SentenceModel::from_loaded(&self.read()?, device)?)
+    }
+
+    /// Everything in the model directory.
+    pub fn load_all(&self, device: &Device) -> Result<Models> {
+        let loaded = self.read()?;
+        let mut sentence = SentenceModel::from_loaded(&loaded, device)?;
+        let bags = BagScorer::load(self.source(), &sentence)?;
+        if let Some(bags) = &bags {
+            // Predictions carry the bags' cells too: another bank is another run.
+            sentence.run = bags.bank.run(sentence.run);
+        }
+        let card = String::from_utf8_lossy(&loaded.card).into_owned();
+        Ok(Models {
+            sentence,
+            bags,
+            card,
+        })
+    }
+}
+
+/// A model directory at work: the sentence-level heads and, where it has them, the bag systems.
+pub struct Models {
+    pub sentence: SentenceModel,
+    pub bags: Option<BagScorer>,
+    /// card.json
+    pub card: String,
+}
+
+impl Models {
+    /// "RIN emnlp K=2 + kernel + HRERE"
+    pub fn systems(&self) -> String {
+        let bags = if self.bags.is_some() { " + HRERE" } else { "" };
+        format!("{}{bags}", self.sentence.config.systems())
+    }
+
+    /// Predictions of some sentences, in order, with every cell that this model and the knowledge base can fill.
+    pub fn predict(
+        &self,
+        sentences: &[&Sentence],
+        schema: &RelationSchema,
+        knowledge: Option<&Knowledge>,
+    ) -> Result<Vec<Prediction>> {
+        let map = LabelMap::new(schema, &self.sentence.config.labels);
+        let mut predictions = self.sentence.predict(sentences, |l| map.relation(l))?;
+        if let (Some(bags), Some(knowledge)) = (&self.bags, knowledge) {
+            let name = |r: crate::domain::RelationId| {
+                schema.relations().get(r.index()).map(|r| r.name.as_str())
+            };
+            bags.score(Some(knowledge), sentences, &mut predictions, name)?;
+        }
+        Ok(predictions)
     }
 }
 

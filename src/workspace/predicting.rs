@@ -1,8 +1,9 @@
 //! A model over a whole workspace, resumable: what is predicted is kept batch by batch.
 
-use super::models::ModelChoice;
+use super::knowledge::Knowledge;
+use super::models::{ModelChoice, Models};
 use super::{Tell, Workspace, now_ms};
-use crate::domain::{Prediction, RelationId, RelationSchema, RunId, Sentence, SentenceIdx};
+use crate::domain::{Prediction, RelationSchema, RunId, Sentence, SentenceIdx};
 use crate::model::sentence::SentenceModel;
 use crate::store::RunInfo;
 use crate::train::examples::LabelMap;
@@ -18,15 +19,6 @@ pub fn label_map(schema: &mut RelationSchema, labels: &[String]) -> Result<Label
         schema.intern_relation(label)?;
     }
     Ok(LabelMap::new(schema, labels))
-}
-
-/// Predictions of some sentences, in order.
-pub fn predict(
-    model: &SentenceModel,
-    sentences: &[&Sentence],
-    relation: impl Fn(usize) -> Option<RelationId> + Sync,
-) -> Result<Vec<Prediction>> {
-    Ok(model.predict(sentences, relation)?)
 }
 
 impl Workspace {
@@ -67,13 +59,14 @@ impl Workspace {
 
     /// Predicts what the current run has not predicted. `tell` hears (done, total) and stops by `false`; what is done
     /// stays done. Returns how many sentences were predicted now.
-    pub fn predict_all(&mut self, model: &SentenceModel, again: bool, tell: Tell) -> Result<u64> {
-        let map = LabelMap::new(&self.schema, &model.config.labels);
+    pub fn predict_all(&mut self, models: &Models, again: bool, tell: Tell) -> Result<u64> {
+        let run = models.sentence.run;
+        let knowledge = Knowledge::load(self.read())?;
         if again {
-            self.store.drop_predictions(model.run)?;
+            self.store.drop_predictions(run)?;
         }
         let total = u64::from(self.read().sentence_count()?);
-        let todo = self.unpredicted(model.run)?;
+        let todo = self.unpredicted(run)?;
         let resumed = total - todo.len() as u64;
         let mut done = 0;
         for chunk in todo.chunks(BATCH) {
@@ -87,8 +80,8 @@ impl Workspace {
                 }
             }
             let refs: Vec<&Sentence> = sentences.iter().collect();
-            let predictions = predict(model, &refs, |l| map.relation(l))?;
-            self.keep(model.run, &predictions)?;
+            let predictions = models.predict(&refs, &self.schema, knowledge.as_ref())?;
+            self.keep(run, &predictions)?;
             done += chunk.len() as u64;
         }
         tell(resumed + done, total);
@@ -115,23 +108,21 @@ impl Workspace {
         again: bool,
         tell: Tell,
     ) -> Result<PredictOutcome> {
-        let loaded = choice.read()?;
-        let card = String::from_utf8_lossy(&loaded.card).into_owned();
-        let model = SentenceModel::from_loaded(&loaded, device)?;
-        self.use_model(&model, &card)?;
+        let models = choice.load_all(device)?;
+        self.use_model(&models.sentence, &models.card)?;
         if let ModelChoice::Dir(dir) = choice {
             // The screen opens with what predicted last.
             let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
             self.set_model(&dir.display().to_string())?;
         }
-        let now = self.predict_all(&model, again, tell)?;
+        let now = self.predict_all(&models, again, tell)?;
         self.refresh_index(&mut |_, _| true)?;
-        let total = self.read().predicted(model.run)?.len() as u64;
+        let total = self.read().predicted(models.sentence.run)?.len() as u64;
         Ok(PredictOutcome {
             now,
             total,
-            model: model.config.systems(),
-            run: model.run.to_string(),
+            model: models.systems(),
+            run: models.sentence.run.to_string(),
         })
     }
 }

@@ -1,19 +1,22 @@
 //! Labels that stand → a trained model directory.
 
+use super::bags::{BagProgress, BagSettings, BagTraining, TrainedBank, train_bags};
 use super::evaluate::{Evaluator, HEADLINE, tune};
 use super::models::ModelChoice;
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
 use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
+use crate::kb::RelationMap;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
-use crate::model::files::{Precision, short_hash};
+use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
 use crate::model::kernel::KernelConfig;
 use crate::model::params::{Missing, Params};
 use crate::model::rin::{RinConfig, Variant};
-use crate::model::sentence::{ModelConfig, SentenceModel, save};
+use crate::model::sentence::{ModelConfig, SentenceModel, model_files, save};
 use crate::model::tokens::WordPieces;
 use crate::store::Reader;
+use crate::train::bags::BagEvent;
 use crate::train::checkpoint::{Checkpoint, RunRecord};
 use crate::train::examples::{Example, LabelMap};
 use crate::train::fit::{Ended, FitEvent, FitOptions, Surroundings, fit};
@@ -35,6 +38,8 @@ pub struct TrainConfig {
     pub kernel: KernelConfig,
     /// Pieces of the BiLSTM's own vocabulary.
     pub bilstm_pieces: usize,
+    /// ComplEx and HRERE.
+    pub bags: BagSettings,
 }
 
 impl Default for TrainConfig {
@@ -53,6 +58,7 @@ impl Default for TrainConfig {
             },
             kernel: KernelConfig::default(),
             bilstm_pieces: 8000,
+            bags: BagSettings::default(),
         }
     }
 }
@@ -560,7 +566,100 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
         resume: command.resume,
         device: command.device.clone(),
     };
-    train(&Reader::open(&command.workspace)?, &options, around)
+    let reader = Reader::open(&command.workspace)?;
+    let heads = options.rin || options.kernel;
+    let mut report = if heads || !wants("hrere") {
+        train(&reader, &options, around)?
+    } else {
+        TrainReport {
+            out: options.out.clone(),
+            finished: true,
+            record: RunRecord::default(),
+            card: serde_json::Value::Null,
+        }
+    };
+    if wants("hrere") && report.finished {
+        let base = match (heads, &options.start) {
+            (true, _) => ModelChoice::Dir(options.out.clone()),
+            (false, Start::Model(choice)) => choice.clone(),
+            (false, _) => bail!(
+                "hrere alone starts from a redress model: name one with --from, or train rin,kernel,hrere"
+            ),
+        };
+        match add_bags(&reader, &base, &options, around)? {
+            Some(card) => report.card = card,
+            None => report.finished = false,
+        }
+    }
+    Ok(report)
+}
+
+/// Trains ComplEx and HRERE on word vectors of `base` and writes both together at `options.out`; `None` when stopped.
+fn add_bags(
+    reader: &Reader,
+    base: &ModelChoice,
+    options: &TrainOptions,
+    around: &mut Around,
+) -> Result<Option<serde_json::Value>> {
+    let loaded = base.read()?;
+    let model = SentenceModel::from_loaded(&loaded, &options.device)?;
+    let settings = options
+        .config
+        .bags
+        .clone()
+        .with_seed(options.config.fit.seed);
+    let map = RelationMap::nyt24();
+    let observe = &mut *around.observe;
+    let trained = train_bags(BagTraining {
+        reader,
+        model: &model,
+        map: &map,
+        settings: &settings,
+        observe: &mut |event| match event {
+            BagProgress::Note(text) => observe(TrainEvent::Said(text)),
+            BagProgress::Bags(BagEvent::Fit(
+                system,
+                FitEvent::Epoch {
+                    epoch, loss, score, ..
+                },
+            )) => {
+                let score = score.map_or(String::new(), |s| format!(", dev {s:.4}"));
+                observe(TrainEvent::Said(format!(
+                    "{system:?} epoch {epoch}: loss {loss:.4}{score}"
+                )));
+            }
+            BagProgress::Bags(BagEvent::Fit(_, event @ FitEvent::Step { .. })) => {
+                observe(TrainEvent::Fit(event))
+            }
+            BagProgress::Bags(BagEvent::NaShare(system, share)) => {
+                observe(TrainEvent::Said(format!(
+                    "{system:?}: r* is NA in {:.0} % of bags",
+                    100.0 * share
+                )));
+            }
+            _ => {}
+        },
+        cancelled: around.cancelled,
+        checkpoint: &|_| Ok(None),
+    })?;
+    let TrainedBank::Finished(trained) = trained else {
+        return Ok(None);
+    };
+    let (bank, report) = *trained;
+    let mut card: serde_json::Value =
+        serde_json::from_slice(&loaded.card).unwrap_or_else(|_| serde_json::json!({}));
+    card["bags"] = serde_json::to_value(&report)?;
+    card["stored_as"] = serde_json::to_value(options.precision)?;
+    let mut files = model_files(
+        &loaded.config,
+        &loaded.tokens,
+        &loaded.tensors,
+        &card,
+        options.precision,
+    )?;
+    files.extend(bank.files(options.precision)?);
+    replace_dir(&options.out, CONFIG, &files)?;
+    Ok(Some(card))
 }
 
 /// An event for a progress display.

@@ -3,14 +3,12 @@
 use super::{PREDICT_UNASKED, Shared, disk, read, write};
 use crate::domain::{Sentence, SentenceId, SentenceIdx};
 use crate::jobs::{Lane, Progress};
-use crate::model::sentence::SentenceModel;
 use crate::store::Reader;
-use crate::train::examples::LabelMap;
 use crate::train::fit::FitEvent;
 use crate::workspace::finetune::{FineTuneOptions, fine_tune};
+use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Reply};
-use crate::workspace::models::ModelChoice;
-use crate::workspace::predicting::predict;
+use crate::workspace::models::{ModelChoice, Models};
 use crate::workspace::training::{Around, TrainEvent};
 use anyhow::{Result, bail};
 use std::sync::Arc;
@@ -64,8 +62,8 @@ impl Compute {
     }
 
     fn load_model(&mut self) -> Result<()> {
-        let loaded = match read(&self.shared.choice).read() {
-            Ok(loaded) => loaded,
+        let models = match read(&self.shared.choice).load_all(&self.shared.device) {
+            Ok(models) => Arc::new(models),
             Err(error) => {
                 write(&self.shared.model_note, "no model".to_owned());
                 self.shared
@@ -73,11 +71,9 @@ impl Compute {
                 return Err(error);
             }
         };
-        let card = String::from_utf8_lossy(&loaded.card).into_owned();
-        let model = Arc::new(SentenceModel::from_loaded(&loaded, &self.shared.device)?);
-        write(&self.shared.model, Some(Arc::clone(&model)));
-        let run = model.run;
-        self.disk.send(disk::Work::UseModel { model, card });
+        write(&self.shared.model, Some(Arc::clone(&models)));
+        let run = models.sentence.run;
+        self.disk.send(disk::Work::UseModel(models));
         let n = self.reader.sentence_count()?;
         if n <= PREDICT_UNASKED && (self.reader.predicted(run)?.len() as u32) < n {
             self.predict(Vec::new())?;
@@ -85,7 +81,7 @@ impl Compute {
         Ok(())
     }
 
-    fn model(&self) -> Result<Arc<SentenceModel>> {
+    fn model(&self) -> Result<Arc<Models>> {
         match read(&self.shared.model) {
             Some(model) => Ok(model),
             None => bail!(
@@ -111,6 +107,7 @@ impl Compute {
             unit: "sentences",
         }));
         let mut progress = Progress::new(total, 0);
+        let knowledge = Knowledge::load(&self.reader)?;
         let mut schema = self.reader.schema()?;
         let mut cancelled = false;
         for chunk in ids.chunks(CHUNK) {
@@ -120,6 +117,7 @@ impl Compute {
             }
             if schema.n_relations() == 0
                 || model
+                    .sentence
                     .config
                     .labels
                     .iter()
@@ -128,15 +126,14 @@ impl Compute {
                 // Disk adds the model's relations when it takes the model on.
                 schema = self.reader.schema()?;
             }
-            let map = LabelMap::new(&schema, &model.config.labels);
             let sentences: Vec<Sentence> = chunk
                 .iter()
                 .map(|id| self.reader.sentence(*id))
                 .collect::<Result<_, _>>()?;
             let refs: Vec<&Sentence> = sentences.iter().collect();
-            let predictions = predict(&model, &refs, |l| map.relation(l))?;
+            let predictions = model.predict(&refs, &schema, knowledge.as_ref())?;
             self.disk.send(disk::Work::Keep {
-                run: model.run,
+                run: model.sentence.run,
                 predictions,
             });
             progress.advance(chunk.len() as u64);
@@ -164,9 +161,12 @@ impl Compute {
         Ok(())
     }
 
-    fn unpredicted(&self, model: &SentenceModel) -> Result<Vec<SentenceId>> {
-        let done: std::collections::HashSet<SentenceIdx> =
-            self.reader.predicted(model.run)?.into_iter().collect();
+    fn unpredicted(&self, model: &Models) -> Result<Vec<SentenceId>> {
+        let done: std::collections::HashSet<SentenceIdx> = self
+            .reader
+            .predicted(model.sentence.run)?
+            .into_iter()
+            .collect();
         let ids = self.reader.ids(None)?;
         Ok(ids
             .into_iter()

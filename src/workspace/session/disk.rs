@@ -4,10 +4,10 @@ use super::{Shared, write};
 use crate::domain::annotation::Change;
 use crate::domain::{Edit, Prediction, RunId, SentenceId};
 use crate::export::{Overwrite, View};
-use crate::model::sentence::SentenceModel;
 use crate::store::NewCorrection;
 use crate::workspace::exporting::{ExportOptions, export_file, format_named};
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
+use crate::workspace::models::Models;
 use crate::workspace::view::describe_edit;
 use crate::workspace::{Workspace, now_ms, viewed};
 use anyhow::Result;
@@ -23,10 +23,7 @@ pub enum Work {
     Redo,
     Export(Request),
     /// A model became current; its card.
-    UseModel {
-        model: Arc<SentenceModel>,
-        card: String,
-    },
+    UseModel(Arc<Models>),
     /// Remembers the model directory for the next start.
     RememberModel(String),
     Keep {
@@ -71,7 +68,7 @@ impl Disk {
             Work::Undo => self.step(Direction::Back),
             Work::Redo => self.step(Direction::Forward),
             Work::Export(request) => self.export(request),
-            Work::UseModel { model, card } => self.use_model(&model, &card),
+            Work::UseModel(models) => self.use_model(&models),
             Work::RememberModel(dir) => self.workspace.set_model(&dir),
             Work::Keep { run, predictions } => self.workspace.keep(run, &predictions),
             Work::Predicted {
@@ -201,11 +198,11 @@ impl Disk {
         Ok(())
     }
 
-    fn use_model(&mut self, model: &SentenceModel, card: &str) -> Result<()> {
+    fn use_model(&mut self, models: &Models) -> Result<()> {
         let before = self.workspace.read().current_run()?;
-        self.workspace.use_model(model, card)?;
+        self.workspace.use_model(&models.sentence, &models.card)?;
         write(&self.shared.rule, self.workspace.rule());
-        if before != Some(model.run) {
+        if before != Some(models.sentence.run) {
             self.refresh()?;
         }
         self.shared.reply(Reply::ModelChanged(

@@ -9,11 +9,10 @@ mod query;
 
 use super::Workspace;
 use super::messages::{JobKind, Reply, Request, WorkspaceInfo};
-use super::models::ModelChoice;
+use super::models::{ModelChoice, Models};
 use crate::domain::DecisionRule;
 use crate::index::Searcher;
 use crate::jobs::{Cancel, Lane, spawn_latest, spawn_ordered};
-use crate::model::sentence::SentenceModel;
 use crate::store::Reader;
 use anyhow::Result;
 use candle_core::Device;
@@ -34,7 +33,7 @@ pub struct SessionOptions {
 
 /// What all lanes look at.
 struct Shared {
-    model: RwLock<Option<Arc<SentenceModel>>>,
+    model: RwLock<Option<Arc<Models>>>,
     rule: RwLock<DecisionRule>,
     choice: RwLock<ModelChoice>,
     /// A line about the model when there is none.
@@ -75,6 +74,7 @@ impl Shared {
         let (facts, entities) = reader.kb_counts()?;
         let model_relations = match &model {
             Some(m) => m
+                .sentence
                 .config
                 .labels
                 .iter()
@@ -83,14 +83,14 @@ impl Shared {
             None => Vec::new(),
         };
         let name = match &model {
-            Some(m) => format!("{} · {:.6}", m.config.systems(), m.run.to_string()),
+            Some(m) => format!("{} · {:.6}", m.systems(), m.sentence.run.to_string()),
             None => read(&self.model_note),
         };
         Ok(Arc::new(WorkspaceInfo {
             path: self.dir.clone(),
             n_sentences: reader.sentence_count()? as usize,
             model: name,
-            run: model.map(|m| m.run),
+            run: model.map(|m| m.sentence.run),
             kb: if facts > 0 {
                 format!("{facts} facts · {entities} entities")
             } else {

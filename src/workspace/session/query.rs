@@ -4,6 +4,7 @@ use super::{Shared, read};
 use crate::domain::{RelationSchema, SentenceId, Triple};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::Reader;
+use crate::workspace::bags::{Corpus, explain};
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
     ErrorRow, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
@@ -177,7 +178,8 @@ impl Query {
         };
         match read(&self.shared.model) {
             None => explanation.notes.push(read(&self.shared.model_note)),
-            Some(model) => {
+            Some(models) => {
+                let model = &models.sentence;
                 let name = schema
                     .relations()
                     .get(triple.relation.index())
@@ -217,54 +219,31 @@ impl Query {
                 }
             }
         }
-        self.facts(&sentence, triple, &mut explanation)?;
+        self.evidence(&sentence, triple, &schema, &mut explanation)?;
         self.shared.reply(Reply::Explanation(Box::new(explanation)));
         Ok(())
     }
 
-    fn facts(
+    /// Facts, link predictions, the bag and its weights.
+    fn evidence(
         &mut self,
         sentence: &crate::domain::Sentence,
         triple: Triple,
+        schema: &RelationSchema,
         explanation: &mut Explanation,
     ) -> Result<()> {
         let revision = self.reader.kb_revision()?;
         if self.knowledge.as_ref().is_none_or(|(r, _)| *r != revision) {
             self.knowledge = Some((revision, Knowledge::load(&self.reader)?));
         }
-        let Some((_, Some(knowledge))) = &self.knowledge else {
-            explanation
-                .notes
-                .push("this workspace has no knowledge base".to_owned());
-            return Ok(());
+        let knowledge = self.knowledge.as_ref().and_then(|(_, k)| k.as_ref());
+        let models = read(&self.shared.model);
+        let scorer = models.as_ref().and_then(|m| m.bags.as_ref());
+        let corpus = Corpus {
+            reader: &self.reader,
+            searcher: Some(&self.shared.searcher),
+            schema,
         };
-        let linked = |span| {
-            let entity = sentence.entity(span);
-            let by_label = entity
-                .and_then(|e| e.link.as_deref())
-                .and_then(|id| knowledge.kb.entity(id));
-            by_label.or_else(|| {
-                knowledge
-                    .linker
-                    .link(sentence.surface(span))
-                    .map(|l| l.entity)
-            })
-        };
-        match (linked(triple.head), linked(triple.tail)) {
-            (Some(head), Some(tail)) => {
-                explanation.facts = knowledge
-                    .kb
-                    .facts_of_pair(head, tail)
-                    .map(|f| knowledge.kb.describe(f))
-                    .collect();
-            }
-            (None, _) => explanation
-                .notes
-                .push("the head is not linked to the knowledge base".to_owned()),
-            (_, None) => explanation
-                .notes
-                .push("the tail is not linked to the knowledge base".to_owned()),
-        }
-        Ok(())
+        explain(scorer, knowledge, corpus, sentence, triple, explanation)
     }
 }
