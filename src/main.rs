@@ -1,1 +1,5 @@
-fn main() {}
+//! The binary: see `redress::cli`.
+
+fn main() -> std::process::ExitCode {
+    redress::cli::main()
+}

@@ -50,6 +50,10 @@ impl Paths {
     pub fn themes(&self) -> PathBuf {
         self.config.join("themes")
     }
+    /// Workspaces that nobody placed elsewhere: the default one and the demo.
+    pub fn workspaces(&self) -> PathBuf {
+        self.data.join("workspaces")
+    }
     pub fn log_file(&self) -> PathBuf {
         self.state.join("redress.log")
     }

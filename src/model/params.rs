@@ -8,8 +8,8 @@ use candle_core::{DType, Device, Result, Shape, Tensor, Var, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Initial value of a new parameter.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,30 +69,29 @@ pub enum Missing {
 
 /// All parameters of a model by full name (`enc.encoder.layer.0.attention.self.query.weight`).
 pub struct Params {
-    vars: RefCell<BTreeMap<String, Var>>,
+    vars: RwLock<BTreeMap<String, Var>>,
     device: Device,
     missing: Missing,
-    frozen: RefCell<Vec<String>>,
+    frozen: RwLock<Vec<String>>,
 }
 
 impl Params {
     pub fn new(device: &Device, seed: u64) -> Self {
         Self {
-            vars: RefCell::default(),
+            vars: RwLock::default(),
             device: device.clone(),
             missing: Missing::Init { seed },
-            frozen: RefCell::default(),
+            frozen: RwLock::default(),
         }
     }
 
     /// Parameters whose name starts with `prefix` get no gradient: layers built afterwards receive detached tensors.
     /// `freeze("")` is inference: no operation is recorded at all.
     pub fn freeze(&self, prefix: &str) {
-        self.frozen.borrow_mut().push(prefix.to_owned());
+        write(&self.frozen).push(prefix.to_owned());
     }
     pub fn is_frozen(&self, name: &str) -> bool {
-        self.frozen
-            .borrow()
+        read(&self.frozen)
             .iter()
             .any(|prefix| name.starts_with(prefix.as_str()))
     }
@@ -109,10 +108,10 @@ impl Params {
             vars.insert(name, Var::from_tensor(&tensor)?);
         }
         Ok(Self {
-            vars: RefCell::new(vars),
+            vars: RwLock::new(vars),
             device: device.clone(),
             missing,
-            frozen: RefCell::default(),
+            frozen: RwLock::default(),
         })
     }
 
@@ -127,24 +126,21 @@ impl Params {
     }
     /// (name, variable) in name order; cheap clones that share storage.
     pub fn all(&self) -> Vec<(String, Var)> {
-        self.vars
-            .borrow()
+        read(&self.vars)
             .iter()
             .map(|(n, v)| (n.clone(), v.clone()))
             .collect()
     }
     pub fn get(&self, name: &str) -> Option<Var> {
-        self.vars.borrow().get(name).cloned()
+        read(&self.vars).get(name).cloned()
     }
     /// Forgets every parameter whose name starts with `prefix` (a head that is to be new).
     pub fn forget(&self, prefix: &str) {
-        self.vars
-            .borrow_mut()
-            .retain(|name, _| !name.starts_with(prefix));
+        write(&self.vars).retain(|name, _| !name.starts_with(prefix));
     }
     pub fn insert(&self, name: &str, tensor: &Tensor) -> Result<()> {
         let var = Var::from_tensor(&tensor.to_device(&self.device)?)?;
-        self.vars.borrow_mut().insert(name.to_owned(), var);
+        write(&self.vars).insert(name.to_owned(), var);
         Ok(())
     }
     fn handle(&self, name: &str, var: &Var) -> Tensor {
@@ -155,8 +151,16 @@ impl Params {
         }
     }
     pub fn n_values(&self) -> usize {
-        self.vars.borrow().values().map(|v| v.elem_count()).sum()
+        read(&self.vars).values().map(|v| v.elem_count()).sum()
     }
+}
+
+// A panic of another thread leaves the map whole: every change of it is one insertion.
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A name prefix in [`Params`]; layers ask it for their parameters.
@@ -183,7 +187,7 @@ impl Scope<'_> {
     /// checkpoint, or of another shape.
     pub fn get(&self, shape: impl Into<Shape>, name: &str, init: Init) -> Result<Tensor> {
         let (shape, full) = (shape.into(), self.full(name));
-        let mut vars = self.params.vars.borrow_mut();
+        let mut vars = write(&self.params.vars);
         if let Some(var) = vars.get(&full) {
             if var.shape() != &shape {
                 bail!(

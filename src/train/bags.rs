@@ -15,7 +15,7 @@ use crate::model::hrere::{
 use crate::model::mode::Mode;
 use crate::model::params::Params;
 use candle_core::{Device, Tensor};
-use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 
 /// What an epoch is judged by on the dev bags, over all (bag, class other than NA).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -44,6 +44,7 @@ impl Default for BagOptions {
                 batch: 128,
                 warmup: 0.0,
                 clip: f64::MAX, // the paper does not clip
+                shards: 1,      // batch norm sees the whole batch
                 ..FitOptions::default()
             },
             text_rate: 5e-4,
@@ -72,7 +73,7 @@ pub struct BagTrainer<'a> {
     data: BagData<'a>,
     options: &'a BagOptions,
     /// (bags whose r* was NA, bags with r*) since the last epoch began.
-    na: Cell<(usize, usize)>,
+    na: Mutex<(usize, usize)>,
 }
 
 impl<'a> BagTrainer<'a> {
@@ -95,7 +96,7 @@ impl<'a> BagTrainer<'a> {
             model,
             data,
             options,
-            na: Cell::default(),
+            na: Mutex::default(),
         })
     }
 
@@ -133,7 +134,8 @@ impl<'a> BagTrainer<'a> {
     /// Share of r* = NA since this was last asked; `None` where the system has no r*. Near 1, J_D teaches the text that
     /// nothing holds: the tables need pre-training.
     pub fn take_na_share(&self) -> Option<f64> {
-        let (na, all) = self.na.take();
+        let mut seen = self.na.lock().unwrap_or_else(PoisonError::into_inner);
+        let (na, all) = std::mem::take(&mut *seen);
         (all > 0).then(|| na as f64 / all as f64)
     }
 }
@@ -171,9 +173,10 @@ impl Trainable for BagTrainer<'_> {
         let max_words = self.model.text().config().max_words;
         let batch = self.data.source.batch(&bags, max_words)?;
         let (loss, terms) = joint_step(&self.model, &batch, &gold, mode)?;
-        let (na, all) = self.na.get();
+        let mut seen = self.na.lock().unwrap_or_else(PoisonError::into_inner);
+        let (na, all) = *seen;
         let now = terms.r_star.iter().filter(|&&r| r == 0).count();
-        self.na.set((na + now, all + terms.r_star.len()));
+        *seen = (na + now, all + terms.r_star.len());
         Ok(loss)
     }
     fn rate(&self, parameter: &str) -> f64 {

@@ -262,7 +262,7 @@ fn a_resumed_run_equals_an_uninterrupted_one() {
     let dir = tempfile::tempdir().unwrap();
     type Open = fn(&std::path::Path, u64) -> Result<Checkpoint, CheckpointError>;
     let attempt = |open: Open, checks: u32| {
-        let asked = Cell::new(0);
+        let asked = std::cell::Cell::new(0);
         let mut around = BagSurroundings {
             observe: &mut |_| (),
             cancelled: &|| {

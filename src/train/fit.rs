@@ -4,17 +4,20 @@
 //! interrupted at any step and resumed gives the same bits as one that was not.
 
 use super::checkpoint::{Checkpoint, CheckpointError, Progressed, RunRecord};
-use super::optim::{Adam, AdamConfig, Schedule, clip_scale, global_norm};
+use super::optim::{
+    Adam, AdamConfig, Gradients, Schedule, accumulate, clip_scale, global_norm, gradients,
+};
 use crate::model::mode::Mode;
 use crate::model::params::{Params, rng_for};
 use candle_core::{Tensor, Var};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What the loop needs of a model and its data. Items are training sentences or bags, addressed by position.
-pub trait Trainable {
+pub trait Trainable: Sync {
     fn params(&self) -> &Params;
     fn n_items(&self) -> usize;
     /// Relative cost of an item (words or pieces); items of like cost share a batch.
@@ -40,6 +43,9 @@ pub struct FitOptions {
     pub weight_decay: f64,
     /// Epochs without gain on dev before stopping.
     pub patience: u32,
+    /// Parts of a batch that are computed side by side and added up. Fixed by this setting, not by the machine's cores, so
+    /// that bits do not depend on them. 1 for models whose batch statistics must see the whole batch.
+    pub shards: usize,
     /// Minutes between checkpoints inside an epoch.
     pub checkpoint_minutes: f64,
 }
@@ -54,6 +60,7 @@ impl Default for FitOptions {
             clip: 5.0,
             weight_decay: 0.0,
             patience: 30,
+            shards: 2,
             checkpoint_minutes: 5.0,
         }
     }
@@ -241,13 +248,19 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, items: &[usize]) -> Result<f32, FitError> {
-        let rng = RefCell::new(rng_for(
-            self.options.seed,
-            &format!("dropout {}", self.at.step),
-        ));
-        let loss = self.model.loss(items, Mode::Train(&rng))?;
-        let value: f32 = loss.to_dtype(candle_core::DType::F32)?.to_scalar()?;
-        if !value.is_finite() {
+        let size = items.len().div_ceil(self.options.shards.max(1)).max(1);
+        let run: &Self = self;
+        let shards: Vec<(f32, Gradients)> = items
+            .par_chunks(size)
+            .enumerate()
+            .map(|(i, shard)| run.shard(i, shard, shard.len() as f64 / items.len() as f64))
+            .collect::<candle_core::Result<_>>()?;
+        let (mut loss, mut grads) = (0.0, Gradients::new());
+        for (value, more) in shards {
+            loss += value;
+            accumulate(&mut grads, more)?;
+        }
+        if !loss.is_finite() {
             let items = items
                 .iter()
                 .map(|i| self.model.describe(*i))
@@ -255,21 +268,37 @@ impl<'a> Run<'a> {
                 .join(", ");
             let (epoch, batch) = (self.at.epoch + 1, self.at.batch + 1);
             return Err(FitError::NotFinite {
-                loss: value,
+                loss,
                 epoch,
                 batch,
                 items,
             });
         }
-        let grads = loss.backward()?;
-        let scale = clip_scale(global_norm(&self.trained, &grads)?, self.options.clip);
+        let scale = clip_scale(global_norm(&grads)?, self.options.clip);
         let factor = self.schedule.factor(self.at.step);
         self.adam.step(&self.trained, &grads, scale, |name| {
             factor * self.model.rate(name)
         })?;
         self.at.step += 1;
         self.items_done += items.len() as u64;
-        Ok(value)
+        Ok(loss)
+    }
+
+    /// Loss and gradients of one part of a batch, both times `weight`, its share of the batch.
+    fn shard(
+        &self,
+        number: usize,
+        items: &[usize],
+        weight: f64,
+    ) -> candle_core::Result<(f32, Gradients)> {
+        let name = format!("dropout {} {number}", self.at.step);
+        let rng = RefCell::new(rng_for(self.options.seed, &name));
+        let loss = (self.model.loss(items, Mode::Train(&rng))? * weight)?;
+        let value: f32 = loss.to_dtype(candle_core::DType::F32)?.to_scalar()?;
+        if !value.is_finite() {
+            return Ok((value, Gradients::new()));
+        }
+        Ok((value, gradients(&self.trained, &loss.backward()?, 1.0)?))
     }
 
     fn end_of_epoch(

@@ -8,6 +8,32 @@ use candle_core::{
     CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, backprop::GradStore,
     bail,
 };
+
+/// Gradients by parameter name.
+pub type Gradients = BTreeMap<String, Tensor>;
+
+/// The gradients that a backward pass found for `params`, each multiplied by `weight`.
+pub fn gradients(params: &[(String, Var)], store: &GradStore, weight: f64) -> Result<Gradients> {
+    let found = params
+        .iter()
+        .filter_map(|(name, var)| Some((name, store.get(var.as_tensor())?)));
+    found
+        .map(|(name, g)| Ok((name.clone(), (g.detach() * weight)?)))
+        .collect()
+}
+
+/// `sum += more`, parameter by parameter.
+pub fn accumulate(sum: &mut Gradients, more: Gradients) -> Result<()> {
+    for (name, gradient) in more {
+        let total = match sum.get(&name) {
+            Some(before) => (before + gradient)?,
+            None => gradient,
+        };
+        sum.insert(name, total);
+    }
+    Ok(())
+}
+
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -73,13 +99,13 @@ impl Adam {
     pub fn step(
         &mut self,
         params: &[(String, Var)],
-        grads: &GradStore,
+        grads: &Gradients,
         scale: f64,
         rate: impl Fn(&str) -> f64,
     ) -> Result<()> {
         self.steps += 1;
         for (name, var) in params {
-            let Some(grad) = grads.get(var.as_tensor()) else {
+            let Some(grad) = grads.get(name) else {
                 continue;
             };
             let rate = rate(name);
@@ -280,17 +306,15 @@ impl InplaceOp3 for Apply {
 }
 
 /// Euclidean norm of all gradients together, summed in parameter order in f64 so that it does not depend on threads.
-pub fn global_norm(params: &[(String, Var)], grads: &GradStore) -> Result<f64> {
+pub fn global_norm(grads: &Gradients) -> Result<f64> {
     let mut total = 0.0;
-    for (_, var) in params {
-        if let Some(grad) = grads.get(var.as_tensor()) {
-            total += f64::from(
-                grad.sqr()?
-                    .sum_all()?
-                    .to_dtype(DType::F32)?
-                    .to_scalar::<f32>()?,
-            );
-        }
+    for grad in grads.values() {
+        total += f64::from(
+            grad.sqr()?
+                .sum_all()?
+                .to_dtype(DType::F32)?
+                .to_scalar::<f32>()?,
+        );
     }
     Ok(total.sqrt())
 }
@@ -379,7 +403,7 @@ mod tests {
                     .to_dtype(dtype)?;
                 // The gradient of sum(theta * grad) is grad.
                 let store = (var.as_tensor() * grad)?.sum_all()?.backward()?;
-                adam.step(&params, &store, 1.0, |_| rate)?;
+                adam.step(&params, &gradients(&params, &store, 1.0)?, 1.0, |_| rate)?;
                 let got: Vec<f32> = var.as_tensor().to_dtype(DType::F32)?.to_vec1()?;
                 for (got, want) in got.iter().zip(&expected[4 * step..]) {
                     assert!(
@@ -447,7 +471,7 @@ mod tests {
                     adam.restore(steps, &state)?;
                 }
                 let store = (var.as_tensor().sqr()? * &grad)?.sum_all()?.backward()?;
-                adam.step(&params, &store, 1.0, |_| 1e-2)?;
+                adam.step(&params, &gradients(&params, &store, 1.0)?, 1.0, |_| 1e-2)?;
             }
             var.as_tensor().to_vec1()
         };

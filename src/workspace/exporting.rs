@@ -97,3 +97,62 @@ pub fn export_file(
         export_to(reader, options, out)
     })?)
 }
+
+/// What an export came to, for a report.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ExportSummary {
+    pub sentences: usize,
+    pub relations: usize,
+    /// What the format could not hold, and how often.
+    pub lost: Vec<(String, usize)>,
+}
+
+impl From<ExportReport> for ExportSummary {
+    fn from(r: ExportReport) -> Self {
+        Self {
+            sentences: r.sentences,
+            relations: r.relations,
+            lost: r.warnings,
+        }
+    }
+}
+
+/// Options from names.
+pub fn options(
+    format: &str,
+    train_view: bool,
+    only_reviewed: bool,
+    split: Option<Split>,
+) -> Result<ExportOptions> {
+    let view = if train_view { View::Train } else { View::Full };
+    Ok(ExportOptions {
+        format: format_named(format)?,
+        view,
+        only_reviewed,
+        split,
+    })
+}
+
+/// Exports the workspace in `dir` to a file.
+pub fn to_file(
+    dir: &Path,
+    options: &ExportOptions,
+    path: &Path,
+    force: bool,
+) -> Result<ExportSummary> {
+    let replace = if force {
+        Overwrite::Replace
+    } else {
+        Overwrite::Refuse
+    };
+    Ok(export_file(&Reader::open(dir)?, options, path, replace)?.into())
+}
+
+/// Exports the workspace in `dir` to a writer.
+pub fn to_writer(
+    dir: &Path,
+    options: &ExportOptions,
+    out: &mut dyn Write,
+) -> Result<ExportSummary> {
+    Ok(export_to(&Reader::open(dir)?, options, out)?.into())
+}

@@ -2,9 +2,11 @@
 
 use super::{PAGE, Tell, Workspace};
 use crate::domain::{Entity, GoldSource, GoldTriple, SentenceIdx};
+pub use crate::kb::{ColumnOrder, Columns};
+
 use crate::kb::{
-    ColumnOrder, KnowledgeBase, KnowledgeBaseBuilder, Labeller, LabellingCounts, Linker, NameScope,
-    RelationMap, read_names, read_triples,
+    KnowledgeBase, KnowledgeBaseBuilder, Labeller, LabellingCounts, Linker, NameScope, RelationMap,
+    read_names, read_triples,
 };
 use crate::store::{KbAdded, KbRows, NewGold, Reader};
 use anyhow::{Context, Result, bail};
@@ -19,7 +21,7 @@ pub struct Knowledge {
 impl Knowledge {
     /// `None` when the workspace has no facts.
     pub fn load(reader: &Reader) -> Result<Option<Self>> {
-        if reader.kb_counts()?.1 == 0 {
+        if reader.kb_counts()?.0 == 0 {
             return Ok(None);
         }
         let kb = from_rows(&reader.kb()?);
@@ -122,7 +124,7 @@ impl Workspace {
             report.added_aliases,
             report.added_facts,
         ) = (added.entities, added.aliases, added.facts);
-        (report.entities, report.facts) = self.read().kb_counts()?;
+        (report.facts, report.entities) = self.read().kb_counts()?;
         Ok(report)
     }
 

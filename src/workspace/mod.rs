@@ -4,11 +4,14 @@
 //! bases, labels, predicts, applies edits, evaluates, exports and trains. [`session`] runs one for a screen, on threads;
 //! [`messages`] is what the two say to each other.
 
+pub mod about;
 pub mod bags;
 pub mod demo;
 pub mod evaluate;
+pub mod evaluating;
 pub mod exporting;
 pub mod filter;
+pub mod finetune;
 pub mod import;
 pub mod knowledge;
 pub mod messages;
@@ -17,6 +20,9 @@ pub mod predicting;
 pub mod session;
 pub mod training;
 pub mod view;
+
+pub use crate::domain::Split;
+pub use crate::jobs::Cancel;
 
 use crate::domain::{
     Correction, DecisionRule, RelationSchema, RunId, Sentence, SentenceId, SentenceIdx,
@@ -164,9 +170,57 @@ impl Workspace {
         Ok(())
     }
 
+    /// Writes the lists' numbers of some sentences anew.
+    fn put_summaries(&mut self, ids: &[SentenceId]) -> Result<()> {
+        let run = self.read().current_run()?;
+        for chunk in ids.chunks(PAGE) {
+            let summaries = chunk
+                .iter()
+                .map(|id| Ok((*id, viewed(self.read(), &self.rule, run, *id)?.summary(run))));
+            let summaries: Vec<_> = summaries.collect::<Result<_>>()?;
+            self.store.put_summaries(&summaries)?;
+        }
+        Ok(())
+    }
+
+    /// Makes index changes visible, as the state the store is in now.
+    fn commit_index(&mut self) -> Result<()> {
+        let stamp = self.read().stamp()?;
+        Ok(self.index.commit(&index_stamp(&stamp))?)
+    }
+
     /// Appends edits as one step to undo; returns when they are on disk.
     pub fn append(&mut self, corrections: &[NewCorrection]) -> Result<Vec<Correction>> {
         Ok(self.store.append(corrections, &self.schema)?)
+    }
+
+    /// The first `limit` sentences that a query finds, or what is wrong with the query.
+    pub fn search(&self, query: &str, limit: usize) -> Result<Result<Hits, BadQuery>> {
+        let parsed = match crate::index::query::parse(query, &self.schema) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                return Ok(Err(BadQuery {
+                    column: error.column,
+                    message: error.to_string(),
+                }));
+            }
+        };
+        let found =
+            self.index
+                .searcher()
+                .search(&parsed, crate::index::Sort::Corpus, 0..limit, 0)?;
+        let rows = self.read().rows(&found.rows, 300)?;
+        let rows = rows
+            .into_iter()
+            .map(|r| Hit {
+                id: r.id.to_string(),
+                text: r.snippet,
+            })
+            .collect();
+        Ok(Ok(Hits {
+            total: found.total,
+            rows,
+        }))
     }
 
     /// Remembers a model directory as this workspace's own; empty goes back to the embedded one.
@@ -182,6 +236,26 @@ impl Workspace {
         let text = format!("{} {} {}", rule.rin, rule.kernel, rule.kernel_weight);
         Ok(self.store.set_setting("rule", &text)?)
     }
+}
+
+/// Sentences that a query found.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Hits {
+    pub total: usize,
+    pub rows: Vec<Hit>,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Hit {
+    pub id: String,
+    pub text: String,
+}
+
+/// A query that does not parse; `column` is 0-based, in characters.
+#[derive(Clone, Debug)]
+pub struct BadQuery {
+    pub column: usize,
+    pub message: String,
 }
 
 const DATABASE: &str = "workspace.db";
@@ -304,4 +378,18 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
         state,
         note: viewed.annotation.note.clone(),
     }
+}
+
+/// A corpus format by name, for the command line.
+pub fn format_named(name: &str) -> Result<crate::corpus::Format> {
+    crate::corpus::Format::from_name(name).with_context(|| {
+        let known: Vec<&str> = crate::corpus::Format::ALL
+            .iter()
+            .map(|f| f.name())
+            .collect();
+        format!(
+            "unknown corpus format `{name}`; there are {}",
+            known.join(", ")
+        )
+    })
 }

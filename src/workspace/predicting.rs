@@ -1,5 +1,6 @@
 //! A model over a whole workspace, resumable: what is predicted is kept batch by batch.
 
+use super::models::ModelChoice;
 use super::{Tell, Workspace, now_ms};
 use crate::domain::{Prediction, RelationId, RelationSchema, RunId, Sentence, SentenceIdx};
 use crate::model::sentence::SentenceModel;
@@ -93,5 +94,44 @@ impl Workspace {
         tell(resumed + done, total);
         self.store.flush()?;
         Ok(done)
+    }
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PredictOutcome {
+    pub now: u64,
+    /// Sentences that have a prediction of this model.
+    pub total: u64,
+    pub model: String,
+    pub run: String,
+}
+
+impl Workspace {
+    /// Loads a model, makes it current, predicts what it has not predicted, and brings lists and index up to date.
+    pub fn predict_with(
+        &mut self,
+        choice: &ModelChoice,
+        device: &candle_core::Device,
+        again: bool,
+        tell: Tell,
+    ) -> Result<PredictOutcome> {
+        let loaded = choice.read()?;
+        let card = String::from_utf8_lossy(&loaded.card).into_owned();
+        let model = SentenceModel::from_loaded(&loaded, device)?;
+        self.use_model(&model, &card)?;
+        if let ModelChoice::Dir(dir) = choice {
+            // The screen opens with what predicted last.
+            let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
+            self.set_model(&dir.display().to_string())?;
+        }
+        let now = self.predict_all(&model, again, tell)?;
+        self.refresh_index(&mut |_, _| true)?;
+        let total = self.read().predicted(model.run)?.len() as u64;
+        Ok(PredictOutcome {
+            now,
+            total,
+            model: model.config.systems(),
+            run: model.run.to_string(),
+        })
     }
 }

@@ -1,1 +1,607 @@
+//! Labels that stand → a trained model directory.
 
+use super::evaluate::{Evaluator, HEADLINE, tune};
+use super::models::ModelChoice;
+use super::view::Viewed;
+use super::{page_of_views, stored_rule};
+use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
+use crate::model::encoder::bilstm::BiLstmConfig;
+use crate::model::encoder::{EncoderConfig, import_hf};
+use crate::model::files::{Precision, short_hash};
+use crate::model::kernel::KernelConfig;
+use crate::model::params::{Missing, Params};
+use crate::model::rin::{RinConfig, Variant};
+use crate::model::sentence::{ModelConfig, SentenceModel, save};
+use crate::model::tokens::WordPieces;
+use crate::store::Reader;
+use crate::train::checkpoint::{Checkpoint, RunRecord};
+use crate::train::examples::{Example, LabelMap};
+use crate::train::fit::{Ended, FitEvent, FitOptions, Surroundings, fit};
+use crate::train::sentence::{SentenceRates, SentenceTrainer};
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Everything a training run can be told beyond its data; a TOML file with these tables (docs/model.md).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainConfig {
+    pub fit: FitOptions,
+    pub rates: SentenceRates,
+    pub rin: RinConfig,
+    pub kernel: KernelConfig,
+    /// Pieces of the BiLSTM's own vocabulary.
+    pub bilstm_pieces: usize,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            fit: FitOptions {
+                epochs: 6,
+                ..FitOptions::default()
+            },
+            rates: SentenceRates::default(),
+            rin: RinConfig {
+                variant: Variant::Emnlp,
+                rounds: 2,
+                width: Some(64),
+                ..RinConfig::default()
+            },
+            kernel: KernelConfig::default(),
+            bilstm_pieces: 8000,
+        }
+    }
+}
+
+/// What the encoder starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// A Hugging Face directory.
+    HuggingFace(PathBuf),
+    /// A BiLSTM from nothing, with its own WordPiece trained on the text.
+    BiLstm,
+    /// A redress model: heads too, where the relations are the same.
+    Model(ModelChoice),
+}
+
+#[derive(Clone, Debug)]
+pub struct TrainOptions {
+    pub out: PathBuf,
+    pub start: Start,
+    pub rin: bool,
+    pub kernel: bool,
+    pub config: TrainConfig,
+    pub precision: Precision,
+    pub resume: bool,
+    pub device: Device,
+}
+
+/// What a run reports as it goes.
+#[derive(Clone, Debug)]
+pub enum TrainEvent {
+    /// Data and model, in one line each.
+    Said(String),
+    Fit(FitEvent),
+}
+
+/// The world around a training run.
+pub struct Around<'a> {
+    pub observe: &'a mut dyn FnMut(TrainEvent),
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct TrainReport {
+    pub out: PathBuf,
+    pub finished: bool,
+    pub record: RunRecord,
+    pub card: serde_json::Value,
+}
+
+/// Sentences to train on and to select by.
+pub struct Data {
+    pub train: Vec<Example>,
+    pub dev: Vec<(Sentence, Annotation)>,
+    pub labels: Vec<String>,
+    pub schema: RelationSchema,
+    /// Where dev came from, for the card.
+    pub dev_source: String,
+    /// Positive triples of train.
+    pub n_positives: usize,
+}
+
+/// Training labels as they stand. Without a dev split every tenth training sentence (by id) is held out.
+pub fn collect(reader: &Reader) -> Result<Data> {
+    let schema = reader.schema()?;
+    let rule = stored_rule(reader)?;
+    let (mut train, mut dev) = (Vec::new(), Vec::new());
+    let mut next = Some(SentenceIdx(0));
+    while let Some(from) = next {
+        let (page, after) = page_of_views(reader, &rule, from)?;
+        for (_, viewed) in page {
+            match viewed.sentence.split {
+                Split::Train => train.push(viewed),
+                Split::Dev => dev.push((viewed.sentence, viewed.annotation)),
+                Split::Test => {}
+            }
+        }
+        next = after;
+    }
+    let mut dev_source = "dev split".to_owned();
+    if dev.is_empty() {
+        dev_source = "every tenth train sentence, held out".to_owned();
+        let (held, rest): (Vec<Viewed>, Vec<Viewed>) =
+            train.into_iter().partition(|v| v.sentence.id.0 % 10 == 0);
+        train = rest;
+        dev = held
+            .into_iter()
+            .map(|v| (v.sentence, v.annotation))
+            .collect();
+    }
+    let used: BTreeSet<_> = train
+        .iter()
+        .flat_map(|v| v.annotation.standing().map(|t| t.triple.relation))
+        .collect();
+    let labels: Vec<String> = used.iter().map(|r| schema.name(*r).to_owned()).collect();
+    if labels.is_empty() {
+        bail!(
+            "no label stands in the train split; import labelled sentences or run `redress label` first"
+        );
+    }
+    let map = LabelMap::new(&schema, &labels);
+    let examples: Vec<Example> = train
+        .iter()
+        .map(|v| Example::new(&v.sentence, &v.annotation, &map).0)
+        .collect();
+    let n_positives = examples.iter().map(|e| e.positives.len()).sum();
+    Ok(Data {
+        train: examples,
+        dev,
+        labels,
+        schema,
+        dev_source,
+        n_positives,
+    })
+}
+
+/// A model about to be trained.
+pub struct Initial {
+    pub config: ModelConfig,
+    pub params: Params,
+    pub tokens: Arc<WordPieces>,
+    /// For the card.
+    pub source: String,
+}
+
+/// Encoder and heads to start from.
+pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
+    let seed = options.config.fit.seed;
+    let missing = Missing::Init { seed };
+    let rin = options.rin.then(|| options.config.rin.clone());
+    let kernel = options.kernel.then(|| options.config.kernel.clone());
+    match &options.start {
+        Start::HuggingFace(dir) => {
+            let hf = import_hf(dir)?;
+            let config = ModelConfig::new(
+                EncoderConfig::Bert(hf.config),
+                data.labels.clone(),
+                rin,
+                kernel,
+            );
+            let params = Params::from_tensors(hf.tensors, &options.device, missing)?;
+            let name = dir
+                .file_name()
+                .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            Ok(Initial {
+                config,
+                params,
+                tokens: Arc::new(hf.tokens),
+                source: format!("Hugging Face encoder {name}"),
+            })
+        }
+        Start::BiLstm => {
+            let words = data
+                .train
+                .iter()
+                .flat_map(|e| e.words.iter().map(String::as_str));
+            let tokens = WordPieces::train(words, options.config.bilstm_pieces)?;
+            let encoder = EncoderConfig::BiLstm(BiLstmConfig::new(tokens.n_ids()));
+            let config = ModelConfig::new(encoder, data.labels.clone(), rin, kernel);
+            let params = Params::new(&options.device, seed);
+            Ok(Initial {
+                config,
+                params,
+                tokens: Arc::new(tokens),
+                source: "BiLSTM from nothing".to_owned(),
+            })
+        }
+        Start::Model(choice) => {
+            let loaded = choice.read()?;
+            let same_labels = data.labels.iter().all(|l| loaded.config.labels.contains(l));
+            let keeps_heads = same_labels
+                && (!options.rin || loaded.config.rin.is_some())
+                && (!options.kernel || loaded.config.kernel.is_some());
+            let source = format!(
+                "redress model {}{}",
+                loaded.run,
+                if keeps_heads { "" } else { ", heads new" }
+            );
+            let params = Params::from_tensors(loaded.tensors, &options.device, missing)?;
+            let mut config = loaded.config;
+            if !keeps_heads {
+                params.forget("rin.");
+                params.forget("ker.");
+                config = ModelConfig::new(config.encoder, data.labels.clone(), rin, kernel);
+            }
+            Ok(Initial {
+                config,
+                params,
+                tokens: loaded.tokens,
+                source,
+            })
+        }
+    }
+}
+
+/// Dev sentences as `model` sees them.
+pub fn predict_dev(model: &SentenceModel, data: &Data) -> Result<Vec<Prediction>> {
+    let map = LabelMap::new(&data.schema, &model.config.labels);
+    let sentences: Vec<&Sentence> = data.dev.iter().map(|(s, _)| s).collect();
+    let mut predictions = Vec::with_capacity(sentences.len());
+    for chunk in sentences.chunks(512) {
+        predictions.extend(model.predict(chunk, |l| map.relation(l))?);
+    }
+    Ok(predictions)
+}
+
+fn pairs<'a>(
+    data: &'a Data,
+    predictions: &'a [Prediction],
+) -> Vec<(&'a Annotation, &'a Prediction)> {
+    data.dev.iter().map(|(_, a)| a).zip(predictions).collect()
+}
+
+/// A copy of the weights as they are now, ready to predict.
+pub fn snapshot(trainer: &SentenceTrainer) -> Result<SentenceModel> {
+    let tensors = trainer
+        .params
+        .all()
+        .into_iter()
+        .map(|(n, v)| Ok((n, v.as_tensor().copy()?)));
+    let tensors: Vec<(String, Tensor)> = tensors.collect::<candle_core::Result<_>>()?;
+    let params = Params::from_tensors(tensors, trainer.params.device(), Missing::Fail)?;
+    Ok(SentenceModel::from_params(
+        &params,
+        trainer.config.clone(),
+        Arc::clone(&trainer.tokens),
+        RunId(0),
+    )?)
+}
+
+/// Trains in place, selecting the epoch by the highest dev F1 that any threshold gives under the headline protocol.
+pub fn run_fit(
+    trainer: &SentenceTrainer,
+    data: &Data,
+    fit_options: &FitOptions,
+    checkpoint: Option<Checkpoint>,
+    around: &mut Around,
+) -> Result<(Ended, RunRecord)> {
+    let mut dev = || -> Result<f64, String> {
+        let score = snapshot(trainer).and_then(|model| {
+            let predictions = predict_dev(&model, data)?;
+            Ok(tune(&pairs(data, &predictions)).1.f1)
+        });
+        score.map_err(|e| format!("{e:#}"))
+    };
+    let observe = &mut *around.observe;
+    let mut surroundings = Surroundings {
+        dev: if data.dev.is_empty() {
+            None
+        } else {
+            Some(&mut dev)
+        },
+        observe: &mut |event| observe(TrainEvent::Fit(event)),
+        cancelled: around.cancelled,
+        checkpoint,
+    };
+    Ok(fit(trainer, fit_options, &mut surroundings)?)
+}
+
+/// Trains on the labels that stand in the workspace and writes `options.out`. When stopped, a checkpoint beside it holds
+/// everything and nothing is written at `out`.
+pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Result<TrainReport> {
+    if !options.rin && !options.kernel {
+        bail!("nothing to train: name at least one of rin, kernel");
+    }
+    let data = collect(reader)?;
+    let start = initial(options, &data)?;
+    let say = |around: &mut Around, text: String| (around.observe)(TrainEvent::Said(text));
+    say(
+        around,
+        format!(
+            "{} train sentences, {} triples, {} relations; {} dev sentences ({})",
+            data.train.len(),
+            data.n_positives,
+            start.config.labels.len(),
+            data.dev.len(),
+            data.dev_source
+        ),
+    );
+    let fingerprint = fingerprint(options, &data, &start)?;
+    let checkpoint_dir = beside(&options.out, "training");
+    let checkpoint = if options.resume {
+        Checkpoint::resume(&checkpoint_dir, fingerprint)?
+    } else {
+        Checkpoint::begin(&checkpoint_dir, fingerprint)?
+    };
+    let map = LabelMap::new(&data.schema, &start.config.labels);
+    let source = start.source.clone();
+    let trainer = trainer(start, &data, &map, options.config.rates.clone())?;
+    let lost = trainer.lost();
+    say(
+        around,
+        format!(
+            "{} from {source}; not expressible in RIN's table: {lost:?}",
+            trainer.config.systems()
+        ),
+    );
+    let (ended, record) = run_fit(
+        &trainer,
+        &data,
+        &options.config.fit,
+        Some(checkpoint),
+        around,
+    )?;
+    let mut report = TrainReport {
+        out: options.out.clone(),
+        finished: ended == Ended::Finished,
+        record,
+        card: serde_json::Value::Null,
+    };
+    if ended == Ended::Finished {
+        report.card = finish(&trainer, &data, options, &source, &report.record)?;
+    }
+    Ok(report)
+}
+
+/// Examples in the starting model's own labels.
+pub fn trainer(
+    start: Initial,
+    data: &Data,
+    map: &LabelMap,
+    rates: SentenceRates,
+) -> Result<SentenceTrainer> {
+    // Examples were made for the data's own label list; a model that keeps its heads has a longer one.
+    let own = LabelMap::new(&data.schema, &data.labels);
+    let relabel = |label: usize| own.relation(label).and_then(|r| map.label(r));
+    let examples = data.train.iter().map(|e| {
+        let mut e = e.clone();
+        for list in [&mut e.positives, &mut e.masked] {
+            list.retain_mut(|p| match relabel(p.label) {
+                Some(label) => {
+                    p.label = label;
+                    true
+                }
+                None => false,
+            });
+            list.sort();
+        }
+        e
+    });
+    Ok(SentenceTrainer::new(
+        start.config,
+        start.params,
+        start.tokens,
+        examples.collect(),
+        rates,
+    )?)
+}
+
+/// Tunes thresholds on dev, measures, writes the model with its card.
+fn finish(
+    trainer: &SentenceTrainer,
+    data: &Data,
+    options: &TrainOptions,
+    source: &str,
+    record: &RunRecord,
+) -> Result<serde_json::Value> {
+    let mut config = trainer.config.clone();
+    let mut scores = serde_json::Value::Null;
+    if !data.dev.is_empty() {
+        let predictions = predict_dev(&snapshot(trainer)?, data)?;
+        let pairs = pairs(data, &predictions);
+        let (rule, _) = tune(&pairs);
+        config.rule = rule.into();
+        let mut evaluator = Evaluator::new(rule);
+        for (annotation, prediction) in pairs {
+            evaluator.add(annotation, prediction);
+        }
+        let evaluation = evaluator.finish(&data.schema, Some(Split::Dev), None);
+        let short = |r: &super::evaluate::ProtocolReport| serde_json::json!({"protocol": r.protocol, "precision": r.micro.precision, "recall": r.micro.recall, "f1": r.micro.f1});
+        scores = serde_json::json!({
+            "relations": evaluation.protocols.iter().map(short).collect::<Vec<_>>(),
+            "entities": {"protocol": evaluation.entity_protocol, "f1": evaluation.entities.f1},
+        });
+    }
+    let card = serde_json::json!({
+        "systems": config.systems(),
+        "started_from": source,
+        "data": {
+            "train_sentences": data.train.len(), "train_triples": data.n_positives, "dev_sentences": data.dev.len(),
+            "dev": data.dev_source, "hash": format!("{:016x}", data_hash(data)),
+        },
+        "seed": options.config.fit.seed,
+        "settings": serde_json::to_value(&options.config)?,
+        "selected_by": format!("dev micro F1, {HEADLINE}, best threshold"),
+        "curve": record,
+        "dev_scores": scores,
+        "rule": config.rule,
+        "device": format!("{:?}", options.device.location()),
+        "stored_as": options.precision,
+    });
+    let tensors = trainer
+        .params
+        .all()
+        .into_iter()
+        .map(|(n, v)| (n, v.as_tensor().clone()))
+        .collect();
+    save(
+        &options.out,
+        &config,
+        &trainer.tokens,
+        &tensors,
+        &card,
+        options.precision,
+    )?;
+    Ok(card)
+}
+
+/// `models/news` → `models/news.training`.
+pub fn beside(out: &Path, ending: &str) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{ending}"));
+    out.with_file_name(name)
+}
+
+fn data_hash(data: &Data) -> u64 {
+    let text: BTreeMap<String, String> = data
+        .train
+        .iter()
+        .map(|e| (e.id.to_string(), format!("{:?}{:?}", e.positives, e.masked)))
+        .collect();
+    let dev: Vec<String> = data
+        .dev
+        .iter()
+        .map(|(s, a)| format!("{}{:?}", s.id, a.triples))
+        .collect();
+    short_hash([
+        format!("{text:?}").as_bytes(),
+        format!("{dev:?}").as_bytes(),
+    ])
+}
+
+/// Which run this is: data, settings and starting weights.
+fn fingerprint(options: &TrainOptions, data: &Data, start: &Initial) -> Result<u64> {
+    let settings = serde_json::to_vec(&(&options.config, &start.config)).context("settings")?;
+    let first: Vec<u8> = match start.params.all().first() {
+        Some((name, var)) => {
+            let values: Vec<f32> = var.as_tensor().flatten_all()?.to_vec1()?;
+            name.bytes()
+                .chain(values.iter().flat_map(|v| v.to_le_bytes()))
+                .collect()
+        }
+        None => Vec::new(),
+    };
+    Ok(short_hash([
+        &settings[..],
+        &data_hash(data).to_le_bytes(),
+        start.source.as_bytes(),
+        &first,
+    ]))
+}
+
+/// A training run as the command line asks for it.
+#[derive(Clone, Debug)]
+pub struct TrainCommand {
+    pub workspace: PathBuf,
+    pub out: PathBuf,
+    /// rin, kernel, hrere
+    pub systems: Vec<String>,
+    /// A Hugging Face directory, or `bilstm`.
+    pub encoder: Option<PathBuf>,
+    pub from: Option<PathBuf>,
+    pub epochs: Option<u32>,
+    pub seed: u64,
+    /// TOML text.
+    pub settings: Option<String>,
+    pub resume: bool,
+    pub precision: String,
+    pub device: Device,
+}
+
+/// Runs a [`TrainCommand`].
+pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
+    let mut config: TrainConfig = match &command.settings {
+        Some(text) => toml::from_str(text)
+            .context("the settings file does not fit; docs/model.md lists what there is")?,
+        None => TrainConfig::default(),
+    };
+    config.fit.seed = command.seed;
+    config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
+    for system in &command.systems {
+        if !["rin", "kernel", "hrere"].contains(&system.as_str()) {
+            bail!("unknown system `{system}`; there are rin, kernel and hrere");
+        }
+    }
+    let wants = |name: &str| command.systems.iter().any(|s| s == name);
+    let start = match (&command.encoder, &command.from) {
+        (Some(dir), _) if dir.as_os_str() == "bilstm" => Start::BiLstm,
+        (Some(dir), _) => Start::HuggingFace(dir.clone()),
+        (None, from) => Start::Model(ModelChoice::resolve(from.as_deref(), None)),
+    };
+    let precision =
+        <Precision as clap::ValueEnum>::from_str(&command.precision, true).map_err(|_| {
+            anyhow::anyhow!(
+                "unknown precision `{}`; there are f32, f16 and int8",
+                command.precision
+            )
+        })?;
+    let options = TrainOptions {
+        out: command.out.clone(),
+        start,
+        rin: wants("rin"),
+        kernel: wants("kernel"),
+        config,
+        precision,
+        resume: command.resume,
+        device: command.device.clone(),
+    };
+    train(&Reader::open(&command.workspace)?, &options, around)
+}
+
+/// An event for a progress display.
+pub enum TrainProgress {
+    Line(String),
+    Step { step: u64, total: u64, text: String },
+}
+
+pub fn in_words(event: &TrainEvent) -> TrainProgress {
+    match event {
+        TrainEvent::Said(text) => TrainProgress::Line(text.clone()),
+        TrainEvent::Fit(FitEvent::Resumed { epoch, step }) => {
+            TrainProgress::Line(format!("resumed after epoch {epoch}, step {step}"))
+        }
+        TrainEvent::Fit(FitEvent::Step {
+            epoch,
+            step,
+            total,
+            loss,
+            items_per_second,
+            ..
+        }) => TrainProgress::Step {
+            step: *step,
+            total: *total,
+            text: format!("epoch {epoch} · loss {loss:.3} · {items_per_second:.1} sentences/s"),
+        },
+        TrainEvent::Fit(FitEvent::Epoch {
+            epoch,
+            loss,
+            score,
+            best,
+            seconds,
+        }) => {
+            let score = score.map_or(String::new(), |s| format!(", dev F1 {s:.4}"));
+            let best = if *best { " (best so far)" } else { "" };
+            TrainProgress::Line(format!(
+                "epoch {epoch}: loss {loss:.4}{score}{best}, {seconds:.0} s"
+            ))
+        }
+        TrainEvent::Fit(FitEvent::Saved { step }) => {
+            TrainProgress::Line(format!("checkpoint at step {step}"))
+        }
+    }
+}

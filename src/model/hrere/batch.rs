@@ -141,7 +141,7 @@ impl BagBatch {
 
 /// Fixed word vectors of the caller's sentences: GloVe in the paper; here for example the mean of an encoder's input
 /// embeddings over each word's pieces.
-pub trait WordVectors {
+pub trait WordVectors: Sync {
     /// Vectors [S, L, word_dim] of the given sentences' first `max_words` words (what stands in the padding does not
     /// matter), and how many words of each they hold, at least 1.
     fn look_up(&self, sentences: &[usize], max_words: usize) -> Result<(Tensor, Vec<usize>)>;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 /// x [.., n], weight [n], bias [n] -> [.., n].
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+    check_width(x, weight)?;
     if !is_fused(x) {
         return plain_layer_norm(x, weight, bias, eps);
     }
@@ -26,6 +27,7 @@ pub fn add_layer_norm(
     bias: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
+    check_width(x, weight)?;
     if !is_fused(x) {
         return plain_layer_norm(&(x + residual)?, weight, bias, eps);
     }
@@ -37,6 +39,13 @@ pub fn add_layer_norm(
         &Tensor::stack(&[weight, bias], 0)?,
         LayerNorm { eps: eps as f32 },
     )
+}
+
+fn check_width(x: &Tensor, weight: &Tensor) -> Result<()> {
+    if weight.rank() != 1 || x.dims().last() != weight.dims().first() {
+        candle_core::bail!("layer norm of {:?} by {:?}", x.dims(), weight.dims());
+    }
+    Ok(())
 }
 
 fn plain_layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
@@ -232,6 +241,14 @@ impl CustomOp3 for LayerNorm {
 mod tests {
     use super::super::testing::*;
     use super::*;
+
+    #[test]
+    fn a_weight_of_another_width_is_refused() -> Result<()> {
+        let (x, w) = (random(&[2, 6], 1)?, random(&[3], 2)?);
+        assert!(layer_norm(&x, &w, &w, 1e-5).is_err());
+        assert!(add_layer_norm(&x, &x, &w, &w, 1e-5).is_err());
+        Ok(())
+    }
 
     #[test]
     fn value_gradients_and_bits() -> Result<()> {

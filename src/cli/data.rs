@@ -1,0 +1,149 @@
+//! `redress import`, `redress kb import`, `redress label`.
+
+use super::args::{ColumnsArg, ImportArgs, KbImportArgs, LabelArgs};
+use super::{Ended, print_json, printable, progress, workspace_dir};
+use crate::workspace::import::{FileReport, ImportOptions, LISTED};
+use crate::workspace::knowledge::{self, ColumnOrder, Columns};
+use crate::workspace::{Workspace, format_named};
+use anyhow::Result;
+
+pub fn import(args: ImportArgs) -> Result<Ended> {
+    let options = ImportOptions {
+        format: args.format.as_deref().map(format_named).transpose()?,
+        split: args.split.map(Into::into),
+        author: author(),
+    };
+    let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
+    let bar = progress::bar(0, "bytes");
+    let reports = workspace.import(&args.files, &options, &mut |file, done, total| {
+        bar.set_message(printable(&file.display().to_string()));
+        bar.set_length(total.unwrap_or(done));
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&reports)?;
+    } else {
+        for report in &reports {
+            println!("{}", printable(&in_words(report)));
+        }
+        println!(
+            "workspace {}: {} sentences",
+            workspace.dir().display(),
+            workspace.read().sentence_count()?
+        );
+    }
+    let problems = reports.iter().any(|r| r.lost > 0 || r.conflicts > 0);
+    Ok(if problems {
+        Ended::WithProblems
+    } else {
+        Ended::Done
+    })
+}
+
+fn in_words(r: &FileReport) -> String {
+    let mut text = format!(
+        "{} ({}, {}): {} sentences, {} new, {} known already; {} triples",
+        r.file, r.format, r.style, r.sentences, r.added, r.known, r.triples
+    );
+    if r.decisions > 0 {
+        text += &format!("; {} decisions restored", r.decisions);
+    }
+    if r.conflicts > 0 {
+        text += &format!(
+            "\n  {} sentences NOT added: another text has their id",
+            r.conflicts
+        );
+    }
+    for (kind, n) in &r.problem_counts {
+        text += &format!("\n  {n} × {kind}");
+    }
+    for problem in &r.problems {
+        text += &format!("\n    {problem}");
+    }
+    let total: u64 = r.problem_counts.values().sum();
+    if total > r.problems.len() as u64 {
+        text += &format!(
+            "\n    … and {} more (the first {LISTED} at most are listed)",
+            total - r.problems.len() as u64
+        );
+    }
+    text
+}
+
+pub fn import_kb(args: KbImportArgs) -> Result<Ended> {
+    let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
+    let columns = match args.columns {
+        ColumnsArg::Auto => ColumnOrder::Auto,
+        ColumnsArg::Hrt => ColumnOrder::Told(Columns::HeadRelationTail),
+        ColumnsArg::Rht => ColumnOrder::Told(Columns::RelationHeadTail),
+    };
+    let report = workspace.import_kb(&args.triples, &args.names, columns)?;
+    let problems = report.files.iter().any(|f| f.problems > 0);
+    if args.json {
+        print_json(&report)?;
+    } else {
+        for f in &report.files {
+            let order = if f.order.is_empty() {
+                String::new()
+            } else {
+                format!("; columns: {}", f.order)
+            };
+            let line = format!(
+                "{}: {} lines, {} new, {} known already{order}",
+                f.file, f.lines, f.added, f.duplicates
+            );
+            println!("{}", printable(&line));
+            if f.problems > 0 {
+                println!("  {} lines left out", f.problems);
+            }
+            for problem in &f.first_problems {
+                println!("    {}", printable(problem));
+            }
+        }
+        println!(
+            "knowledge base: {} facts, {} entities ({} facts, {} entities, {} aliases new)",
+            report.facts,
+            report.entities,
+            report.added_facts,
+            report.added_entities,
+            report.added_aliases
+        );
+    }
+    Ok(if problems {
+        Ended::WithProblems
+    } else {
+        Ended::Done
+    })
+}
+
+pub fn label(args: LabelArgs) -> Result<Ended> {
+    let map = knowledge::relation_map(&args.map)?;
+    let mut workspace = super::open_workspace(&args.workspace)?;
+    let bar = progress::bar(0, "sentences");
+    let cancel = progress::cancel_on_signal();
+    let map = (!args.link_only).then_some(&map);
+    let report = workspace.label(map, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        !cancel.is_cancelled()
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&report)?;
+        return Ok(Ended::Done);
+    }
+    println!(
+        "{} sentences, {} of {} mentions linked, {} labels in {} sentences",
+        report.sentences, report.linked, report.mentions, report.labels, report.labelled_sentences
+    );
+    for (relation, n) in &report.per_relation {
+        println!("  {n:>7} {}", printable(relation));
+    }
+    Ok(Ended::Done)
+}
+
+/// Signs corrections that an import restores.
+pub fn author() -> String {
+    crate::config::Config::default().author
+}

@@ -1,0 +1,89 @@
+//! `redress evaluate`.
+
+use super::args::EvaluateArgs;
+use super::{Ended, print_json, printable, progress, workspace_dir};
+use crate::workspace::evaluate::{Evaluation, Score};
+use crate::workspace::evaluating;
+use crate::workspace::models::{self, ModelChoice};
+use anyhow::Result;
+
+pub fn run(args: EvaluateArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.model.device)?;
+    if let Some(note) = note {
+        eprintln!("redress: {note}");
+    }
+    let dir = workspace_dir(&args.workspace)?;
+    let bar = progress::bar(0, "sentences");
+    let split = args.split.map(Into::into);
+    let model = args.model.model.map(ModelChoice::Dir);
+    let evaluation = evaluating::evaluate(&dir, model, split, &device, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        true
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&evaluation)?;
+    } else {
+        print!("{}", printable(&in_words(&evaluation)));
+    }
+    Ok(Ended::Done)
+}
+
+fn line(name: &str, s: &Score) -> String {
+    format!(
+        "  {name:<44} P {:5.1}  R {:5.1}  F1 {:5.1}   ({} of {} predicted, {} gold)\n",
+        100.0 * s.precision,
+        100.0 * s.recall,
+        100.0 * s.f1,
+        s.correct,
+        s.predicted,
+        s.gold
+    )
+}
+
+fn in_words(e: &Evaluation) -> String {
+    let split = e.split.as_deref().unwrap_or("all splits");
+    let mut text = format!("{split}: {} sentences", e.sentences);
+    if e.not_predicted > 0 {
+        text += &format!(
+            ", {} not predicted and not scored (run `redress predict`)",
+            e.not_predicted
+        );
+    }
+    text += &format!(
+        "\nthresholds: RIN {:.3}, kernel {:.3}, kernel weight {:.1}\n\n",
+        e.rule[0], e.rule[1], e.rule[2]
+    );
+    text += &line(&e.entity_protocol, &e.entities);
+    for p in &e.protocols {
+        text += &format!("\n{}, micro\n", p.protocol);
+        text += &line("all", &p.micro);
+        text += &format!(
+            "  {:<44} F1 {:5.1}\n",
+            "macro over relations in gold",
+            100.0 * p.macro_f1
+        );
+        for group in [&p.by_class, &p.by_number_of_triples] {
+            for named in group.iter().filter(|n| n.sentences != Some(0)) {
+                let n = named
+                    .sentences
+                    .map_or(String::new(), |n| format!(" ({n} sentences)"));
+                text += &line(&format!("{}{n}", named.name), &named.score);
+            }
+        }
+    }
+    if let Some(headline) = e.protocols.first() {
+        text += &format!("\nper relation: {}\n", headline.protocol);
+        for named in &headline.per_relation {
+            text += &line(&named.name, &named.score);
+        }
+    }
+    if let Some(bags) = &e.bags {
+        text += &format!(
+            "\nbags\n{}\n",
+            serde_json::to_string_pretty(bags).unwrap_or_default()
+        );
+    }
+    text
+}

@@ -1,0 +1,39 @@
+//! `redress export`.
+
+use super::args::{ExportArgs, OnlyArg, ViewArg};
+use super::{Ended, print_json, printable, workspace_dir};
+use crate::workspace::exporting::{self, ExportSummary};
+use anyhow::Result;
+use std::io::{self, BufWriter, Write};
+
+pub fn run(args: ExportArgs) -> Result<Ended> {
+    let dir = workspace_dir(&args.workspace)?;
+    let options = exporting::options(
+        &args.format,
+        args.view == ViewArg::Train,
+        args.only == OnlyArg::Reviewed,
+        args.split.map(Into::into),
+    )?;
+    let summary: ExportSummary = match args.output.as_deref().filter(|p| p.as_os_str() != "-") {
+        Some(path) => exporting::to_file(&dir, &options, path, args.force)?,
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let summary = exporting::to_writer(&dir, &options, &mut out)?;
+            out.flush()?;
+            summary
+        }
+    };
+    // Standard output may be the export itself.
+    if args.json && args.output.is_some() {
+        print_json(&summary)?;
+    } else {
+        eprintln!(
+            "exported {} sentences, {} relations",
+            summary.sentences, summary.relations
+        );
+        for (what, n) in &summary.lost {
+            eprintln!("  {n} × {}", printable(what));
+        }
+    }
+    Ok(Ended::Done)
+}

@@ -1,0 +1,102 @@
+//! `redress info` and `redress doctor`.
+
+use super::args::InfoArgs;
+use super::{Ended, paths, print_json, printable, workspace_dir};
+use crate::workspace::{about, models};
+use anyhow::Result;
+use std::io::{self, IsTerminal};
+
+pub fn info(args: InfoArgs) -> Result<Ended> {
+    let paths = paths()?;
+    let dir = workspace_dir(&args.workspace)?;
+    let facts = about::facts(&dir);
+    let mut rows: Vec<(String, String)> = vec![
+        ("version".into(), env!("CARGO_PKG_VERSION").into()),
+        ("settings".into(), paths.config_file().display().to_string()),
+        (
+            "key bindings".into(),
+            paths.keymap_file().display().to_string(),
+        ),
+        ("themes".into(), paths.themes().display().to_string()),
+        (
+            "workspaces".into(),
+            paths.workspaces().display().to_string(),
+        ),
+        ("log".into(), paths.log_file().display().to_string()),
+        ("workspace".into(), dir.display().to_string()),
+    ];
+    match facts {
+        Ok(facts) => rows.extend(facts),
+        Err(error) => rows.push(("workspace state".into(), format!("{error:#}"))),
+    }
+    if args.json {
+        let object: serde_json::Map<_, _> = rows.into_iter().map(|(n, v)| (n, v.into())).collect();
+        print_json(&object)?;
+        return Ok(Ended::Done);
+    }
+    for (name, value) in rows {
+        println!("{name:<18} {}", printable(&value));
+    }
+    Ok(Ended::Done)
+}
+
+pub fn doctor(args: InfoArgs) -> Result<Ended> {
+    let mut checks: Vec<(&str, Result<String, String>)> = Vec::new();
+    let terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+    let term = std::env::var("TERM").unwrap_or_default();
+    checks.push((
+        "terminal",
+        match (terminal, term.as_str()) {
+            (true, "dumb") => {
+                Err("TERM=dumb cannot show a screen; set TERM to what your terminal is".to_owned())
+            }
+            (true, _) => Ok(format!("TERM={term}")),
+            (false, _) => Err("standard input or output is not a terminal".to_owned()),
+        },
+    ));
+    checks.push((
+        "device",
+        match models::device("auto") {
+            Ok((device, note)) => Ok(note.unwrap_or_else(|| format!("{:?}", device.location()))),
+            Err(error) => Err(format!("{error:#}")),
+        },
+    ));
+    checks.push((
+        "embedded model",
+        about::embedded_model().map_err(|e| format!("{e:#}")),
+    ));
+    let dir = workspace_dir(&args.workspace)?;
+    checks.push((
+        "workspace",
+        about::check(&dir).map_err(|e| format!("{e:#}")),
+    ));
+    let failed = checks
+        .iter()
+        .any(|(name, result)| *name != "terminal" && result.is_err());
+    if args.json {
+        let object: serde_json::Map<String, serde_json::Value> = checks
+            .into_iter()
+            .map(|(n, r)| {
+                let (ok, text) = match r {
+                    Ok(text) => (true, text),
+                    Err(text) => (false, text),
+                };
+                (n.to_owned(), serde_json::json!({"ok": ok, "says": text}))
+            })
+            .collect();
+        print_json(&object)?;
+    } else {
+        for (name, result) in checks {
+            let (mark, text) = match &result {
+                Ok(text) => ("ok  ", text),
+                Err(text) => ("FAIL", text),
+            };
+            println!("{mark} {name:<16} {}", printable(text));
+        }
+    }
+    Ok(if failed {
+        Ended::WithProblems
+    } else {
+        Ended::Done
+    })
+}

@@ -1,0 +1,59 @@
+//! `redress predict`: a whole workspace, or a filter from standard input to standard output.
+
+use super::args::PredictArgs;
+use super::{Ended, print_json, progress, workspace_dir};
+use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::{Workspace, filter};
+use anyhow::Result;
+use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
+
+pub fn run(args: PredictArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.model.device)?;
+    if let Some(note) = note {
+        eprintln!("redress: {note}");
+    }
+    if args.workspace.dir.is_none() && !io::stdin().is_terminal() {
+        let choice = ModelChoice::resolve(args.model.model.as_deref(), None);
+        let mut out = BufWriter::new(io::stdout().lock());
+        let done = filter::filter(
+            &choice,
+            &device,
+            &mut BufReader::new(io::stdin().lock()),
+            &mut out,
+        )?;
+        out.flush()?;
+        if done.errors > 0 {
+            eprintln!(
+                "redress: {} of {} lines could not be read; their output lines say why",
+                done.errors, done.lines
+            );
+            return Ok(Ended::WithProblems);
+        }
+        return Ok(Ended::Done);
+    }
+    let mut workspace = Workspace::open(&workspace_dir(&args.workspace)?)?;
+    let choice = ModelChoice::resolve(
+        args.model.model.as_deref(),
+        workspace.model_setting()?.as_deref(),
+    );
+    let bar = progress::bar(0, "sentences");
+    let cancel = progress::cancel_on_signal();
+    let outcome = workspace.predict_with(&choice, &device, args.again, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        !cancel.is_cancelled()
+    })?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&outcome)?;
+    } else {
+        println!(
+            "{} sentences predicted now, {} in all, by {}",
+            outcome.now, outcome.total, outcome.model
+        );
+    }
+    if cancel.is_cancelled() {
+        eprintln!("redress: stopped; run the same command again for the rest");
+    }
+    Ok(Ended::Done)
+}

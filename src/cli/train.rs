@@ -1,0 +1,74 @@
+//! `redress train`.
+
+use super::args::TrainArgs;
+use super::{Ended, print_json, progress, workspace_dir};
+use crate::workspace::models;
+use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
+use anyhow::{Context, Result};
+use std::time::Instant;
+
+pub fn run(args: TrainArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.device)?;
+    if let Some(note) = note {
+        eprintln!("redress: {note}");
+    }
+    let settings = match &args.config {
+        Some(path) => Some(
+            std::fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot read these settings", path.display()))?,
+        ),
+        None => None,
+    };
+    let command = TrainCommand {
+        workspace: workspace_dir(&args.workspace)?,
+        out: args.out,
+        systems: args.systems,
+        encoder: args.encoder,
+        from: args.from,
+        epochs: args.epochs,
+        seed: args.seed,
+        settings,
+        resume: args.resume,
+        precision: args.precision,
+        device,
+    };
+    let bar = progress::bar(0, "steps");
+    let cancel = progress::cancel_on_signal();
+    let cancelled = || cancel.is_cancelled();
+    let started = Instant::now();
+    let mut observe = |event: TrainEvent| match training::in_words(&event) {
+        TrainProgress::Line(text) => {
+            bar.suspend(|| eprintln!("{:>6.0} s  {text}", started.elapsed().as_secs_f64()))
+        }
+        TrainProgress::Step { step, total, text } => {
+            bar.set_length(total);
+            bar.set_position(step);
+            bar.set_message(text);
+        }
+    };
+    let report = training::run(
+        &command,
+        &mut Around {
+            observe: &mut observe,
+            cancelled: &cancelled,
+        },
+    )?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&report)?;
+    } else if report.finished {
+        let best = report
+            .record
+            .best_score
+            .map_or(String::new(), |s| format!(", dev F1 {s:.4}"));
+        println!(
+            "{}: epoch {} selected{best}",
+            report.out.display(),
+            report.record.best_epoch
+        );
+    }
+    if !report.finished {
+        eprintln!("redress: stopped; the same command with --resume continues");
+    }
+    Ok(Ended::Done)
+}

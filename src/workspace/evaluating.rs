@@ -1,0 +1,65 @@
+//! A workspace's predictions, or a given model's, scored.
+
+use super::evaluate::{Evaluation, Evaluator};
+use super::models::ModelChoice;
+use super::view::Viewed;
+use super::{Tell, page_of_views, stored_rule};
+use crate::domain::{Sentence, SentenceIdx, Split};
+use crate::store::Reader;
+use crate::train::examples::LabelMap;
+use anyhow::{Result, bail};
+use candle_core::Device;
+use std::path::Path;
+
+/// With `model` every sentence of the split is predicted now and nothing is kept; without, the stored predictions of the current run count.
+pub fn evaluate(
+    dir: &Path,
+    model: Option<ModelChoice>,
+    split: Option<Split>,
+    device: &Device,
+    tell: Tell,
+) -> Result<Evaluation> {
+    let reader = Reader::open(dir)?;
+    let model = model.map(|m| m.load(device)).transpose()?;
+    let run = match &model {
+        Some(model) => Some(model.run),
+        None => reader.current_run()?,
+    };
+    let Some(run) = run else {
+        bail!(
+            "{}: nothing is predicted here yet; run `redress predict`, or name a model with --model",
+            dir.display()
+        );
+    };
+    let stored = stored_rule(&reader)?;
+    let rule = model.as_ref().map_or(stored, |m| m.rule());
+    let schema = reader.schema()?;
+    let mut evaluator = Evaluator::new(rule);
+    let total = u64::from(reader.sentence_count()?);
+    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
+    while let Some(from) = next {
+        let (page, after) = page_of_views(&reader, &stored, from)?;
+        done += page.len() as u64;
+        let mut wanted: Vec<Viewed> = page
+            .into_iter()
+            .map(|(_, v)| v)
+            .filter(|v| split.is_none_or(|s| s == v.sentence.split))
+            .collect();
+        if let Some(model) = &model {
+            let map = LabelMap::new(&schema, &model.config.labels);
+            let sentences: Vec<&Sentence> = wanted.iter().map(|v| &v.sentence).collect();
+            let predictions = model.predict(&sentences, |l| map.relation(l))?;
+            for (viewed, prediction) in wanted.iter_mut().zip(predictions) {
+                viewed.prediction = Some(prediction);
+            }
+        }
+        for viewed in &wanted {
+            evaluator.add_viewed(viewed);
+        }
+        if !tell(done, total) {
+            bail!("stopped");
+        }
+        next = after;
+    }
+    Ok(evaluator.finish(&schema, split, Some(run.to_string())))
+}

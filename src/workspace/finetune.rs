@@ -1,0 +1,219 @@
+//! Corrections → a better model, and what changed, measured on the same dev sentences before and after.
+
+use super::evaluate::{Evaluator, HEADLINE, tune};
+use super::messages::FineTuneReport;
+use super::models::ModelChoice;
+use super::training::{
+    Around, Data, Start, TrainConfig, TrainEvent, TrainOptions, initial, predict_dev, run_fit,
+    snapshot, trainer,
+};
+use super::{now_ms, page_of_views, stored_rule};
+use crate::analysis::Report;
+use crate::domain::{DecisionRule, Prediction, RelationId, SentenceIdx, Split};
+use crate::model::files::Precision;
+use crate::model::sentence::{SentenceModel, save};
+use crate::store::Reader;
+use crate::train::examples::{Example, LabelMap};
+use crate::train::fit::{Ended, FitOptions};
+use crate::train::sentence::SentenceRates;
+use anyhow::{Result, bail};
+use candle_core::Device;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub struct FineTuneOptions {
+    pub from: ModelChoice,
+    /// Directory that the new model's own directory goes into.
+    pub models: PathBuf,
+    pub device: Device,
+}
+
+/// Uncorrected training sentences seen again for each corrected one, so that the rest is not forgotten.
+const REPLAY: usize = 4;
+const REPLAY_LEAST: usize = 64;
+const REPLAY_MOST: usize = 1024;
+/// Dev sentences measured; more add minutes, not knowledge.
+const DEV_MOST: usize = 500;
+
+/// `None` when cancelled. Corrected sentences (test excepted) are trained on with their verdicts, and left out of dev.
+pub fn fine_tune(
+    reader: &Reader,
+    options: &FineTuneOptions,
+    around: &mut Around,
+) -> Result<Option<FineTuneReport>> {
+    let loaded = options.from.read()?;
+    let (data, n_corrected) = corrected(reader, &loaded.config.labels)?;
+    if n_corrected == 0 {
+        bail!("there is nothing to learn from yet: judge or correct some sentences first");
+    }
+    (around.observe)(TrainEvent::Said(format!(
+        "{n_corrected} corrected sentences, {} others, {} dev sentences",
+        data.train.len() - n_corrected,
+        data.dev.len()
+    )));
+    let before = SentenceModel::from_loaded(&loaded, &options.device)?;
+    let before_predictions = predict_dev(&before, &data)?;
+    let before_report = report(&data, &before_predictions, before.rule());
+    let config = TrainConfig {
+        fit: FitOptions {
+            epochs: 3,
+            batch: 8,
+            warmup: 0.1,
+            ..FitOptions::default()
+        },
+        rates: SentenceRates {
+            encoder: 3e-5,
+            heads: 3e-4,
+            ..SentenceRates::default()
+        },
+        ..TrainConfig::default()
+    };
+    let train_options = TrainOptions {
+        out: PathBuf::new(),
+        start: Start::Model(options.from.clone()),
+        rin: loaded.config.rin.is_some(),
+        kernel: loaded.config.kernel.is_some(),
+        config,
+        precision: Precision::F16,
+        resume: false,
+        device: options.device.clone(),
+    };
+    let start = initial(&train_options, &data)?;
+    let source = start.source.clone();
+    let map = LabelMap::new(&data.schema, &start.config.labels);
+    let trainer = trainer(start, &data, &map, train_options.config.rates.clone())?;
+    let (ended, record) = run_fit(&trainer, &data, &train_options.config.fit, None, around)?;
+    if ended == Ended::Stopped {
+        return Ok(None);
+    }
+    let after_predictions = predict_dev(&snapshot(&trainer)?, &data)?;
+    let rule = if data.dev.is_empty() {
+        before.rule()
+    } else {
+        tune(
+            &data
+                .dev
+                .iter()
+                .map(|(_, a)| a)
+                .zip(&after_predictions)
+                .collect::<Vec<_>>(),
+        )
+        .0
+    };
+    let after_report = report(&data, &after_predictions, rule);
+    let mut config = trainer.config.clone();
+    config.rule = rule.into();
+    let card = serde_json::json!({
+        "systems": config.systems(),
+        "started_from": source,
+        "fine_tuned_on": {"corrected_sentences": n_corrected, "other_sentences": data.train.len() - n_corrected},
+        "dev": {"source": data.dev_source, "sentences": data.dev.len(), "protocol": HEADLINE.to_string(),
+                "f1_before": before_report.micro.f1(), "f1_after": after_report.micro.f1()},
+        "curve": record,
+    });
+    let model_dir = options.models.join(format!("fine-tuned-{}", now_ms()));
+    let tensors = trainer
+        .params
+        .all()
+        .into_iter()
+        .map(|(n, v)| (n, v.as_tensor().clone()))
+        .collect();
+    save(
+        &model_dir,
+        &config,
+        &trainer.tokens,
+        &tensors,
+        &card,
+        train_options.precision,
+    )?;
+    Ok(Some(FineTuneReport {
+        protocol: format!("{HEADLINE}, {} dev sentences", data.dev.len()),
+        n_corrected,
+        before_f1: before_report.micro.f1() as f32,
+        after_f1: after_report.micro.f1() as f32,
+        per_relation: per_relation(&before_report, &after_report),
+        model_dir,
+    }))
+}
+
+fn report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
+    let mut evaluator = Evaluator::new(rule);
+    for ((_, annotation), prediction) in data.dev.iter().zip(predictions) {
+        evaluator.add(annotation, prediction);
+    }
+    // The first protocol is the headline.
+    evaluator
+        .reports()
+        .next()
+        .cloned()
+        .unwrap_or_else(|| unreachable!("there are protocols"))
+}
+
+fn per_relation(before: &Report, after: &Report) -> Vec<(RelationId, f32, f32)> {
+    let relations: BTreeSet<RelationId> = before
+        .per_relation
+        .keys()
+        .chain(after.per_relation.keys())
+        .copied()
+        .collect();
+    let f1 = |r: &Report, id: &RelationId| r.per_relation.get(id).map_or(0.0, |c| c.f1() as f32);
+    relations
+        .iter()
+        .map(|id| (*id, f1(before, id), f1(after, id)))
+        .collect()
+}
+
+/// Corrected sentences, some others to be seen again, and dev; the number of corrected ones.
+fn corrected(reader: &Reader, model_labels: &[String]) -> Result<(Data, usize)> {
+    let rule = stored_rule(reader)?;
+    let schema = reader.schema()?;
+    let (mut touched, mut others, mut dev) = (Vec::new(), Vec::new(), Vec::new());
+    let mut next = Some(SentenceIdx(0));
+    while let Some(from) = next {
+        let (page, after) = page_of_views(reader, &rule, from)?;
+        for (_, viewed) in page {
+            match (viewed.n_edits > 0, viewed.sentence.split) {
+                (_, Split::Test) => {}
+                (true, _) => touched.push(viewed),
+                (false, Split::Dev) if dev.len() < DEV_MOST => {
+                    dev.push((viewed.sentence, viewed.annotation))
+                }
+                (false, Split::Train) if others.len() < REPLAY_MOST => others.push(viewed),
+                (false, _) => {}
+            }
+        }
+        next = after;
+    }
+    let n_corrected = touched.len();
+    others.truncate((n_corrected * REPLAY).max(REPLAY_LEAST));
+    // The model's labels, and those of the corrections that it does not have yet.
+    let mut labels: Vec<String> = model_labels.to_vec();
+    for relation in touched
+        .iter()
+        .flat_map(|v| v.annotation.standing().map(|t| t.triple.relation))
+    {
+        let name = schema.name(relation);
+        if !labels.iter().any(|l| l == name) {
+            labels.push(name.to_owned());
+        }
+    }
+    let map = LabelMap::new(&schema, &labels);
+    let train: Vec<Example> = touched
+        .iter()
+        .chain(&others)
+        .map(|v| Example::new(&v.sentence, &v.annotation, &map).0)
+        .collect();
+    let n_positives = train.iter().map(|e| e.positives.len()).sum();
+    let dev_source = "dev split without corrected sentences".to_owned();
+    Ok((
+        Data {
+            train,
+            dev,
+            labels,
+            schema,
+            dev_source,
+            n_positives,
+        },
+        n_corrected,
+    ))
+}

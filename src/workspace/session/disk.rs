@@ -1,0 +1,283 @@
+//! The lane that writes: edits first, each acknowledged after its commit.
+
+use super::{Shared, write};
+use crate::domain::annotation::Change;
+use crate::domain::{Edit, Prediction, RunId, SentenceId};
+use crate::export::{Overwrite, View};
+use crate::model::sentence::SentenceModel;
+use crate::store::NewCorrection;
+use crate::workspace::exporting::{ExportOptions, export_file, format_named};
+use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
+use crate::workspace::view::describe_edit;
+use crate::workspace::{Workspace, now_ms, viewed};
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub enum Work {
+    Edit {
+        id: SentenceId,
+        edit: Edit,
+    },
+    Undo,
+    Redo,
+    Export(Request),
+    /// A model became current; its card.
+    UseModel {
+        model: Arc<SentenceModel>,
+        card: String,
+    },
+    /// Remembers the model directory for the next start.
+    RememberModel(String),
+    Keep {
+        run: RunId,
+        predictions: Vec<Prediction>,
+    },
+    /// All predictions of a job are kept: lists and index follow, then the job is over.
+    Predicted {
+        ids: Vec<SentenceId>,
+        summary: String,
+        cancelled: bool,
+    },
+    RefreshIndex,
+    IndexEdits,
+}
+
+/// More changed sentences than this and making the index anew is faster.
+const REINDEX_MOST: usize = 4000;
+
+pub struct Disk {
+    workspace: Workspace,
+    shared: Arc<Shared>,
+    /// Corrections up to here are in the index.
+    indexed: u64,
+}
+
+impl Disk {
+    pub fn new(workspace: Workspace, shared: Arc<Shared>) -> Self {
+        Self {
+            workspace,
+            shared,
+            indexed: 0,
+        }
+    }
+
+    pub fn handle(&mut self, work: Work) {
+        let result = match work {
+            Work::Edit { id, edit } => {
+                self.edit(id, edit);
+                Ok(())
+            }
+            Work::Undo => self.step(Direction::Back),
+            Work::Redo => self.step(Direction::Forward),
+            Work::Export(request) => self.export(request),
+            Work::UseModel { model, card } => self.use_model(&model, &card),
+            Work::RememberModel(dir) => self.workspace.set_model(&dir),
+            Work::Keep { run, predictions } => self.workspace.keep(run, &predictions),
+            Work::Predicted {
+                ids,
+                summary,
+                cancelled,
+            } => self.predicted(&ids, summary, cancelled),
+            Work::RefreshIndex => self.refresh(),
+            Work::IndexEdits => self.index_edits(),
+        };
+        if let Err(error) = result {
+            self.shared.failed(format!("{error:#}"));
+        }
+    }
+
+    fn edit(&mut self, id: SentenceId, edit: Edit) {
+        if let Err(error) = self.try_edit(id, edit) {
+            self.shared.reply(Reply::EditRefused {
+                id,
+                reason: format!("{error:#}"),
+            });
+        }
+    }
+
+    fn try_edit(&mut self, id: SentenceId, edit: Edit) -> Result<()> {
+        let rule = self.workspace.rule();
+        let run = self.workspace.read().current_run()?;
+        // Refused here, it never reaches the history.
+        viewed(self.workspace.read(), &rule, run, id)?
+            .annotation
+            .apply(&edit)?;
+        let correction = NewCorrection {
+            at_ms: now_ms(),
+            by: self.shared.author.clone(),
+            sentence: id,
+            seen: run,
+            change: Change::Edit(edit),
+        };
+        let saved = self.workspace.append(&[correction])?;
+        self.touched(&[id])?;
+        let detail = viewed(self.workspace.read(), &rule, run, id)?.detail(0, &rule);
+        if let Some(correction) = saved.into_iter().next() {
+            self.shared.reply(Reply::Saved {
+                correction: Box::new(correction),
+                detail: Box::new(detail),
+            });
+        }
+        Ok(())
+    }
+
+    /// The lists' numbers at once; the index soon.
+    fn touched(&mut self, ids: &[SentenceId]) -> Result<()> {
+        self.workspace.put_summaries(ids)?;
+        self.shared.stale.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn step(&mut self, direction: Direction) -> Result<()> {
+        let (step, word) = match direction {
+            Direction::Back => (self.workspace.store.last_undoable()?, "undid"),
+            Direction::Forward => (self.workspace.store.last_redoable()?, "redid"),
+        };
+        let Some(step) = step else {
+            let what = format!(
+                "nothing to {}",
+                if word == "undid" { "undo" } else { "redo" }
+            );
+            self.shared.reply(Reply::Undone {
+                what,
+                ids: Vec::new(),
+            });
+            return Ok(());
+        };
+        self.workspace
+            .append(&step.corrections(&self.shared.author, now_ms()))?;
+        let mut ids: Vec<SentenceId> = step.edits.iter().map(|c| c.sentence).collect();
+        ids.sort();
+        ids.dedup();
+        self.touched(&ids)?;
+        let what = match step.edits.as_slice() {
+            [one] => {
+                let sentence = self.workspace.read().sentence(one.sentence).ok();
+                match &one.change {
+                    Change::Edit(edit) => {
+                        describe_edit(edit, sentence.as_ref(), self.workspace.schema())
+                    }
+                    Change::Undo(_) => "an undo".to_owned(),
+                }
+            }
+            many => format!("{} edits in {} sentences", many.len(), ids.len()),
+        };
+        self.shared.reply(Reply::Undone {
+            what: format!("{word}: {what}"),
+            ids,
+        });
+        Ok(())
+    }
+
+    fn export(&mut self, request: Request) -> Result<()> {
+        let Request::Export {
+            format,
+            path,
+            only_reviewed,
+            train_view,
+        } = request
+        else {
+            return Ok(());
+        };
+        let view = if train_view { View::Train } else { View::Full };
+        let options = ExportOptions {
+            format: format_named(&format)?,
+            view,
+            only_reviewed,
+            split: None,
+        };
+        let report = export_file(self.workspace.read(), &options, &path, Overwrite::Refuse)?;
+        let warnings = report
+            .warnings
+            .iter()
+            .map(|(what, n)| format!("{n} × {what}"))
+            .collect();
+        self.shared.reply(Reply::Exported {
+            path,
+            sentences: report.sentences,
+            warnings,
+        });
+        Ok(())
+    }
+
+    fn use_model(&mut self, model: &SentenceModel, card: &str) -> Result<()> {
+        let before = self.workspace.read().current_run()?;
+        self.workspace.use_model(model, card)?;
+        write(&self.shared.rule, self.workspace.rule());
+        if before != Some(model.run) {
+            self.refresh()?;
+        }
+        self.shared.reply(Reply::ModelChanged(
+            self.shared.info(self.workspace.read())?,
+        ));
+        Ok(())
+    }
+
+    fn predicted(&mut self, ids: &[SentenceId], summary: String, cancelled: bool) -> Result<()> {
+        if ids.len() <= REINDEX_MOST {
+            self.workspace.put_summaries(ids)?;
+            self.workspace.reindex(ids)?;
+            self.workspace.commit_index()?;
+        } else {
+            self.refresh()?;
+        }
+        self.workspace.store.flush()?;
+        let job = JobKind::Predict;
+        self.shared.reply(Reply::Job(if cancelled {
+            JobEvent::Cancelled { job }
+        } else {
+            JobEvent::Finished { job, summary }
+        }));
+        Ok(())
+    }
+
+    fn refresh(&mut self) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let mut started = false;
+        let mut tell = |done: u64, total: u64| {
+            // Small indexes are made before anyone could read the message.
+            if total > REINDEX_MOST as u64 {
+                if !started {
+                    shared.reply(Reply::Job(JobEvent::Started {
+                        job: JobKind::Index,
+                        total,
+                        unit: "sentences",
+                    }));
+                    started = true;
+                }
+                let progress = JobEvent::Progress {
+                    job: JobKind::Index,
+                    done,
+                    total,
+                    remaining: None,
+                    note: String::new(),
+                };
+                shared.reply(Reply::Job(progress));
+            }
+            true
+        };
+        self.workspace.refresh_index(&mut tell)?;
+        self.indexed = self.workspace.read().stamp()?.corrections;
+        let job = JobKind::Index;
+        self.shared.reply(Reply::Job(JobEvent::Finished {
+            job,
+            summary: String::new(),
+        }));
+        Ok(())
+    }
+
+    fn index_edits(&mut self) -> Result<()> {
+        let changed = self.workspace.read().corrected_since(self.indexed)?;
+        self.workspace.reindex(&changed)?;
+        self.workspace.commit_index()?;
+        self.indexed = self.workspace.read().stamp()?.corrections;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    Back,
+    Forward,
+}

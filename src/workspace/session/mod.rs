@@ -1,0 +1,229 @@
+//! A workspace at work for a screen: three lanes that answer [`Request`]s with [`Reply`]s.
+//!
+//! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
+//! question of a kind is answered. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
+
+mod compute;
+mod disk;
+mod query;
+
+use super::Workspace;
+use super::messages::{JobKind, Reply, Request, WorkspaceInfo};
+use super::models::ModelChoice;
+use crate::domain::DecisionRule;
+use crate::index::Searcher;
+use crate::jobs::{Cancel, Lane, spawn_latest, spawn_ordered};
+use crate::model::sentence::SentenceModel;
+use crate::store::Reader;
+use anyhow::Result;
+use candle_core::Device;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+/// A small workspace that its model has not seen is predicted without being asked.
+const PREDICT_UNASKED: u32 = 2000;
+
+pub struct SessionOptions {
+    pub author: String,
+    pub model: ModelChoice,
+    pub device: Device,
+}
+
+/// What all lanes look at.
+struct Shared {
+    model: RwLock<Option<Arc<SentenceModel>>>,
+    rule: RwLock<DecisionRule>,
+    choice: RwLock<ModelChoice>,
+    /// A line about the model when there is none.
+    model_note: RwLock<String>,
+    searcher: Searcher,
+    dir: PathBuf,
+    author: String,
+    device: Device,
+    cancel_predict: Cancel,
+    cancel_train: Cancel,
+    /// The index lacks an edit.
+    stale: AtomicBool,
+    replies: Sender<Reply>,
+}
+
+fn read<T: Clone>(lock: &RwLock<T>) -> T {
+    lock.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+fn write<T>(lock: &RwLock<T>, value: T) {
+    *lock.write().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+impl Shared {
+    /// A screen that has gone needs no answer.
+    fn reply(&self, reply: Reply) {
+        let _ = self.replies.send(reply);
+    }
+    fn failed(&self, what: impl std::fmt::Display) {
+        tracing::error!("{what}");
+        self.reply(Reply::Failed {
+            what: what.to_string(),
+        });
+    }
+
+    fn info(&self, reader: &Reader) -> Result<Arc<WorkspaceInfo>> {
+        let schema = reader.schema()?;
+        let model = read(&self.model);
+        let (facts, entities) = reader.kb_counts()?;
+        let model_relations = match &model {
+            Some(m) => m
+                .config
+                .labels
+                .iter()
+                .filter_map(|l| schema.relation(l))
+                .collect(),
+            None => Vec::new(),
+        };
+        let name = match &model {
+            Some(m) => format!("{} · {:.6}", m.config.systems(), m.run.to_string()),
+            None => read(&self.model_note),
+        };
+        Ok(Arc::new(WorkspaceInfo {
+            path: self.dir.clone(),
+            n_sentences: reader.sentence_count()? as usize,
+            model: name,
+            run: model.map(|m| m.run),
+            kb: if facts > 0 {
+                format!("{facts} facts · {entities} entities")
+            } else {
+                String::new()
+            },
+            rule: read(&self.rule),
+            model_relations,
+            n_corrections: reader.correction_count()?,
+            schema,
+        }))
+    }
+}
+
+/// The lanes of one open workspace. Dropping it finishes what Disk has queued.
+pub struct Session {
+    shared: Arc<Shared>,
+    query: Lane<Request>,
+    compute: Arc<Lane<compute::Work>>,
+    disk: Arc<Lane<disk::Work>>,
+    ticker: Option<std::thread::JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Session {
+    /// Starts the lanes; the receiver hears [`Reply::Opened`] first.
+    pub fn start(workspace: Workspace, options: SessionOptions) -> Result<(Self, Receiver<Reply>)> {
+        let (replies, receiver) = unbounded();
+        let reader = workspace.read().reader()?;
+        let shared = Arc::new(Shared {
+            model: RwLock::new(None),
+            rule: RwLock::new(workspace.rule()),
+            choice: RwLock::new(options.model),
+            model_note: RwLock::new("loading the model…".to_owned()),
+            searcher: workspace.index.searcher(),
+            dir: workspace.dir.clone(),
+            author: options.author,
+            device: options.device,
+            cancel_predict: Cancel::new(),
+            cancel_train: Cancel::new(),
+            stale: AtomicBool::new(false),
+            replies,
+        });
+        shared.reply(Reply::Opened(shared.info(&reader)?));
+        let (compute_reader, query_reader) = (reader.reader()?, reader.reader()?);
+        let mut disk = disk::Disk::new(workspace, Arc::clone(&shared));
+        let disk = Arc::new(spawn_ordered("disk", move |work| disk.handle(work))?);
+        let mut compute =
+            compute::Compute::new(compute_reader, Arc::clone(&shared), Arc::clone(&disk));
+        let compute = Arc::new(spawn_ordered("compute", move |work| compute.handle(work))?);
+        let mut query = query::Query::new(query_reader, Arc::clone(&shared));
+        let query = spawn_latest(
+            "query",
+            |r: &Request| std::mem::discriminant(r),
+            move |r| query.handle(r),
+        )?;
+        disk.send(disk::Work::RefreshIndex);
+        compute.send(compute::Work::LoadModel);
+        let stop = Arc::new(AtomicBool::new(false));
+        let ticker = ticker(&shared, &disk, &stop)?;
+        Ok((
+            Self {
+                shared,
+                query,
+                compute,
+                disk,
+                ticker: Some(ticker),
+                stop,
+            },
+            receiver,
+        ))
+    }
+
+    /// Hands a request to its lane; returns at once.
+    pub fn send(&self, request: Request) {
+        let alive = match request {
+            Request::Search { .. }
+            | Request::Open { .. }
+            | Request::Explain { .. }
+            | Request::Errors { .. } => self.query.send(request),
+            Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
+            Request::Undo => self.disk.send(disk::Work::Undo),
+            Request::Redo => self.disk.send(disk::Work::Redo),
+            Request::Export { .. } => self.disk.send(disk::Work::Export(request)),
+            Request::Predict { ids } => {
+                self.shared.cancel_predict.reset();
+                self.compute.send(compute::Work::Predict { ids })
+            }
+            Request::FineTune => {
+                self.shared.cancel_train.reset();
+                self.compute.send(compute::Work::FineTune)
+            }
+            Request::DecideModel { accept } => self.compute.send(compute::Work::Decide { accept }),
+            Request::Cancel { job } => {
+                match job {
+                    JobKind::Predict | JobKind::Index => self.shared.cancel_predict.cancel(),
+                    JobKind::FineTune => self.shared.cancel_train.cancel(),
+                    JobKind::Export => {}
+                }
+                true
+            }
+        };
+        if !alive {
+            self.shared.failed("a worker of this program has died (see the log); edits shown as saved are on disk; restart redress");
+        }
+    }
+}
+
+/// Brings the index up to date shortly after edits, off the edits' own path: a commit takes longer than a key press may.
+fn ticker(
+    shared: &Arc<Shared>,
+    disk: &Arc<Lane<disk::Work>>,
+    stop: &Arc<AtomicBool>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let (shared, disk, stop) = (Arc::clone(shared), Arc::clone(disk), Arc::clone(stop));
+    std::thread::Builder::new()
+        .name("ticker".to_owned())
+        .spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(250));
+                if shared.stale.swap(false, Ordering::Relaxed) {
+                    disk.send(disk::Work::IndexEdits);
+                }
+            }
+        })
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.shared.cancel_predict.cancel();
+        self.shared.cancel_train.cancel();
+        if let Some(ticker) = self.ticker.take() {
+            let _ = ticker.join();
+        }
+    }
+}
