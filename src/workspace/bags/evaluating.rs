@@ -1,11 +1,11 @@
 //! How well the bag systems rank a split's facts (specs: hrere 9).
 
-use super::mentions::{EntityNumbers, Mentions, Negatives, collect};
+use super::mentions::{EntityNumbers, Negatives, collect};
 use super::scoring::BagScorer;
 use crate::analysis::{Candidate, Ranking};
 use crate::domain::Split;
-use crate::model::complex::softmax;
-use crate::model::hrere::PairMention;
+use crate::model::bags::BagAnswer;
+use crate::model::hrere::{Mix, PairMention};
 use crate::store::Reader;
 use crate::workspace::knowledge::Knowledge;
 use anyhow::Result;
@@ -53,70 +53,65 @@ pub fn evaluate_bags(
     split: Split,
     tell: &mut dyn FnMut(u64, u64) -> bool,
 ) -> Result<Option<BagEvaluation>> {
-    let bank = &scorer.bank;
+    let classes = &scorer.bank.config().classes;
     let schema = reader.schema()?;
     let mut numbers = EntityNumbers::new(&knowledge.kb);
-    let max_words = bank.config().hrere.max_words;
+    let max_words = scorer.bank.config().hrere.max_words;
     let mut found = collect(reader, split, &mut numbers, max_words, Negatives::All)?;
     to_bank_numbers(&mut found.mentions, scorer, knowledge);
-    let class = |r| bank.class(schema.name(r)).unwrap_or(0);
+    let class = |r: &u32| {
+        let relation = schema.relations().get(*r as usize - 1)?;
+        scorer.bank.class(&relation.name)
+    };
     let mut unknown_relations = 0;
     for mention in &mut found.mentions {
-        let named: Vec<u32> = mention
-            .relations
-            .iter()
-            .map(|r| class(crate::domain::RelationId((r - 1) as u16)))
-            .collect();
-        unknown_relations += named.iter().filter(|c| **c == 0).count();
-        mention.relations = named.into_iter().filter(|c| *c != 0).collect();
+        let known: Vec<u32> = mention.relations.iter().filter_map(class).collect();
+        unknown_relations += mention.relations.len() - known.len();
+        mention.relations = known;
     }
-    let Mentions {
-        sentences,
-        mentions,
-        counts,
-    } = found;
+    let total = found.mentions.len() as u64;
     let mut columns = Columns::default();
-    for chunk in mentions.chunks(CHUNK) {
-        if !tell(columns.cases as u64, mentions.len() as u64) {
+    for chunk in found.mentions.chunks(CHUNK) {
+        if !tell(columns.cases as u64, total) {
             return Ok(None);
         }
-        for (mention, answer) in chunk.iter().zip(scorer.ask(&sentences, chunk)?) {
-            let rule = bank.config().hrere.mix;
-            let kb = answer.full.z_kb.as_deref().map(softmax);
-            columns.push(
-                &mention.relations,
-                [
-                    Some(answer.base.p_text()),
-                    Some(answer.naive.mixed(rule).p),
-                    Some(answer.full.mixed(rule).p),
-                    kb,
-                ],
-                bank.config().classes.len(),
-            );
+        for (mention, answer) in chunk.iter().zip(scorer.ask(&found.sentences, chunk)?) {
+            let p = distributions(&answer, scorer.bank.config().hrere.mix);
+            columns.push(&mention.relations, p, classes.len());
         }
     }
-    tell(columns.cases as u64, mentions.len() as u64);
+    tell(columns.cases as u64, total);
     let positives = columns.positive.iter().filter(|p| **p).count() + unknown_relations;
     if positives == 0 {
         return Ok(None);
     }
     let systems = SYSTEMS.iter().zip(&columns.scores);
     Ok(Some(BagEvaluation {
-        protocol: "every linked ordered pair of a sentence is a case, each (case, relation other than NA) a candidate ranked by probability; \
-            P@q% = precision of the first floor(q * positives) candidates (HRERE's, not precision at q% recall)"
-            .to_owned(),
+        protocol: PROTOCOL.to_owned(),
         split: split.name(),
         cases: columns.cases,
         positives,
         cases_with_vectors: columns.with_vectors,
         unknown_relations,
-        unlinked: counts.unlinked,
+        unlinked: found.counts.unlinked,
         systems: systems
             .map(|(system, scores)| columns.rank(system, scores, unknown_relations))
             .collect(),
     }))
 }
 
+/// p of base, naive, full and KB-only.
+fn distributions(answer: &BagAnswer, rule: Mix) -> [Option<Vec<f32>>; 4] {
+    [
+        Some(answer.base.p_text()),
+        Some(answer.naive.mixed(rule).p),
+        Some(answer.full.mixed(rule).p),
+        answer.full.p_kb(),
+    ]
+}
+
+const PROTOCOL: &str = "every linked ordered pair of a sentence is a case, each (case, relation other than NA) a candidate \
+    ranked by probability; P@q% = precision of the first floor(q * positives) candidates (HRERE's, not precision at q% recall)";
 const SYSTEMS: [&str; 4] = ["base", "naive", "full", "kb-only"];
 
 /// Candidates of all systems, case by case, class by class without NA.

@@ -78,11 +78,14 @@ pub enum Negatives {
     },
 }
 
-/// A page of sentences as they stand: entities and labels after corrections; and where the next page starts.
-pub fn standing_page(
-    reader: &Reader,
-    from: SentenceIdx,
-) -> Result<(Vec<(Sentence, Annotation)>, Option<SentenceIdx>)> {
+/// A page of sentences as they stand: entities and labels after corrections.
+pub struct StandingPage {
+    pub sentences: Vec<(Sentence, Annotation)>,
+    /// Where the next page starts; `None` after the last.
+    pub next: Option<SentenceIdx>,
+}
+
+pub fn standing_page(reader: &Reader, from: SentenceIdx) -> Result<StandingPage> {
     let page = reader.page(from, PAGE)?;
     let corrected: HashSet<SentenceId> = if reader.correction_count()? > 0 {
         reader.corrected_since(0)?.into_iter().collect()
@@ -100,7 +103,10 @@ pub fn standing_page(
         sentence.entities = annotation.entities.clone();
         sentences.push((sentence, annotation));
     }
-    Ok((sentences, page.next))
+    Ok(StandingPage {
+        sentences,
+        next: page.next,
+    })
 }
 
 /// All linked pairs of `split`, under provisional classes: a relation's id + 1. See [`Mentions::renumber`].
@@ -118,12 +124,13 @@ pub fn collect(
     };
     let mut next = Some(SentenceIdx(0));
     while let Some(from) = next {
-        let (page, after) = standing_page(reader, from)?;
-        for (sentence, annotation) in page.iter().filter(|(s, _)| s.split == split) {
+        let page = standing_page(reader, from)?;
+        let of_split = page.sentences.iter().filter(|(s, _)| s.split == split);
+        for (sentence, annotation) in of_split {
             all.counts.sentences += 1;
             all.add(sentence, annotation, entities, max_words);
         }
-        next = after;
+        next = page.next;
     }
     all.thin(negatives);
     Ok(all)
@@ -231,10 +238,8 @@ impl Mentions {
         for mention in &self.mentions {
             place[mention.sentence] = Some(0);
         }
-        let mut n = 0;
-        for slot in place.iter_mut().flatten() {
+        for (n, slot) in place.iter_mut().flatten().enumerate() {
             *slot = n;
-            n += 1;
         }
         let mut at = place.iter();
         self.sentences

@@ -3,25 +3,25 @@
 //! ComplEx must not know a label: every pair of entities that some sentence names together (any split, either order)
 //! leaves the facts first, and the report counts them (Xu & Barbosa 2019, section 4.1; specs: hrere 3).
 
-use super::mentions::{EntityNumbers, MentionCounts, Mentions, Negatives, collect, standing_page};
-use crate::domain::{RelationSchema, Sentence, SentenceIdx, Split};
+use super::mentions::{EntityNumbers, MentionCounts, Negatives, collect, standing_page};
+use crate::domain::{Sentence, SentenceIdx, Split};
 use crate::kb::{Direction, KnowledgeBase, RelationMap, pairs_in_text};
 use crate::model::bags::{BagBank, BankConfig, NA};
 use crate::model::complex::link::{KnownFacts, filtered_quality};
 use crate::model::complex::pretrain::{self, pretrain};
 use crate::model::complex::{ComplexConfig, ComplexTables, Fact, TableInit};
 use crate::model::hrere::bags::{sentence_bags, training_bags};
-use crate::model::hrere::{Bag, BagSource, HrereConfig, System};
+use crate::model::hrere::{Bag, BagSource, HrereConfig, PairMention, System};
 use crate::model::sentence::SentenceModel;
-use crate::model::words::{PieceVectors, SentenceVectors};
+use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
 use crate::store::Reader;
-use crate::train::bags::{BagData, BagEvent, BagOptions, BagSurroundings, train_all};
+use crate::train::bags::{BagData, BagEvent, BagOptions, BagSurroundings, TrainedBags, train_all};
 use crate::train::checkpoint::{Checkpoint, RunRecord};
 use crate::train::fit::{Ended, FitError, FitOptions};
 use crate::workspace::knowledge::Knowledge;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 /// Facts held out of ComplEx at most, whatever the share (the released code's number).
@@ -191,50 +191,24 @@ pub fn train_bags(training: BagTraining) -> Result<TrainedBank> {
     };
     let scale = PieceVectors::natural_scale(model)?;
     let vectors = PieceVectors::new(model, scale);
-    let config = HrereConfig {
+    let hrere = HrereConfig {
         word_dim: vectors.width(),
         ..settings.hrere.clone()
     };
-    config.check().context("settings of the bag models")?;
-    let schema = reader.schema()?;
-    let data = gather(reader, &knowledge.kb, &schema, &config, settings)?;
+    hrere.check().context("settings of the bag models")?;
+    let data = gather(reader, &knowledge.kb, &hrere, settings)?;
     observe(BagProgress::Note(data.describe()));
     let rows = FactRows::new(reader, &knowledge, map)?;
-    let mut report = BagReport {
-        facts: rows.report.clone(),
-        classes: data.classes.clone(),
-        train: data.train.counts,
-        dev: data.dev.counts,
-        bags: data.train_bags.len(),
-        na_bags: data.train_bags.iter().filter(|b| b.relation == 0).count(),
-        systems: Vec::new(),
-    };
     let learned = learn_facts(&rows, &knowledge, settings, observe, cancelled)?;
     let Some((tables, facts)) = learned else {
         return Ok(TrainedBank::Stopped);
     };
-    report.facts = facts;
     let joint = joint_rows(&knowledge.kb, &data, settings);
-    let class_rows: Vec<Option<u32>> = data.classes.iter().map(|c| rows.relation(c)).collect();
-    let unknown = TableInit::Uniform01; // as in the released code
-    let initial = tables.restrict(&joint, &class_rows, unknown, settings.seed());
-    let kb_rows = (0u32..).zip(&joint).map(|(row, e)| (*e, row)).collect();
-    let sentences = [data.train.sentences, data.dev.sentences].concat();
-    let words = SentenceVectors {
+    let start = Start {
+        initial: rows.start(&tables, &joint, &data.classes, settings.seed()),
+        kb_rows: (0u32..).zip(&joint).map(|(row, e)| (*e, row)).collect(),
         vectors: &vectors,
-        sentences: &sentences,
-    };
-    let mentions = [data.train.mentions, data.dev.mentions].concat();
-    let bag_data = BagData {
-        source: BagSource {
-            mentions: &mentions,
-            vectors: &words,
-            kb_rows: &kb_rows,
-        },
-        train: &data.train_bags,
-        dev: &data.dev_bags,
-        n_classes: data.classes.len(),
-        tables: &initial,
+        hrere: &hrere,
     };
     let mut hear = |event: BagEvent| observe(BagProgress::Bags(event));
     let mut around = BagSurroundings {
@@ -242,41 +216,69 @@ pub fn train_bags(training: BagTraining) -> Result<TrainedBank> {
         cancelled,
         checkpoint,
     };
-    let device = vectors.device();
-    let trained = train_all(&config, bag_data, &settings.train, device, &mut around)?;
+    let trained = learn_bags(&data, &start, &settings.train, &mut around)?;
     if trained.len() < System::ALL.len() || trained.iter().any(|t| t.ended == Ended::Stopped) {
         return Ok(TrainedBank::Stopped);
     }
-    let named =
-        |t: &crate::train::bags::TrainedBags| (t.system.name().to_owned(), t.record.clone());
-    report.systems = trained.iter().map(named).collect();
+    let report = data.report(facts, &trained);
     let entities = knowledge.kb.entities();
-    let bank_config = BankConfig::new(
-        config,
-        scale,
-        data.classes,
-        rows.relations,
-        entities.map(|e| knowledge.kb.id(e).to_string()).collect(),
-        joint,
-        &tables,
-    );
+    let ids = entities.map(|e| knowledge.kb.id(e).to_string()).collect();
+    let names = rows.relations;
+    let config = BankConfig::new(hrere, scale, data.classes, names, ids, joint, &tables);
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
-    let bank = BagBank::from_trained(bank_config, &tables, &parts, device)?;
+    let bank = BagBank::from_trained(config, &tables, &parts, vectors.device())?;
     Ok(TrainedBank::Finished(Box::new((bank, report))))
 }
 
-/// Train and dev bags under one list of classes. Dev mentions and sentences are numbered after those of train.
+/// Where the three systems start.
+struct Start<'a> {
+    /// Tables of the joint model.
+    initial: ComplexTables,
+    kb_rows: HashMap<u32, u32>,
+    vectors: &'a PieceVectors,
+    hrere: &'a HrereConfig,
+}
+
+fn learn_bags(
+    data: &Gathered,
+    start: &Start,
+    options: &BagOptions,
+    around: &mut BagSurroundings,
+) -> Result<Vec<TrainedBags>> {
+    let words = SentenceVectors {
+        vectors: start.vectors,
+        sentences: &data.sentences,
+    };
+    let bags = BagData {
+        source: BagSource {
+            mentions: &data.mentions,
+            vectors: &words,
+            kb_rows: &start.kb_rows,
+        },
+        train: &data.train_bags,
+        dev: &data.dev_bags,
+        n_classes: data.classes.len(),
+        tables: &start.initial,
+    };
+    let device = start.vectors.device();
+    Ok(train_all(start.hrere, bags, options, device, around)?)
+}
+
+/// Train and dev bags under one list of classes.
 struct Gathered {
     classes: Vec<String>,
-    train: Mentions,
-    dev: Mentions,
+    /// Of train, then of dev.
+    sentences: Vec<BagSentence>,
+    mentions: Vec<PairMention>,
+    train: MentionCounts,
+    dev: MentionCounts,
     train_bags: Vec<Bag>,
     dev_bags: Vec<Bag>,
 }
 
 impl Gathered {
     fn describe(&self) -> String {
-        let (train, dev) = (&self.train.counts, &self.dev.counts);
+        let (train, dev) = (&self.train, &self.dev);
         format!(
             "{} classes with NA; train: {} positive and {} NA mentions in {} bags; dev: {} and {}; {} labels of unlinked pairs",
             self.classes.len(),
@@ -288,15 +290,28 @@ impl Gathered {
             train.unlinked
         )
     }
+
+    fn report(&self, facts: FactsReport, trained: &[TrainedBags]) -> BagReport {
+        let named = |t: &TrainedBags| (t.system.name().to_owned(), t.record.clone());
+        BagReport {
+            facts,
+            classes: self.classes.clone(),
+            train: self.train,
+            dev: self.dev,
+            bags: self.train_bags.len(),
+            na_bags: self.train_bags.iter().filter(|b| b.relation == 0).count(),
+            systems: trained.iter().map(named).collect(),
+        }
+    }
 }
 
 fn gather(
     reader: &Reader,
     kb: &KnowledgeBase,
-    schema: &RelationSchema,
     config: &HrereConfig,
     settings: &BagSettings,
 ) -> Result<Gathered> {
+    let schema = reader.schema()?;
     let mut entities = EntityNumbers::new(kb);
     let negatives = Negatives::PerPositive {
         ratio: settings.negatives,
@@ -318,20 +333,25 @@ fn gather(
     };
     train.renumber(class);
     dev.renumber(class);
-    let (sentences, mentions) = (train.sentences.len(), train.mentions.len());
+    let (n_sentences, n_mentions) = (train.sentences.len(), train.mentions.len());
     for mention in &mut dev.mentions {
-        mention.sentence += sentences;
+        mention.sentence += n_sentences;
     }
     let mut dev_bags = sentence_bags(&dev.mentions);
     for place in dev_bags.iter_mut().flat_map(|bag| &mut bag.mentions) {
-        *place += mentions;
+        *place += n_mentions;
     }
+    let train_bags = training_bags(&train.mentions, config.bag_size).bags;
+    train.sentences.append(&mut dev.sentences);
+    train.mentions.append(&mut dev.mentions);
     Ok(Gathered {
         classes,
-        train_bags: training_bags(&train.mentions, config.bag_size).bags,
+        sentences: train.sentences,
+        mentions: train.mentions,
+        train: train.counts,
+        dev: dev.counts,
+        train_bags,
         dev_bags,
-        train,
-        dev,
     })
 }
 
@@ -349,10 +369,10 @@ impl FactRows {
         let mut pairs = HashSet::new();
         let mut next = Some(SentenceIdx(0));
         while let Some(from) = next {
-            let (page, after) = standing_page(reader, from)?;
-            let sentences: Vec<&Sentence> = page.iter().map(|(s, _)| s).collect();
+            let page = standing_page(reader, from)?;
+            let sentences: Vec<&Sentence> = page.sentences.iter().map(|(s, _)| s).collect();
             pairs.extend(pairs_in_text(sentences, &knowledge.kb, &knowledge.linker));
-            next = after;
+            next = page.next;
         }
         let (kb, dropped) = knowledge.kb.without_pairs(&pairs);
         let named: Vec<Vec<(String, Direction)>> = kb
@@ -390,9 +410,18 @@ impl FactRows {
         })
     }
 
-    fn relation(&self, name: &str) -> Option<u32> {
-        let found = self.relations.binary_search_by(|r| r.as_str().cmp(name));
-        found.ok().map(|row| row as u32)
+    /// Tables of the joint model: the rows of `joint`, and one relation row a class; a class without facts (NA always)
+    /// starts uniform 0..1, as in the released code.
+    fn start(
+        &self,
+        tables: &ComplexTables,
+        joint: &[u32],
+        classes: &[String],
+        seed: u64,
+    ) -> ComplexTables {
+        let row = |class: &String| self.relations.binary_search(class).ok().map(|r| r as u32);
+        let classes: Vec<Option<u32>> = classes.iter().map(row).collect();
+        tables.restrict(joint, &classes, TableInit::Uniform01, seed)
     }
 
     /// Distinct, sorted.
@@ -482,10 +511,11 @@ fn joint_rows(kb: &KnowledgeBase, data: &Gathered, settings: &BagSettings) -> Ve
     if n as usize <= settings.max_joint_entities {
         return (0..n).collect();
     }
-    let mentions = data.train.mentions.iter().chain(&data.dev.mentions);
-    let named: BTreeMap<u32, ()> = mentions
-        .flat_map(|m| [(m.head, ()), (m.tail, ())])
-        .filter(|(e, ())| *e < n)
+    let named: BTreeSet<u32> = data
+        .mentions
+        .iter()
+        .flat_map(|m| [m.head, m.tail])
+        .filter(|e| *e < n)
         .collect();
-    named.into_keys().collect()
+    named.into_iter().collect()
 }
