@@ -68,6 +68,20 @@ impl Source<'_> {
     }
 }
 
+impl Source<'_> {
+    /// A file that a model may lack.
+    pub fn read_optional(
+        &self,
+        file: &'static str,
+    ) -> Result<Option<Cow<'static, [u8]>>, FilesError> {
+        match self.read(file) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(FilesError::Missing { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+}
+
 /// How weights are stored.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
@@ -267,6 +281,38 @@ pub fn replace_dir(dir: &Path, marker: &str, files: &[(&str, Vec<u8>)]) -> Resul
         fs::remove_dir_all(&old).map_err(io(&old))?;
     }
     Ok(())
+}
+
+/// Puts `files` into an existing directory of the kind `marker`, beside or in place of what it has; as a whole, like
+/// [`replace_dir`].
+pub fn add_to_dir(
+    dir: &Path,
+    marker: &'static str,
+    files: Vec<(&'static str, Vec<u8>)>,
+) -> Result<(), FilesError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| FilesError::Io { path, source }
+    };
+    if !dir.join(marker).is_file() {
+        return Err(FilesError::Missing {
+            dir: dir.display().to_string(),
+            file: marker,
+        });
+    }
+    let mut all: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for entry in fs::read_dir(dir).map_err(io(dir))? {
+        let path = entry.map_err(io(dir))?.path();
+        if let (true, Some(name)) = (path.is_file(), path.file_name().and_then(|n| n.to_str())) {
+            all.insert(name.to_owned(), fs::read(&path).map_err(io(&path))?);
+        }
+    }
+    all.extend(files.into_iter().map(|(n, bytes)| (n.to_owned(), bytes)));
+    let all: Vec<(&str, Vec<u8>)> = all
+        .iter_mut()
+        .map(|(n, b)| (&**n, std::mem::take(b)))
+        .collect();
+    replace_dir(dir, marker, &all)
 }
 
 #[cfg(test)]

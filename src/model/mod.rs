@@ -22,8 +22,10 @@ pub mod kernel;
 pub mod rin;
 pub mod sentence;
 
+pub mod bags;
 pub mod complex;
 pub mod hrere;
+pub mod words;
 
 #[cfg(test)]
 pub(crate) mod golden;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// (name, value) rows: counts, model, knowledge base.
 pub fn facts(dir: &Path) -> Result<Vec<(String, String)>> {
     let reader = Reader::open(dir)?;
-    let (entities, facts) = reader.kb_counts()?;
+    let (facts, entities) = reader.kb_counts()?;
     let run = reader.current_run()?;
     let predicted = match run {
         Some(run) => reader.predicted(run)?.len(),

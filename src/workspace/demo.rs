@@ -4,7 +4,7 @@ use super::Workspace;
 use super::import::ImportOptions;
 use super::knowledge::relation_map;
 use crate::kb::ColumnOrder;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
@@ -42,7 +42,10 @@ fn make(dir: &Path) -> Result<()> {
     let triples = file("triples.tsv", TRIPLES)?;
     let names = file("names.tsv", NAMES)?;
     let mut workspace = Workspace::open_or_create(dir)?;
-    workspace.import(&[corpus], &ImportOptions::default(), &mut |_, _, _| {})?;
+    let reports = workspace.import(&[corpus], &ImportOptions::default(), &mut |_, _, _| {})?;
+    if let Some(broken) = reports.iter().find(|r| r.sentences == 0 || !r.problem_counts.is_empty()) {
+        bail!("the demo's own sentences cannot be read: {:?}", broken.problems);
+    }
     workspace.import_kb(&[triples], &[names], ColumnOrder::Auto)?;
     workspace.label(Some(&relation_map("nyt24")?), &mut |_, _| true)?;
     drop(workspace);

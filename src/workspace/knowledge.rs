@@ -22,7 +22,7 @@ pub struct Knowledge {
 impl Knowledge {
     /// `None` when the workspace has no facts.
     pub fn load(reader: &Reader) -> Result<Option<Self>> {
-        if reader.kb_counts()?.1 == 0 {
+        if reader.kb_counts()?.0 == 0 {
             return Ok(None);
         }
         let kb = from_rows(&reader.kb()?);
@@ -136,7 +136,7 @@ impl Workspace {
             report.added_aliases,
             report.added_facts,
         ) = (added.entities, added.aliases, added.facts);
-        (report.entities, report.facts) = self.read().kb_counts()?;
+        (report.facts, report.entities) = self.read().kb_counts()?;
         Ok(report)
     }
 

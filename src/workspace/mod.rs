@@ -5,6 +5,7 @@
 //! [`messages`] is what the two say to each other.
 
 pub mod about;
+pub mod bags;
 pub mod demo;
 pub mod evaluate;
 pub mod evaluating;

@@ -146,6 +146,10 @@ impl BertEncoder {
     pub fn max_pieces(&self) -> usize {
         self.max_pieces
     }
+    /// The input table [pieces, h].
+    pub fn piece_vectors(&self) -> &Tensor {
+        &self.words.weight
+    }
 
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<Encoded> {
         let layout = &batch.layout;

@@ -89,6 +89,10 @@ impl BiLstmEncoder {
     pub fn max_pieces(&self) -> usize {
         self.config.max_pieces
     }
+    /// The input table [pieces, piece_width].
+    pub fn piece_vectors(&self) -> &Tensor {
+        &self.embeddings.weight
+    }
 
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<Encoded> {
         let layout = one_piece_a_word(&batch.layout);

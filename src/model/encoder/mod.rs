@@ -16,7 +16,7 @@ use super::params::Scope;
 use super::tokens::Frame;
 use bert::{BertConfig, BertEncoder};
 use bilstm::{BiLstmConfig, BiLstmEncoder};
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use import::{ImportError, Imported, import_hf};
@@ -79,6 +79,14 @@ impl Encoder {
         match self {
             Encoder::Bert(encoder) => encoder.max_pieces(),
             Encoder::BiLstm(encoder) => encoder.max_pieces(),
+        }
+    }
+
+    /// The embeddings that pieces enter with, [pieces, width of the table]; no context, no position.
+    pub fn piece_vectors(&self) -> &Tensor {
+        match self {
+            Encoder::Bert(encoder) => encoder.piece_vectors(),
+            Encoder::BiLstm(encoder) => encoder.piece_vectors(),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Shared {
     fn info(&self, reader: &Reader) -> Result<Arc<WorkspaceInfo>> {
         let schema = reader.schema()?;
         let model = read(&self.model);
-        let (entities, facts) = reader.kb_counts()?;
+        let (facts, entities) = reader.kb_counts()?;
         let model_relations = match &model {
             Some(m) => m
                 .config
