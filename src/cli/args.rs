@@ -25,7 +25,7 @@ const EXAMPLES: &str = "Examples:
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed).";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed), 130 stopped by a signal.";
 
 /// Options of the screen.
 #[derive(Args, Debug, Default)]
@@ -104,8 +104,8 @@ pub struct ImportArgs {
     /// Split of every sentence read [default: what the record says, else the file name, else train].
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
-    /// Force a format instead of detecting it: casrel, mentions, spert, redress.
-    #[arg(long)]
+    /// Force a format instead of detecting it.
+    #[arg(long, value_parser = ["casrel", "mentions", "spert", "redress"])]
     pub format: Option<String>,
     /// Print the report as JSON.
     #[arg(long)]
@@ -172,8 +172,8 @@ pub struct TrainArgs {
     /// Where the trained model goes; checkpoints stand beside it while training.
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Which systems to train, comma-separated: rin, kernel, hrere.
-    #[arg(long, default_value = "rin,kernel", value_delimiter = ',')]
+    /// Which systems to train, comma-separated.
+    #[arg(long, default_value = "rin,kernel", value_delimiter = ',', value_parser = ["rin", "kernel", "hrere"])]
     pub systems: Vec<String>,
     /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
     #[arg(long, value_name = "DIR")]
@@ -194,8 +194,8 @@ pub struct TrainArgs {
     /// Where to compute: auto, cpu or cuda:N.
     #[arg(long, default_value = "auto")]
     pub device: String,
-    /// How weights are stored: f32, f16 or int8.
-    #[arg(long, default_value = "f32")]
+    /// How weights are stored.
+    #[arg(long, default_value = "f32", value_parser = ["f32", "f16", "int8"])]
     pub precision: String,
     #[arg(long)]
     pub json: bool,
@@ -230,8 +230,8 @@ pub struct EvaluateArgs {
 pub struct ExportArgs {
     #[command(flatten)]
     pub workspace: WorkspaceArg,
-    /// redress, casrel or spert.
-    #[arg(long, default_value = "redress")]
+    /// File format; docs/formats.md says what each can hold.
+    #[arg(long, default_value = "redress", value_parser = ["redress", "casrel", "spert"])]
     pub format: String,
     /// Output file [default: standard output]. An existing file is not overwritten without --force.
     #[arg(short, long, value_name = "FILE")]

@@ -1,8 +1,8 @@
 //! `redress import`, `redress kb import`, `redress label`.
 
 use super::args::{ColumnsArg, ImportArgs, KbImportArgs, LabelArgs};
-use super::{Ended, print_json, printable, progress, workspace_dir};
-use crate::workspace::import::{FileReport, ImportOptions, LISTED};
+use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
+use crate::workspace::import::{self, FileReport, ImportOptions, LISTED};
 use crate::workspace::knowledge::{self, ColumnOrder, Columns};
 use crate::workspace::{Workspace, format_named};
 use anyhow::Result;
@@ -13,6 +13,7 @@ pub fn import(args: ImportArgs) -> Result<Ended> {
         split: args.split.map(Into::into),
         author: author(),
     };
+    import::can_be_read(&args.files, &options)?;
     let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
     let bar = progress::bar(0, "bytes");
     let reports = workspace.import(&args.files, &options, &mut |file, done, total| {
@@ -25,13 +26,13 @@ pub fn import(args: ImportArgs) -> Result<Ended> {
         print_json(&reports)?;
     } else {
         for report in &reports {
-            println!("{}", printable(&in_words(report)));
+            say(&in_words(report))?;
         }
-        println!(
+        say(&format!(
             "workspace {}: {} sentences",
             workspace.dir().display(),
             workspace.read().sentence_count()?
-        );
+        ))?;
     }
     let problems = reports.iter().any(|r| r.lost > 0 || r.conflicts > 0);
     Ok(if problems {
@@ -72,6 +73,7 @@ fn in_words(r: &FileReport) -> String {
 }
 
 pub fn import_kb(args: KbImportArgs) -> Result<Ended> {
+    knowledge::can_be_read(args.triples.iter().chain(&args.names))?;
     let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
     let columns = match args.columns {
         ColumnsArg::Auto => ColumnOrder::Auto,
@@ -93,22 +95,22 @@ pub fn import_kb(args: KbImportArgs) -> Result<Ended> {
                 "{}: {} lines, {} new, {} known already{order}",
                 f.file, f.lines, f.added, f.duplicates
             );
-            println!("{}", printable(&line));
+            say(&line)?;
             if f.problems > 0 {
-                println!("  {} lines left out", f.problems);
+                say(&format!("  {} lines left out", f.problems))?;
             }
             for problem in &f.first_problems {
-                println!("    {}", printable(problem));
+                say(&format!("    {problem}"))?;
             }
         }
-        println!(
+        say(&format!(
             "knowledge base: {} facts, {} entities ({} facts, {} entities, {} aliases new)",
             report.facts,
             report.entities,
             report.added_facts,
             report.added_entities,
             report.added_aliases
-        );
+        ))?;
     }
     Ok(if problems {
         Ended::WithProblems
@@ -127,18 +129,25 @@ pub fn label(args: LabelArgs) -> Result<Ended> {
         bar.set_length(total);
         bar.set_position(done);
         !cancel.is_cancelled()
-    })?;
+    });
     bar.finish_and_clear();
+    let report = match report {
+        Err(stopped) if cancel.is_cancelled() => {
+            remark(&format!("{stopped:#}"));
+            return Ok(Ended::Stopped);
+        }
+        other => other?,
+    };
     if args.json {
         print_json(&report)?;
         return Ok(Ended::Done);
     }
-    println!(
+    say(&format!(
         "{} sentences, {} of {} mentions linked, {} labels in {} sentences",
         report.sentences, report.linked, report.mentions, report.labels, report.labelled_sentences
-    );
+    ))?;
     for (relation, n) in &report.per_relation {
-        println!("  {n:>7} {}", printable(relation));
+        say(&format!("  {n:>7} {relation}"))?;
     }
     Ok(Ended::Done)
 }

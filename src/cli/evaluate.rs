@@ -1,7 +1,7 @@
 //! `redress evaluate`.
 
 use super::args::EvaluateArgs;
-use super::{Ended, print_json, printable, progress, workspace_dir};
+use super::{Ended, print_json, progress, remark, say, workspace_dir};
 use crate::workspace::evaluate::{Evaluation, Score};
 use crate::workspace::evaluating;
 use crate::workspace::models::{self, ModelChoice};
@@ -10,7 +10,7 @@ use anyhow::Result;
 pub fn run(args: EvaluateArgs) -> Result<Ended> {
     let (device, note) = models::device(&args.model.device)?;
     if let Some(note) = note {
-        eprintln!("redress: {note}");
+        remark(&note);
     }
     let dir = workspace_dir(&args.workspace)?;
     let bar = progress::bar(0, "sentences");
@@ -25,7 +25,7 @@ pub fn run(args: EvaluateArgs) -> Result<Ended> {
     if args.json {
         print_json(&evaluation)?;
     } else {
-        print!("{}", printable(&in_words(&evaluation)));
+        say(in_words(&evaluation).trim_end())?;
     }
     Ok(Ended::Done)
 }

@@ -1,7 +1,7 @@
 //! `redress export`.
 
 use super::args::{ExportArgs, OnlyArg, ViewArg};
-use super::{Ended, print_json, printable, workspace_dir};
+use super::{Ended, print_json, remark, workspace_dir};
 use crate::workspace::exporting::{self, ExportSummary};
 use anyhow::Result;
 use std::io::{self, BufWriter, Write};
@@ -27,13 +27,12 @@ pub fn run(args: ExportArgs) -> Result<Ended> {
     if args.json && args.output.is_some() {
         print_json(&summary)?;
     } else {
-        eprintln!(
-            "exported {} sentences, {} relations",
+        let lost = summary.lost.iter();
+        let lost: String = lost.map(|(what, n)| format!("\n  {n} × {what}")).collect();
+        remark(&format!(
+            "exported {} sentences, {} relations{lost}",
             summary.sentences, summary.relations
-        );
-        for (what, n) in &summary.lost {
-            eprintln!("  {n} × {}", printable(what));
-        }
+        ));
     }
     Ok(Ended::Done)
 }

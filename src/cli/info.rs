@@ -1,7 +1,7 @@
 //! `redress info` and `redress doctor`.
 
 use super::args::InfoArgs;
-use super::{Ended, paths, print_json, printable, workspace_dir};
+use super::{Ended, paths, print_json, say, workspace_dir};
 use crate::workspace::{about, models};
 use anyhow::Result;
 use std::io::{self, IsTerminal};
@@ -35,7 +35,7 @@ pub fn info(args: InfoArgs) -> Result<Ended> {
         return Ok(Ended::Done);
     }
     for (name, value) in rows {
-        println!("{name:<18} {}", printable(&value));
+        say(&format!("{name:<18} {value}"))?;
     }
     Ok(Ended::Done)
 }
@@ -91,7 +91,7 @@ pub fn doctor(args: InfoArgs) -> Result<Ended> {
                 Ok(text) => ("ok  ", text),
                 Err(text) => ("FAIL", text),
             };
-            println!("{mark} {name:<16} {}", printable(text));
+            say(&format!("{mark} {name:<16} {text}"))?;
         }
     }
     Ok(if failed {

@@ -1,7 +1,10 @@
 //! The command line: arguments, and one file a command.
 //!
 //! Results go to standard output, progress and messages to standard error. Exit codes: 0 done, 1 failed, 2 wrong usage,
-//! 3 the input had problems.
+//! 3 the input had problems, 130 stopped by a signal.
+//!
+//! Every line goes out through [`say`], [`remark`] or [`print_json`], never through `println!`: that would panic when the
+//! reader of our output goes away or the disk behind it is full, and would pass escape sequences of a corpus on.
 
 pub mod args;
 mod data;
@@ -32,6 +35,8 @@ pub enum Ended {
     WithProblems,
     /// Asked for something that cannot be done this way; what to do instead was said.
     Usage,
+    /// Ctrl-C or SIGTERM; what is done is kept, and how to go on was said.
+    Stopped,
 }
 
 /// Parses the arguments, runs the command, says what failed.
@@ -42,14 +47,11 @@ pub fn main() -> ExitCode {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::WithProblems) => ExitCode::from(3),
         Ok(Ended::Usage) => ExitCode::from(2),
+        Ok(Ended::Stopped) => ExitCode::from(130),
         // Whoever reads our output has seen enough (`redress export | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(
-                io::stderr(),
-                "redress: {}",
-                printable(&format!("{error:#}"))
-            );
+            remark(&format!("{error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -69,7 +71,10 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Info(args)) => info::info(args),
         Some(Command::Doctor(args)) => info::doctor(args),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Cli::command(), "redress", &mut io::stdout());
+            // Into memory first: the generator panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "redress", &mut script);
+            io::stdout().write_all(&script)?;
             Ok(Ended::Done)
         }
         Some(Command::Man) => {
@@ -98,6 +103,16 @@ fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// A line, or several, of the result on standard output.
+fn say(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{}", printable(text))
+}
+
+/// A remark on standard error. That nobody hears it is no failure.
+fn remark(text: &str) {
+    let _ = writeln!(io::stderr(), "redress: {}", printable(text));
 }
 
 /// Where the user's files are; an error where there is no home.
@@ -140,7 +155,10 @@ impl From<SplitArg> for crate::workspace::Split {
 
 /// Prints a report as JSON on standard output.
 fn print_json(report: &impl serde::Serialize) -> Result<()> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, report).map_err(io::Error::from)?;
-    Ok(writeln!(out)?)
+    let text = serde_json::to_string_pretty(report)?;
+    Ok(writeln!(
+        io::stdout(),
+        "{}",
+        crate::workspace::filter::escape_controls(&text)
+    )?)
 }

@@ -1,7 +1,7 @@
 //! `redress` without a command: the screen.
 
 use super::args::OpenArgs;
-use super::{Ended, paths, workspace_dir};
+use super::{Ended, paths, remark, workspace_dir};
 use crate::config::{Config, Flags};
 use crate::tui::{self, TuiOptions};
 use crate::workspace::models::{self, ModelChoice};
@@ -12,9 +12,9 @@ use std::io::{self, IsTerminal};
 
 pub fn run(args: OpenArgs) -> Result<Ended> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        eprintln!(
-            "redress: this opens a screen and needs a terminal for input and output. Without one, use the commands: \
-             `redress import`, `predict`, `evaluate`, `export`, … (`redress --help`)"
+        remark(
+            "this opens a screen and needs a terminal for input and output. Without one, use the commands: \
+             `redress import`, `predict`, `evaluate`, `export`, … (`redress --help`)",
         );
         return Ok(Ended::Usage);
     }
@@ -28,7 +28,7 @@ pub fn run(args: OpenArgs) -> Result<Ended> {
     let config = Config::load(&paths, flags)?;
     let (device, note) = models::device(&args.model.device)?;
     if let Some(note) = note {
-        eprintln!("redress: {note}");
+        remark(&note);
     }
     let workspace = open(&args, &paths)?;
     let setting = workspace.model_setting()?;

@@ -1,7 +1,7 @@
 //! `redress predict`: a whole workspace, or a filter from standard input to standard output.
 
 use super::args::PredictArgs;
-use super::{Ended, print_json, progress, workspace_dir};
+use super::{Ended, print_json, progress, remark, say, workspace_dir};
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::{Workspace, filter};
 use anyhow::Result;
@@ -10,7 +10,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 pub fn run(args: PredictArgs) -> Result<Ended> {
     let (device, note) = models::device(&args.model.device)?;
     if let Some(note) = note {
-        eprintln!("redress: {note}");
+        remark(&note);
     }
     if args.workspace.dir.is_none() && !io::stdin().is_terminal() {
         let choice = ModelChoice::resolve(args.model.model.as_deref(), None);
@@ -23,10 +23,10 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
         )?;
         out.flush()?;
         if done.errors > 0 {
-            eprintln!(
-                "redress: {} of {} lines could not be read; their output lines say why",
+            remark(&format!(
+                "{} of {} lines could not be read; their output lines say why",
                 done.errors, done.lines
-            );
+            ));
             return Ok(Ended::WithProblems);
         }
         return Ok(Ended::Done);
@@ -47,13 +47,14 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
     if args.json {
         print_json(&outcome)?;
     } else {
-        println!(
+        say(&format!(
             "{} sentences predicted now, {} in all, by {}",
             outcome.now, outcome.total, outcome.model
-        );
+        ))?;
     }
     if cancel.is_cancelled() {
-        eprintln!("redress: stopped; run the same command again for the rest");
+        remark("stopped; run the same command again for the rest");
+        return Ok(Ended::Stopped);
     }
     Ok(Ended::Done)
 }

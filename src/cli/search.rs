@@ -1,7 +1,7 @@
 //! `redress search`.
 
 use super::args::SearchArgs;
-use super::{Ended, print_json, printable, workspace_dir};
+use super::{Ended, print_json, remark, say, workspace_dir};
 use crate::workspace::Workspace;
 use anyhow::Result;
 
@@ -11,11 +11,10 @@ pub fn run(args: SearchArgs) -> Result<Ended> {
     let query = args.query.join(" ");
     match workspace.search(&query, args.limit)? {
         Err(bad) => {
-            eprintln!(
-                "redress: {}\n  {query}\n  {}^",
-                printable(&bad.message),
-                " ".repeat(bad.column)
-            );
+            // One character for one, or the mark below would not stand under its column.
+            let shown = query.replace(char::is_control, "\u{fffd}");
+            let mark = " ".repeat(bad.column);
+            remark(&format!("{}\n  {shown}\n  {mark}^", bad.message));
             Ok(Ended::Usage)
         }
         Ok(found) if args.json => {
@@ -23,9 +22,9 @@ pub fn run(args: SearchArgs) -> Result<Ended> {
             Ok(Ended::Done)
         }
         Ok(found) => {
-            println!("{} sentences", found.total);
+            say(&format!("{} sentences", found.total))?;
             for row in &found.rows {
-                println!("{}  {}", row.id, printable(&row.text));
+                say(&format!("{}  {}", row.id, row.text.replace('\n', " ")))?;
             }
             Ok(Ended::Done)
         }

@@ -1,22 +1,24 @@
 //! `redress train`.
 
 use super::args::TrainArgs;
-use super::{Ended, print_json, progress, workspace_dir};
+use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
 use crate::workspace::models;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
 use anyhow::{Context, Result};
+use std::io::{self, Write};
 use std::time::Instant;
 
 pub fn run(args: TrainArgs) -> Result<Ended> {
     let (device, note) = models::device(&args.device)?;
     if let Some(note) = note {
-        eprintln!("redress: {note}");
+        remark(&note);
     }
     let settings = match &args.config {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("{}: cannot read these settings", path.display()))?,
-        ),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("{}: cannot read these settings", path.display()))?;
+            Some((path.clone(), text))
+        }
         None => None,
     };
     let command = TrainCommand {
@@ -38,7 +40,10 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
     let started = Instant::now();
     let mut observe = |event: TrainEvent| match training::in_words(&event) {
         TrainProgress::Line(text) => {
-            bar.suspend(|| eprintln!("{:>6.0} s  {text}", started.elapsed().as_secs_f64()))
+            let line = format!("{:>6.0} s  {text}", started.elapsed().as_secs_f64());
+            bar.suspend(|| {
+                let _ = writeln!(io::stderr(), "{}", printable(&line));
+            });
         }
         TrainProgress::Step { step, total, text } => {
             bar.set_length(total);
@@ -61,14 +66,15 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
             .record
             .best_score
             .map_or(String::new(), |s| format!(", dev F1 {s:.4}"));
-        println!(
+        say(&format!(
             "{}: epoch {} selected{best}",
             report.out.display(),
             report.record.best_epoch
-        );
+        ))?;
     }
     if !report.finished {
-        eprintln!("redress: stopped; the same command with --resume continues");
+        remark("stopped; the same command with --resume continues");
+        return Ok(Ended::Stopped);
     }
     Ok(Ended::Done)
 }

@@ -40,6 +40,21 @@ pub struct FileReport {
 /// Problems listed a file; more are counted.
 pub const LISTED: usize = 20;
 
+/// Fails with the first file that cannot be read at all (missing, a folder, empty, of no known format), so that a slip in
+/// a list of files is found before anything is written. Pipes are left alone: they can be read only once.
+pub fn can_be_read(files: &[PathBuf], options: &ImportOptions) -> Result<()> {
+    for file in files.iter().filter(|f| !is_pipe(f)) {
+        CorpusReader::open(file, options.format, options.split)?;
+    }
+    Ok(())
+}
+
+/// Standard input, a named pipe, a device.
+pub(super) fn is_pipe(file: &Path) -> bool {
+    let special = |m: std::fs::Metadata| !m.is_file() && !m.is_dir();
+    file.as_os_str() == "-" || file.metadata().is_ok_and(special)
+}
+
 impl Workspace {
     /// Reads corpus files in order. What is known already is left as it is: importing a file twice adds nothing. `tell`
     /// hears bytes read.

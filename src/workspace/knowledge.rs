@@ -1,5 +1,6 @@
 //! The workspace's knowledge base: read in, kept in the store, linked and turned into labels.
 
+use super::import::is_pipe;
 use super::{PAGE, Tell, Workspace};
 use crate::domain::{Entity, GoldSource, GoldTriple, SentenceIdx};
 pub use crate::kb::{ColumnOrder, Columns};
@@ -74,6 +75,17 @@ pub fn relation_map(name: &str) -> Result<RelationMap> {
             Ok(RelationMap::from_toml(file, &text)?)
         }
     }
+}
+
+/// Fails with the first file that is missing, a folder or not ours to read, before a workspace is made for it.
+pub fn can_be_read<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    for file in files.into_iter().filter(|f| !is_pipe(f)) {
+        if file.is_dir() {
+            bail!("{}: this is a folder; name the files in it", file.display());
+        }
+        std::fs::File::open(file).with_context(|| format!("{}: cannot read", file.display()))?;
+    }
+    Ok(())
 }
 
 impl Workspace {

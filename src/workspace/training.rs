@@ -522,8 +522,8 @@ pub struct TrainCommand {
     pub from: Option<PathBuf>,
     pub epochs: Option<u32>,
     pub seed: u64,
-    /// TOML text.
-    pub settings: Option<String>,
+    /// A file's name and its TOML text.
+    pub settings: Option<(PathBuf, String)>,
     pub resume: bool,
     pub precision: String,
     pub device: Device,
@@ -532,8 +532,12 @@ pub struct TrainCommand {
 /// Runs a [`TrainCommand`].
 pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     let mut config: TrainConfig = match &command.settings {
-        Some(text) => toml::from_str(text)
-            .context("the settings file does not fit; docs/model.md lists what there is")?,
+        Some((file, text)) => toml::from_str(text).with_context(|| {
+            format!(
+                "{}: these settings do not fit; docs/model.md lists what there is",
+                file.display()
+            )
+        })?,
         None => TrainConfig::default(),
     };
     config.fit.seed = command.seed;
