@@ -4,3 +4,4 @@ mod architecture;
 mod commands;
 mod program;
 mod round_trip;
+mod sample_data;
