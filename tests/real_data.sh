@@ -30,7 +30,7 @@ echo "-- evaluate the embedded model on dev"
 "$redress" evaluate -w "$work/dev" --json > "$work/eval.json"
 f1=$(json "$work/eval.json" 'j["protocols"][0]["micro"]["f1"]')
 echo "   $(json "$work/eval.json" 'j["protocols"][0]["protocol"]'): F1 $f1"
-python3 -c "import sys; sys.exit(float('$f1') < 0.60)" || fail "dev F1 $f1 is below 0.60"
+python3 -c "import sys; sys.exit(float('$f1') < 0.55)" || fail "dev F1 $f1 is below 0.55"
 
 echo "-- export and import again: the same labels"
 "$redress" export -w "$work/dev" --format redress -o "$work/dev.jsonl"

@@ -10,6 +10,7 @@ use super::training::{
 use super::{now_ms, page_of_views, stored_rule};
 use crate::analysis::Report;
 use crate::domain::{DecisionRule, Prediction, RelationId, SentenceIdx, Split};
+use crate::model::bags::BagBank;
 use crate::model::files::Precision;
 use crate::model::sentence::{SentenceModel, save};
 use crate::store::Reader;
@@ -126,6 +127,10 @@ pub fn fine_tune(
         &card,
         train_options.precision,
     )?;
+    // The bag systems read the encoder's piece table, which fine-tuning leaves alone: they come along as they are.
+    if let Some(bank) = BagBank::load(options.from.source(), &options.device)? {
+        bank.save(&model_dir, train_options.precision)?;
+    }
     Ok(Some(FineTuneReport {
         protocol: format!("{HEADLINE}, {} dev sentences", data.dev.len()),
         n_corrected,

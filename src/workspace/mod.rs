@@ -300,12 +300,15 @@ pub fn viewed(
     Ok(Viewed::new(sentence, &corrections, prediction, rule))
 }
 
-/// A page of [`viewed`] sentences in corpus order, and where the next page starts.
+/// Sentences in corpus order, and where the next page starts.
+pub type PageOfViews = (Vec<(SentenceIdx, Viewed)>, Option<SentenceIdx>);
+
+/// A page of [`viewed`] sentences.
 pub fn page_of_views(
     reader: &Reader,
     rule: &DecisionRule,
     from: SentenceIdx,
-) -> Result<(Vec<(SentenceIdx, Viewed)>, Option<SentenceIdx>)> {
+) -> Result<PageOfViews> {
     let run = reader.current_run()?;
     let page = reader.page(from, PAGE)?;
     let mut predictions = std::collections::HashMap::new();

@@ -72,7 +72,7 @@ impl ModelChoice {
         }
     }
 
-    fn source(&self) -> Source<'_> {
+    pub(super) fn source(&self) -> Source<'_> {
         match self {
             Self::Dir(dir) => Source::Dir(dir),
             #[cfg(feature = "embedded-model")]

@@ -23,7 +23,10 @@ fn the_demo_is_as_large_and_as_noisy_as_its_documents_say() {
     let schema = reader.schema().unwrap();
     assert!(reader.sentence_count().unwrap() >= 600);
     let (facts, entities) = reader.kb_counts().unwrap();
-    assert!(facts >= 3000 && entities >= 3000, "{facts} facts, {entities} entities");
+    assert!(
+        facts >= 3000 && entities >= 3000,
+        "{facts} facts, {entities} entities"
+    );
     let truth = truth();
     let (mut labels, mut wrong, mut missing, mut true_labels) = (0, 0, 0, 0);
     let mut next = Some(SentenceIdx(0));
@@ -31,7 +34,11 @@ fn the_demo_is_as_large_and_as_noisy_as_its_documents_say() {
         let page = reader.page(from, 500).unwrap();
         for (_, sentence) in &page.sentences {
             let spans: BTreeSet<_> = sentence.entities.iter().map(|e| e.span).collect();
-            assert!(spans.len() >= 2, "{} has fewer than two entities", sentence.text);
+            assert!(
+                spans.len() >= 2,
+                "{} has fewer than two entities",
+                sentence.text
+            );
             assert!(sentence.entities.iter().all(|e| e.kind.is_some()));
             let record = &truth[sentence.native_id.as_deref().unwrap()];
             let span = |id: &Value| sentence.entities[id.as_u64().unwrap() as usize].span;
@@ -41,7 +48,11 @@ fn the_demo_is_as_large_and_as_noisy_as_its_documents_say() {
                 .iter()
                 .filter_map(|r| {
                     let relation = schema.relation(r["type"].as_str().unwrap())?;
-                    Some(Triple { head: span(&r["head"]), relation, tail: span(&r["tail"]) })
+                    Some(Triple {
+                        head: span(&r["head"]),
+                        relation,
+                        tail: span(&r["tail"]),
+                    })
                 })
                 .collect();
             let gold: BTreeSet<Triple> = sentence.gold.iter().map(|g| g.triple).collect();
@@ -52,8 +63,15 @@ fn the_demo_is_as_large_and_as_noisy_as_its_documents_say() {
         }
         next = page.next;
     }
-    println!("{labels} distant labels, {wrong} wrong; {true_labels} true labels, {missing} missing");
+    println!(
+        "{labels} distant labels, {wrong} wrong; {true_labels} true labels, {missing} missing"
+    );
     let documented = include_str!("../../docs/results.md");
-    let sentence = format!("{labels} distant labels, {wrong} of them wrong; {true_labels} true labels, {missing} of them missing");
-    assert!(documented.contains(&sentence), "docs/results.md should say: {sentence}");
+    let sentence = format!(
+        "{labels} distant labels, {wrong} of them wrong; {true_labels} true labels, {missing} of them missing"
+    );
+    assert!(
+        documented.contains(&sentence),
+        "docs/results.md should say: {sentence}"
+    );
 }

@@ -1,0 +1,73 @@
+//! Sentences a second of the encoder, on the demo's sentences; `benches/encoder.sh` runs it in turn with PyTorch.
+//!
+//! usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS]
+
+use rayon::prelude::*;
+use redress::model::batch::Batch;
+use redress::model::encoder::{Encoder, EncoderConfig, import_hf};
+use redress::model::mode::Mode;
+use redress::model::params::{Missing, Params};
+use std::path::Path;
+use std::time::Instant;
+
+fn main() {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    let [dir, batch, ..] = args.as_slice() else {
+        println!("usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS]");
+        return;
+    };
+    let size: usize = batch.parse().expect("a batch size");
+    let repetitions: usize = args.get(2).map_or(3, |r| r.parse().expect("a number"));
+    let texts: Vec<serde_json::Value> = include_str!("../sample_data/corpus.jsonl")
+        .lines()
+        .map(|l| serde_json::from_str(l).expect("our own sentences"))
+        .collect();
+    let mut sentences: Vec<Vec<&str>> = texts
+        .iter()
+        .map(|r| {
+            r["tokens"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|t| t.as_str())
+                .collect()
+        })
+        .collect();
+    sentences.sort_by_key(Vec::len);
+    let hf = import_hf(Path::new(dir)).expect("a Hugging Face encoder");
+    let cpu = candle_core::Device::Cpu;
+    let params =
+        Params::from_tensors(hf.tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
+    params.freeze("");
+    let encoder =
+        Encoder::new(&EncoderConfig::Bert(hf.config), &params.root()).expect("an encoder");
+    for repetition in 0..=repetitions {
+        let started = Instant::now();
+        let checksum: f32 = sentences
+            .par_chunks(size)
+            .map(|chunk| {
+                let batch = Batch::new(
+                    chunk.iter().map(|s| s.iter().copied()),
+                    &hf.tokens,
+                    encoder.max_pieces(),
+                );
+                let top = encoder
+                    .forward(&batch, Mode::Infer)
+                    .expect("a forward pass")
+                    .piece_top;
+                top.abs()
+                    .and_then(|t| t.sum_all())
+                    .and_then(|t| t.to_scalar::<f32>())
+                    .expect("a sum")
+            })
+            .sum();
+        // The first is a warm-up: it fills the word cache.
+        if repetition > 0 {
+            let rate = sentences.len() as f64 / started.elapsed().as_secs_f64();
+            println!("redress batch={size} {rate:.1} sentences/s checksum={checksum:.0}");
+        }
+    }
+}
