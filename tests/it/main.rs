@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module a subject.
 
 mod architecture;
+mod bad_input;
 mod commands;
 mod program;
 mod round_trip;
