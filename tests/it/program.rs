@@ -24,8 +24,8 @@ impl Home {
     /// With a workspace `ws` of the small corpus.
     pub fn with_workspace() -> Self {
         let home = Self::new();
-        home.write("train.json", &corpus(0..32));
-        home.write("dev.json", &corpus(32..40));
+        home.write("train.json", corpus(0..32));
+        home.write("dev.json", corpus(32..40));
         home.run("import train.json dev.json -w ws").done();
         home
     }
