@@ -7,6 +7,9 @@
 //!
 //! Imports point down only; `tests/it/architecture.rs` holds every folder to the table in docs/ARCHITECTURE.md.
 
+// Module pages tour their private files by link; `cargo doc --document-private-items` follows them.
+#![allow(rustdoc::private_intra_doc_links)]
+
 pub mod domain;
 
 pub mod corpus;

@@ -7,17 +7,17 @@ use super::encoded::BatchLayout;
 use super::tokens::WordPieces;
 use std::sync::Arc;
 
-/// Pieces of a sentence, [CLS] and [SEP] included, unless configured otherwise.
+/// Pieces of a sentence, `[CLS]` and `[SEP]` included, unless configured otherwise.
 pub const DEFAULT_MAX_PIECES: usize = 256;
 
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// Piece numbers, [P].
+    /// Piece numbers, `[P]`.
     pub ids: Vec<u32>,
-    /// Each piece's place in its sentence from 0, [P].
+    /// Each piece's place in its sentence from 0, `[P]`.
     pub positions: Vec<u32>,
     pub layout: Arc<BatchLayout>,
-    /// Leading words of each sentence that fit, [B].
+    /// Leading words of each sentence that fit, `[B]`.
     pub covered: Vec<usize>,
 }
 

@@ -40,7 +40,7 @@ pub enum TokenError {
 /// What stands around a sentence's pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
-    /// [CLS] pieces [SEP], as BERT was trained.
+    /// `[CLS]` pieces `[SEP]`, as BERT was trained.
     ClsSep,
     Bare,
 }
@@ -172,7 +172,7 @@ impl WordPieces {
         self.frame
     }
 
-    /// Pieces of one word, never none: a word that leaves no piece (a control character, say) is [UNK].
+    /// Pieces of one word, never none: a word that leaves no piece (a control character, say) is `[UNK]`.
     pub fn pieces(&self, word: &str) -> Arc<[u32]> {
         let cache = self.cache.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(pieces) = cache.get(word) {

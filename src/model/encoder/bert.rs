@@ -20,10 +20,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SentenceVector {
-    /// tanh(W·[CLS] + b): the released code.
+    /// tanh(W·`[CLS]` + b): the released code.
     #[default]
     Pooled,
-    /// The top layer at [CLS]: the paper's words.
+    /// The top layer at `[CLS]`: the paper's words.
     ClsLast,
 }
 
@@ -31,7 +31,7 @@ pub enum SentenceVector {
 pub struct BertConfig {
     /// config.json as published.
     pub hf: Value,
-    /// Pieces of a sentence at most, [CLS] and [SEP] included.
+    /// Pieces of a sentence at most, `[CLS]` and `[SEP]` included.
     #[serde(default = "max_pieces")]
     pub max_pieces: usize,
     #[serde(default)]

@@ -2,7 +2,7 @@
 //!
 //! A word's vector is the mean of its pieces' embeddings, so a word never seen is made of parts that were. To heads each
 //! word is one piece (specs of the bank, section 2): `piece_low` projects the word vectors, `piece_top` is the BiLSTM's
-//! output, and there is no [CLS]: `sent` = tanh(W·max over words + b). Sizes as RIN's (Sun et al. 2020): 100, 50 each way.
+//! output, and there is no `[CLS]`: `sent` = tanh(W·max over words + b). Sizes as RIN's (Sun et al. 2020): 100, 50 each way.
 
 use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
 use crate::model::encoded::{BatchLayout, Encoded};

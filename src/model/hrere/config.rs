@@ -18,9 +18,9 @@ pub enum TextSide {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Dissimilarity {
-    /// -log p_L[r*] (paper).
+    /// -log p_L`[r*]` (paper).
     Single,
-    /// -log softmax(p_L)[r*]: the released code applies softmax twice, so the term is bounded and its gradient weak.
+    /// -log softmax(p_L)`[r*]`: the released code applies softmax twice, so the term is bounded and its gradient weak.
     DoubleSoftmax,
 }
 

@@ -24,7 +24,7 @@ pub fn masked_softmax(scores: &Tensor, mask: &Tensor) -> Result<Tensor> {
 
 /// Word-level attention: alpha = softmax(h . w) over real words, s = sum alpha h (golden `attention_hrere`).
 ///
-/// `h` [S, L, d], `mask` [S, L] u8, `w` [d]; returns s [S, d] and alpha [S, L].
+/// `h` `[S, L, d]`, `mask` `[S, L]` u8, `w` `[d]`; returns s `[S, d]` and alpha `[S, L]`.
 pub fn word_attention(h: &Tensor, mask: &Tensor, w: &Tensor) -> Result<(Tensor, Tensor)> {
     let (n, l, d) = h.dims3()?;
     let scores = h.reshape((n * l, d))?.matmul(&w.reshape((d, 1))?)?;
@@ -35,7 +35,7 @@ pub fn word_attention(h: &Tensor, mask: &Tensor, w: &Tensor) -> Result<(Tensor, 
 
 /// Sentence-level attention: u = tanh(s), beta = softmax over the bag of (u * A) . q, v = sum beta u.
 ///
-/// `s` [S, d], `a` and `q` [d]; `rows` [B, T] u32 are the sentences of each bag and `mask` [B, T] u8 their places that
+/// `s` `[S, d]`, `a` and `q` `[d]`; `rows` `[B, T]` u32 are the sentences of each bag and `mask` `[B, T]` u8 their places that
 /// count. Returns v [B, d] and beta [B, T]. A sentence that stands in a bag twice has two places.
 pub fn sentence_attention(
     s: &Tensor,
@@ -90,7 +90,7 @@ const EPSILON: f64 = 1e-3;
 const MOMENTUM: f64 = 0.99;
 
 impl BatchNorm {
-    /// `gamma`, `beta`, `running_mean` and `running_var` of `scope`, each [d].
+    /// `gamma`, `beta`, `running_mean` and `running_var` of `scope`, each `[d]`.
     pub fn new(scope: Scope<'_>, d: usize) -> Result<Self> {
         Ok(Self {
             gamma: scope.get(d, "gamma", Init::ONES)?,

@@ -95,7 +95,7 @@ pub fn losses(
     })
 }
 
-/// mean -log softmax(z)[class]; z [N, C]. A class out of range is an error, not a wrong gather.
+/// mean -log softmax(z)`[class]`; z `[N, C]`. A class out of range is an error, not a wrong gather.
 fn cross_entropy(z: &Tensor, classes: &[u32]) -> Result<Tensor> {
     let (n, c) = z.dims2()?;
     if classes.len() != n {

@@ -34,9 +34,9 @@ pub enum Direction {
 /// Packed order is sentence-major (all words of sentence 0, then of sentence 1, ..); step order is step-major over
 /// sentences ranked by length, longest first.
 pub struct Steps {
-    /// Packed word of each place in step order, [P] of u32.
+    /// Packed word of each place in step order, `[P]` of u32.
     to_steps: Tensor,
-    /// Place in step order of each packed word, [P] of u32.
+    /// Place in step order of each packed word, `[P]` of u32.
     to_packed: Tensor,
     /// Rows that run at each step; never rising.
     counts: Vec<usize>,
@@ -88,7 +88,7 @@ pub struct Lstm {
     pub w_x: Tensor,
     /// [4d, d]
     pub w_h: Tensor,
-    /// [4d]
+    /// `[4d]`
     pub bias: Tensor,
     /// Added to the forget gate's pre-activation.
     forget: f64,

@@ -36,7 +36,7 @@ struct Biases {
     left: Tensor,
     /// a, [h, R]
     row: Tensor,
-    /// b_h.b_t, [R]
+    /// b_h.b_t, `[R]`
     constant: Tensor,
 }
 

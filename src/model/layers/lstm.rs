@@ -6,7 +6,7 @@ use crate::model::ops::{self, Direction};
 use crate::model::params::{Init, Scope};
 use candle_core::{Result, Tensor, bail};
 
-/// One direction. Parameters `weight_ih` [4h, n_in], `weight_hh` [4h, h] and one `bias` [4h]; gate rows in the order
+/// One direction. Parameters `weight_ih` `[4h, n_in]`, `weight_hh` `[4h, h]` and one `bias` `[4h]`; gate rows in the order
 /// i, f, g, o. `forget_bias` is added to f: 0 as in PyTorch, 1 as in TensorFlow.
 #[derive(Clone, Debug)]
 pub struct Lstm {
@@ -92,7 +92,7 @@ impl BiLstm {
 /// Row numbers between a padded [B, T, ..] and a packed [W, ..] view of the same words.
 struct Packing {
     starts: Vec<usize>,
-    /// Padded row of each packed row, [W].
+    /// Padded row of each packed row, `[W]`.
     places: Tensor,
     /// Packed row of each padded row, W where there is none, [B * T].
     rows: Tensor,

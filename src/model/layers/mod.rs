@@ -18,7 +18,7 @@ pub fn seen(parameter: &Tensor, mode: Mode) -> Tensor {
     }
 }
 
-/// y = x·Wᵀ + b. Parameters `weight` [n_out, n_in] and `bias` [n_out], as PyTorch names and shapes them.
+/// y = x·Wᵀ + b. Parameters `weight` `[n_out, n_in]` and `bias` `[n_out]`, as PyTorch names and shapes them.
 #[derive(Clone, Debug)]
 pub struct Linear {
     pub weight: Tensor,
@@ -40,7 +40,7 @@ impl Linear {
     }
 }
 
-/// Layer norm over the last dimension. Parameters `weight` and `bias` [n].
+/// Layer norm over the last dimension. Parameters `weight` and `bias` `[n]`.
 #[derive(Clone, Debug)]
 pub struct LayerNorm {
     pub weight: Tensor,
@@ -87,7 +87,7 @@ impl Embedding {
         })
     }
 
-    /// ids [k] (u32) -> [k, width].
+    /// ids `[k]` (u32) -> `[k, width]`.
     pub fn forward(&self, ids: &Tensor, mode: Mode) -> Result<Tensor> {
         seen(&self.weight, mode).index_select(ids, 0)
     }

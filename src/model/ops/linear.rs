@@ -6,7 +6,7 @@ use super::{TASK_VALUES, is_fused, values, values_of};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// x [.., n_in], weight [n_out, n_in], bias [n_out] -> [.., n_out]. Differentiable in all three.
+/// x `[.., n_in]`, weight `[n_out, n_in]`, bias `[n_out]` -> `[.., n_out]`. Differentiable in all three.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let (n_out, n_in) = weight.dims2()?;
     let mut shape = x.dims().to_vec();

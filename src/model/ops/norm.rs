@@ -7,7 +7,7 @@ use super::{is_fused, task_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-/// x [.., n], weight [n], bias [n] -> [.., n].
+/// x `[.., n]`, weight `[n]`, bias `[n]` -> `[.., n]`.
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     check_width(x, weight)?;
     if !is_fused(x) {

@@ -165,7 +165,7 @@ pub(super) fn add_scaled(y: &mut [f32], a: f32, x: &[f32]) {
 }
 
 vectorised! {
-    /// sums[j] += Σ over rows of x[row, j].
+    /// sums`[j]` += Σ over rows of x`[row, j]`.
     fn add_column_sums(sums: &mut [f32], x: &[f32]) {
         for row in x.chunks_exact(sums.len().max(1)) {
             add_scaled(sums, 1.0, row);

@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use candle_nn::ops::sigmoid;
 
 pub(super) enum Gru {
-    /// Paper eq. (4): z = sig(W_z[h;x]), u = sig(W_u[h;x]), c = tanh(W_o[u*h;x]), h' = (1-z)h + z c.
+    /// Paper eq. (4): z = sig(W_z`[h;x]`), u = sig(W_u`[h;x]`), c = tanh(W_o`[u*h;x]`), h' = (1-z)h + z c.
     /// Each matrix is [d, d + x].
     Paper { z: Tensor, u: Tensor, o: Tensor },
     /// The released code's (PyTorch's) cell, rows stacked r,z,n: n = tanh(W_in x + b_in + r(W_hn h + b_hn)), h' = (1-z)n + z h.
@@ -15,7 +15,7 @@ pub(super) enum Gru {
         input: Tensor,
         /// [3d, d]
         hidden: Tensor,
-        /// [3d] each
+        /// `[3d]` each
         input_bias: Tensor,
         hidden_bias: Tensor,
     },

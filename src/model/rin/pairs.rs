@@ -58,7 +58,7 @@ impl CellLayout {
         (head < n && tail < n).then(|| self.starts[b] + head * n + tail)
     }
 
-    /// Packed word of each cell's head and tail, [C] each.
+    /// Packed word of each cell's head and tail, `[C]` each.
     fn words_of_cells(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let (mut heads, mut tails) = (Vec::with_capacity(self.total()), Vec::new());
         tails.reserve(self.total());
@@ -127,13 +127,13 @@ pub(super) enum PairModel {
         /// W_m, W_r2: [a, d]
         head: Tensor,
         tail: Tensor,
-        /// W_p [l, 2a], b_p [l]
+        /// W_p `[l, 2a]`, b_p `[l]`
         out: Tensor,
         bias: Tensor,
     },
     /// W_r relu(W_m[h;h'] + b_m) + b_r, with W_m[h;h'] = A h + B h'.
     Emnlp {
-        /// W_m [d, 2d], b_m [d]
+        /// W_m `[d, 2d]`, b_m `[d]`
         hidden: Tensor,
         bias: Tensor,
         /// W_r, b_r
@@ -225,7 +225,7 @@ impl PairModel {
         }
     }
 
-    /// Logits of chosen pairs: `heads` and `tails` are packed words [m]; returns [m, l].
+    /// Logits of chosen pairs: `heads` and `tails` are packed words `[m]`; returns `[m, l]`.
     pub(super) fn at(&self, sides: &PairSides, heads: &Tensor, tails: &Tensor) -> Result<Tensor> {
         let sum = |heads: &Tensor, tails: &Tensor| {
             sides.head.index_select(heads, 0)? + sides.tail.index_select(tails, 0)?
