@@ -61,6 +61,8 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
     bar.finish_and_clear();
     if args.json {
         print_json(&report)?;
+    } else if report.finished && report.record.best_epoch == 0 {
+        println!("{}: written", report.out.display());
     } else if report.finished {
         let best = report
             .record

@@ -259,7 +259,7 @@ impl Disk {
         let job = JobKind::Index;
         self.shared.reply(Reply::Job(JobEvent::Finished {
             job,
-            summary: String::new(),
+            summary: "up to date".to_owned(),
         }));
         Ok(())
     }
