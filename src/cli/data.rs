@@ -133,7 +133,7 @@ pub fn label(args: LabelArgs) -> Result<Ended> {
     bar.finish_and_clear();
     let report = match report {
         Err(stopped) if cancel.is_cancelled() => {
-            remark(&format!("{stopped:#}"));
+            remark(&crate::workspace::in_words(&stopped));
             return Ok(Ended::Stopped);
         }
         other => other?,

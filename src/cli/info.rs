@@ -2,7 +2,7 @@
 
 use super::args::InfoArgs;
 use super::{Ended, paths, print_json, say, workspace_dir};
-use crate::workspace::{about, models};
+use crate::workspace::{about, in_words, models};
 use anyhow::Result;
 use std::io::{self, IsTerminal};
 
@@ -27,7 +27,7 @@ pub fn info(args: InfoArgs) -> Result<Ended> {
     ];
     match facts {
         Ok(facts) => rows.extend(facts),
-        Err(error) => rows.push(("workspace state".into(), format!("{error:#}"))),
+        Err(error) => rows.push(("workspace state".into(), in_words(&error))),
     }
     if args.json {
         let object: serde_json::Map<_, _> = rows.into_iter().map(|(n, v)| (n, v.into())).collect();
@@ -58,18 +58,15 @@ pub fn doctor(args: InfoArgs) -> Result<Ended> {
         "device",
         match models::device("auto") {
             Ok((device, note)) => Ok(note.unwrap_or_else(|| format!("{:?}", device.location()))),
-            Err(error) => Err(format!("{error:#}")),
+            Err(error) => Err(in_words(&error)),
         },
     ));
     checks.push((
         "embedded model",
-        about::embedded_model().map_err(|e| format!("{e:#}")),
+        about::embedded_model().map_err(|e| in_words(&e)),
     ));
     let dir = workspace_dir(&args.workspace)?;
-    checks.push((
-        "workspace",
-        about::check(&dir).map_err(|e| format!("{e:#}")),
-    ));
+    checks.push(("workspace", about::check(&dir).map_err(|e| in_words(&e))));
     let failed = checks
         .iter()
         .any(|(name, result)| *name != "terminal" && result.is_err());

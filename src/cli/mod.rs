@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
         // Whoever reads our output has seen enough (`redress export | head`).
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            remark(&format!("{error:#}"));
+            remark(&crate::workspace::in_words(&error));
             ExitCode::FAILURE
         }
     }

@@ -2,14 +2,13 @@
 
 use super::args::SearchArgs;
 use super::{Ended, print_json, remark, say, workspace_dir};
-use crate::workspace::Workspace;
+use crate::workspace::searching;
 use anyhow::Result;
 
 pub fn run(args: SearchArgs) -> Result<Ended> {
-    let mut workspace = Workspace::open(&workspace_dir(&args.workspace)?)?;
-    workspace.refresh_index(&mut |_, _| true)?;
+    let dir = workspace_dir(&args.workspace)?;
     let query = args.query.join(" ");
-    match workspace.search(&query, args.limit)? {
+    match searching::search(&dir, &query, args.limit)? {
         Err(bad) => {
             // One character for one, or the mark below would not stand under its column.
             let shown = query.replace(char::is_control, "\u{fffd}");

@@ -17,6 +17,7 @@ pub mod knowledge;
 pub mod messages;
 pub mod models;
 pub mod predicting;
+pub mod searching;
 pub mod session;
 pub mod training;
 pub mod view;
@@ -53,6 +54,18 @@ pub struct Workspace {
 pub fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| d.as_millis() as i64)
+}
+
+/// An error and its causes, each said once: many of ours name their cause themselves.
+pub fn in_words(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 impl Workspace {
@@ -194,35 +207,6 @@ impl Workspace {
         Ok(self.store.append(corrections, &self.schema)?)
     }
 
-    /// The first `limit` sentences that a query finds, or what is wrong with the query.
-    pub fn search(&self, query: &str, limit: usize) -> Result<Result<Hits, BadQuery>> {
-        let parsed = match crate::index::query::parse(query, &self.schema) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                return Ok(Err(BadQuery {
-                    column: error.column,
-                    message: error.to_string(),
-                }));
-            }
-        };
-        let found =
-            self.index
-                .searcher()
-                .search(&parsed, crate::index::Sort::Corpus, 0..limit, 0)?;
-        let rows = self.read().rows(&found.rows, 300)?;
-        let rows = rows
-            .into_iter()
-            .map(|r| Hit {
-                id: r.id.to_string(),
-                text: r.snippet,
-            })
-            .collect();
-        Ok(Ok(Hits {
-            total: found.total,
-            rows,
-        }))
-    }
-
     /// Remembers a model directory as this workspace's own; empty goes back to the embedded one.
     pub fn set_model(&mut self, dir: &str) -> Result<()> {
         Ok(self.store.set_setting("model", dir)?)
@@ -236,26 +220,6 @@ impl Workspace {
         let text = format!("{} {} {}", rule.rin, rule.kernel, rule.kernel_weight);
         Ok(self.store.set_setting("rule", &text)?)
     }
-}
-
-/// Sentences that a query found.
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Hits {
-    pub total: usize,
-    pub rows: Vec<Hit>,
-}
-
-#[derive(Clone, Debug, serde::Serialize)]
-pub struct Hit {
-    pub id: String,
-    pub text: String,
-}
-
-/// A query that does not parse; `column` is 0-based, in characters.
-#[derive(Clone, Debug)]
-pub struct BadQuery {
-    pub column: usize,
-    pub message: String,
 }
 
 const DATABASE: &str = "workspace.db";

@@ -62,14 +62,28 @@ impl ModelChoice {
 
     pub fn read(&self) -> Result<Loaded> {
         match self {
-            Self::Dir(dir) => Loaded::read(Source::Dir(dir)).with_context(|| {
-                format!("cannot use the model {}; make one with `redress train --out DIR`, or leave --model away", dir.display())
-            }),
+            Self::Dir(dir) => Loaded::read(Source::Dir(dir)).with_context(|| self.cannot()),
             #[cfg(feature = "embedded-model")]
             Self::Embedded => Ok(Loaded::read(Source::Bytes(embedded::FILES))?),
             #[cfg(not(feature = "embedded-model"))]
-            Self::Embedded => bail!("this redress was built without the embedded model; name one with --model DIR"),
+            Self::Embedded => bail!(
+                "this redress was built without the embedded model; name one with --model DIR"
+            ),
         }
+    }
+
+    pub(super) fn cannot(&self) -> String {
+        match self {
+            Self::Dir(dir) => format!(
+                "cannot use the model {}; make one with `redress train --out DIR`, or leave --model away",
+                dir.display()
+            ),
+            Self::Embedded => "cannot use the embedded model".to_owned(),
+        }
+    }
+
+    fn built(&self, loaded: &Loaded, device: &Device) -> Result<SentenceModel> {
+        SentenceModel::from_loaded(loaded, device).with_context(|| self.cannot())
     }
 
     pub(super) fn source(&self) -> Source<'_> {
@@ -84,14 +98,14 @@ impl ModelChoice {
 
     /// The sentence-level model alone.
     pub fn load(&self, device: &Device) -> Result<SentenceModel> {
-        Ok(SentenceModel::from_loaded(&self.read()?, device)?)
+        self.built(&self.read()?, device)
     }
 
     /// Everything in the model directory.
     pub fn load_all(&self, device: &Device) -> Result<Models> {
         let loaded = self.read()?;
-        let mut sentence = SentenceModel::from_loaded(&loaded, device)?;
-        let bags = BagScorer::load(self.source(), &sentence)?;
+        let mut sentence = self.built(&loaded, device)?;
+        let bags = BagScorer::load(self.source(), &sentence).with_context(|| self.cannot())?;
         if let Some(bags) = &bags {
             // Predictions carry the bags' cells too: another bank is another run.
             sentence.run = bags.bank.run(sentence.run);

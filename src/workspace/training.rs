@@ -301,7 +301,7 @@ pub fn run_fit(
             let predictions = predict_dev(&model, data)?;
             Ok(tune(&pairs(data, &predictions)).1.f1)
         });
-        score.map_err(|e| format!("{e:#}"))
+        score.map_err(|e| super::in_words(&e))
     };
     let observe = &mut *around.observe;
     let mut surroundings = Surroundings {
@@ -346,7 +346,13 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
     };
     let map = LabelMap::new(&data.schema, &start.config.labels);
     let source = start.source.clone();
-    let trainer = trainer(start, &data, &map, options.config.rates.clone())?;
+    let trainer =
+        trainer(start, &data, &map, options.config.rates.clone()).with_context(
+            || match &options.start {
+                Start::Model(choice) => choice.cannot(),
+                _ => format!("cannot set up a model from {source}"),
+            },
+        )?;
     let lost = trainer.lost();
     say(
         around,
@@ -510,6 +516,25 @@ fn fingerprint(options: &TrainOptions, data: &Data, start: &Initial) -> Result<u
     ]))
 }
 
+/// Fails where no model could be put, before hours are spent on making one.
+fn place_is_free(out: &Path) -> Result<()> {
+    let other = "choose another place rather than lose what is there";
+    if out.is_file() {
+        bail!("{}: this is a file; {other}", out.display());
+    }
+    let holds_something = std::fs::read_dir(out).is_ok_and(|mut d| d.next().is_some());
+    if holds_something && !out.join(CONFIG).exists() {
+        bail!("{}: a directory without {CONFIG}; {other}", out.display());
+    }
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(parent)
+        .and_then(|()| tempfile::tempdir_in(parent).map(drop))
+        .with_context(|| format!("{}: a model cannot be written here", out.display()))
+}
+
 /// A training run as the command line asks for it.
 #[derive(Clone, Debug)]
 pub struct TrainCommand {
@@ -571,6 +596,7 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
         device: command.device.clone(),
     };
     let reader = Reader::open(&command.workspace)?;
+    place_is_free(&command.out)?;
     let heads = options.rin || options.kernel;
     let mut report = if heads || !wants("hrere") {
         train(&reader, &options, around)?

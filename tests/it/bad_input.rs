@@ -52,7 +52,7 @@ fn broken_records_are_listed_and_the_rest_is_imported() {
             3,
             "wrong-shape",
         ),
-        (b"[[[[[[[[", 2, 3, "bad-json"),
+        (b"[[[[[[[[", 2, 3, "wrong-shape"),
         (b"\x1b[2Jnot json", 2, 3, "bad-json"),
         (
             b"{\"text\": \"  \", \"triple_list\": []}",
@@ -278,7 +278,7 @@ fn models_that_are_none_are_told_apart() {
         ("unweighted", "no model.safetensors"),
         ("untokenized", "tokenizer"),
         ("newer", "newer redress"),
-        ("other", "do not fit"),
+        ("other", "has shape"),
     ] {
         for line in [
             format!("predict -w ws --model {model}"),
@@ -367,8 +367,17 @@ fn a_training_that_cannot_be_is_refused_with_the_reason() {
     // A place where something else is: refused, and not after hours of training.
     fs::create_dir(home.path("m")).unwrap();
     home.write("m/thesis.txt", "years of work");
-    home.run(&format!("{line} --epochs 1"))
-        .said(1, &["m", "choose another place"]);
+    home.write("notes", "years of work");
+    for (out, says) in [
+        ("m", "m: a directory without config.json"),
+        ("notes", "notes: this is a file"),
+        ("notes/m", "notes/m: a model cannot be written here"),
+    ] {
+        let line = line.replace("--out m", &format!("--out {out}"));
+        let ran = home.run(&line).said(1, &[says]);
+        assert!(!ran.err.contains("epoch"), "trained for nothing: {ran}");
+    }
+    assert_eq!(home.read("notes"), b"years of work");
     assert_eq!(home.read("m/thesis.txt"), b"years of work");
     still_holds(&home, 40);
 }

@@ -6,6 +6,7 @@ use crate::jobs::{Lane, Progress};
 use crate::store::Reader;
 use crate::train::fit::FitEvent;
 use crate::workspace::finetune::{FineTuneOptions, fine_tune};
+use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Reply};
 use crate::workspace::models::{ModelChoice, Models};
@@ -51,13 +52,13 @@ impl Compute {
         match (job, result) {
             (_, Ok(())) => {}
             (Some(job), Err(error)) => {
-                tracing::error!("{error:#}");
+                tracing::error!("{}", in_words(&error));
                 self.shared.reply(Reply::Job(JobEvent::Failed {
                     job,
-                    error: format!("{error:#}"),
+                    error: in_words(&error),
                 }));
             }
-            (None, Err(error)) => self.shared.failed(format!("{error:#}")),
+            (None, Err(error)) => self.shared.failed(in_words(&error)),
         }
     }
 

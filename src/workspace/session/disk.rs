@@ -6,6 +6,7 @@ use crate::domain::{Edit, Prediction, RunId, SentenceId};
 use crate::export::{Overwrite, View};
 use crate::store::NewCorrection;
 use crate::workspace::exporting::{ExportOptions, export_file, format_named};
+use crate::workspace::in_words;
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
 use crate::workspace::models::Models;
 use crate::workspace::view::describe_edit;
@@ -80,7 +81,7 @@ impl Disk {
             Work::IndexEdits => self.index_edits(),
         };
         if let Err(error) = result {
-            self.shared.failed(format!("{error:#}"));
+            self.shared.failed(in_words(&error));
         }
     }
 
@@ -88,7 +89,7 @@ impl Disk {
         if let Err(error) = self.try_edit(id, edit) {
             self.shared.reply(Reply::EditRefused {
                 id,
-                reason: format!("{error:#}"),
+                reason: in_words(&error),
             });
         }
     }

@@ -5,6 +5,7 @@ use crate::domain::{RelationSchema, SentenceId, Triple};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::Reader;
 use crate::workspace::bags::{Corpus, explain};
+use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
     ErrorRow, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
@@ -45,7 +46,7 @@ impl Query {
             _ => Ok(()),
         };
         if let Err(error) = result {
-            self.shared.failed(format!("{error:#}"));
+            self.shared.failed(in_words(&error));
         }
     }
 

@@ -1,0 +1,83 @@
+//! A search from the command line, with another redress at work on the same workspace or not.
+
+use super::{Workspace, index_stamp};
+use crate::domain::RelationSchema;
+use crate::index::query::parse;
+use crate::index::{Freshness, Index, Sort};
+use crate::store::Reader;
+use anyhow::Result;
+use serde::Serialize;
+use std::path::Path;
+
+/// Characters of a sentence that are shown.
+const SNIPPET: usize = 300;
+
+/// Sentences that a query found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Hits {
+    pub total: usize,
+    pub rows: Vec<Hit>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Hit {
+    pub id: String,
+    pub text: String,
+}
+
+/// A query that does not parse; `column` is 0-based, in characters.
+#[derive(Clone, Debug)]
+pub struct BadQuery {
+    pub column: usize,
+    pub message: String,
+}
+
+/// The first `limit` sentences in corpus order that a query finds in the workspace in `dir`, or what is wrong with the
+/// query. Only an index that is behind needs the workspace for itself, to bring it up to date.
+pub fn search(dir: &Path, query: &str, limit: usize) -> Result<Result<Hits, BadQuery>> {
+    let reader = Reader::open(dir)?;
+    let index = Index::open(&dir.join("index"))?;
+    if index.freshness(&index_stamp(&reader.stamp()?)) == Freshness::Current {
+        return find(&reader, &index, &reader.schema()?, query, limit);
+    }
+    drop(index);
+    let mut workspace = Workspace::open(dir)?;
+    workspace.refresh_index(&mut |_, _| true)?;
+    find(
+        workspace.read(),
+        &workspace.index,
+        &workspace.schema,
+        query,
+        limit,
+    )
+}
+
+fn find(
+    reader: &Reader,
+    index: &Index,
+    schema: &RelationSchema,
+    query: &str,
+    limit: usize,
+) -> Result<Result<Hits, BadQuery>> {
+    let parsed = match parse(query, schema) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            return Ok(Err(BadQuery {
+                column: error.column,
+                message: error.to_string(),
+            }));
+        }
+    };
+    let found = index
+        .searcher()
+        .search(&parsed, Sort::Corpus, 0..limit, 0)?;
+    let rows = reader.rows(&found.rows, SNIPPET)?;
+    let hit = |row: crate::store::Row| Hit {
+        id: row.id.to_string(),
+        text: row.snippet,
+    };
+    Ok(Ok(Hits {
+        total: found.total,
+        rows: rows.into_iter().map(hit).collect(),
+    }))
+}
