@@ -45,9 +45,11 @@ sys.exit(f"FAILED: {sum(x != y for x, y in zip(a, b))} sentences differ" if a !=
 P
 
 echo "-- the filter: one line out for each line in, in order"
-head -c 200000 "$data/nyt/mentions.jsonl" | head -n 50 | python3 -c "
-import json, sys
-for l in sys.stdin: print(json.dumps({'text': json.loads(l)['sentText']}))" > "$work/in.jsonl"
+python3 - "$data/nyt/mentions.jsonl" > "$work/in.jsonl" <<'P'
+import itertools, json, sys
+for line in itertools.islice(open(sys.argv[1], encoding="utf-8"), 50):
+    print(json.dumps({"text": json.loads(line)["sentText"]}))
+P
 "$redress" predict < "$work/in.jsonl" > "$work/out.jsonl"
 [ "$(wc -l < "$work/in.jsonl")" = "$(wc -l < "$work/out.jsonl")" ] || fail "the filter lost lines"
 
