@@ -181,7 +181,7 @@ impl Loaded {
             reason: e.to_string(),
         };
         let raw: serde_json::Value = serde_json::from_slice(&config_bytes).map_err(bad)?;
-        let found = raw["version"].as_u64().unwrap_or(0) as u32;
+        let found = u32::try_from(raw["version"].as_u64().unwrap_or(0)).unwrap_or(u32::MAX);
         if found > VERSION {
             return Err(ModelError::Newer { place, found });
         }
