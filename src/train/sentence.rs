@@ -15,6 +15,7 @@ use crate::model::sentence::{Layers, ModelConfig};
 use crate::model::tokens::WordPieces;
 use candle_core::{Result, Tensor};
 use rand::Rng;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Learning rates and what is left alone.
@@ -93,6 +94,13 @@ impl SentenceTrainer {
             );
         }
         lost
+    }
+
+    /// Every parameter by name, as it is now; they share storage with what goes on training.
+    pub fn tensors(&self) -> BTreeMap<String, Tensor> {
+        let all = self.params.all().into_iter();
+        all.map(|(name, var)| (name, var.as_tensor().clone()))
+            .collect()
     }
 
     fn batch(&self, examples: &[&Example]) -> Batch {

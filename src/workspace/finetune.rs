@@ -113,17 +113,11 @@ pub fn fine_tune(
         "curve": record,
     });
     let model_dir = options.models.join(format!("fine-tuned-{}", now_ms()));
-    let tensors = trainer
-        .params
-        .all()
-        .into_iter()
-        .map(|(n, v)| (n, v.as_tensor().clone()))
-        .collect();
     save(
         &model_dir,
         &config,
         &trainer.tokens,
-        &tensors,
+        &trainer.tensors(),
         &card,
         train_options.precision,
     )?;

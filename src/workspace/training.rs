@@ -455,17 +455,11 @@ fn finish(
         "device": format!("{:?}", options.device.location()),
         "stored_as": options.precision,
     });
-    let tensors = trainer
-        .params
-        .all()
-        .into_iter()
-        .map(|(n, v)| (n, v.as_tensor().clone()))
-        .collect();
     save(
         &options.out,
         &config,
         &trainer.tokens,
-        &tensors,
+        &trainer.tensors(),
         &card,
         options.precision,
     )?;
