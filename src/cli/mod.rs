@@ -65,6 +65,7 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Kb(KbCommand::Import(args))) => data::import_kb(args),
         Some(Command::Label(args)) => data::label(args),
         Some(Command::Train(args)) => train::run(args),
+        Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),

@@ -18,6 +18,7 @@ pub mod assemble;
 mod bce;
 pub mod decode;
 pub mod gold;
+pub mod grow;
 pub mod kernel;
 pub mod rin;
 pub mod sentence;

@@ -494,6 +494,13 @@ impl App {
             }
             Reply::Job(event) => self.on_job(event),
             Reply::ModelReady { report } => {
+                if report.is_worse() {
+                    shared.warn(
+                        "a fine-tuned model waits, worse than the current one on dev; F shows both",
+                    );
+                } else {
+                    shared.good("a fine-tuned model waits; F compares it with the current one");
+                }
                 shared.report = Some(report);
             }
             Reply::Exported {

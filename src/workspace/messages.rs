@@ -3,6 +3,7 @@
 //! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
 //! Requests carry tickets where a newer one makes an older answer useless.
 
+use crate::analysis::RelationChange;
 use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
     RunId, Scores, Sentence, SentenceId, Triple,
@@ -315,14 +316,33 @@ pub enum JobEvent {
     },
 }
 
+/// Triples that curators judged right or wrong in the corrected sentences, and on how many of them the model agrees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Judgements {
+    pub all: usize,
+    pub met_before: usize,
+    pub met_after: usize,
+}
+
+/// A fall of dev F1 by less than this is not told from chance.
+pub const WORSE_BY: f32 = 0.01;
+
 /// What fine-tuning changed, measured on the same dev sentences before and after.
 #[derive(Clone, Debug, Default)]
 pub struct FineTuneReport {
     pub protocol: String,
     pub n_corrected: usize,
+    pub judgements: Judgements,
     pub before_f1: f32,
     pub after_f1: f32,
-    /// (relation, F1 before, F1 after), relations with support in dev or a correction.
-    pub per_relation: Vec<(RelationId, f32, f32)>,
+    /// Relations in dev or predicted, the largest change first.
+    pub per_relation: Vec<RelationChange>,
     pub model_dir: PathBuf,
+}
+
+impl FineTuneReport {
+    /// The new model scores lower on dev: it should be dropped unless the curator knows better.
+    pub fn is_worse(&self) -> bool {
+        self.after_f1 <= self.before_f1 - WORSE_BY
+    }
 }

@@ -5,11 +5,15 @@ use super::evaluate::{Evaluator, HEADLINE, tune};
 use super::models::ModelChoice;
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
-use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
+use crate::analysis::Report;
+use crate::domain::{
+    Annotation, DecisionRule, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split,
+};
 use crate::kb::RelationMap;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
+use crate::model::grow::grow;
 use crate::model::kernel::KernelConfig;
 use crate::model::params::{Missing, Params};
 use crate::model::rin::{RinConfig, Variant};
@@ -227,27 +231,30 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
         }
         Start::Model(choice) => {
             let loaded = choice.read()?;
-            let same_labels = data.labels.iter().all(|l| loaded.config.labels.contains(l));
-            let keeps_heads = same_labels
-                && (!options.rin || loaded.config.rin.is_some())
-                && (!options.kernel || loaded.config.kernel.is_some());
-            let source = format!(
-                "redress model {}{}",
-                loaded.run,
-                if keeps_heads { "" } else { ", heads new" }
-            );
-            let params = Params::from_tensors(loaded.tensors, &options.device, missing)?;
             let mut config = loaded.config;
-            if !keeps_heads {
+            let has_heads = (!options.rin || config.rin.is_some())
+                && (!options.kernel || config.kernel.is_some());
+            let known = data.labels.iter().all(|l| config.labels.contains(l));
+            let more = data.labels.starts_with(&config.labels);
+            let params = Params::from_tensors(loaded.tensors, &options.device, missing)?;
+            let heads = if has_heads && known {
+                String::new()
+            } else if has_heads && more {
+                let n_new = data.labels.len() - config.labels.len();
+                grow(&params, &config, n_new, seed)?;
+                config.labels.clone_from(&data.labels);
+                format!(", heads with {n_new} more relations")
+            } else {
                 params.forget("rin.");
                 params.forget("ker.");
                 config = ModelConfig::new(config.encoder, data.labels.clone(), rin, kernel);
-            }
+                ", heads new".to_owned()
+            };
             Ok(Initial {
                 config,
                 params,
                 tokens: loaded.tokens,
-                source,
+                source: format!("redress model {}{heads}", loaded.run),
             })
         }
     }
@@ -262,6 +269,15 @@ pub fn predict_dev(model: &SentenceModel, data: &Data) -> Result<Vec<Prediction>
         predictions.extend(model.predict(chunk, |l| map.relation(l))?);
     }
     Ok(predictions)
+}
+
+/// Dev under the headline protocol.
+pub fn dev_report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
+    let mut evaluator = Evaluator::new(rule);
+    for (annotation, prediction) in pairs(data, predictions) {
+        evaluator.add(annotation, prediction);
+    }
+    evaluator.headline()
 }
 
 fn pairs<'a>(
@@ -288,18 +304,31 @@ pub fn snapshot(trainer: &SentenceTrainer) -> Result<SentenceModel> {
     )?)
 }
 
-/// Trains in place, selecting the epoch by the highest dev F1 that any threshold gives under the headline protocol.
+/// By which dev F1 (headline protocol) an epoch is selected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SelectBy {
+    /// The highest that any threshold gives.
+    BestRule,
+    /// What this rule gives: the model goes on under the thresholds it had.
+    Rule(DecisionRule),
+}
+
+/// Trains in place, selecting the epoch by dev F1.
 pub fn run_fit(
     trainer: &SentenceTrainer,
     data: &Data,
     fit_options: &FitOptions,
+    select_by: SelectBy,
     checkpoint: Option<Checkpoint>,
     around: &mut Around,
 ) -> Result<(Ended, RunRecord)> {
     let mut dev = || -> Result<f64, String> {
         let score = snapshot(trainer).and_then(|model| {
             let predictions = predict_dev(&model, data)?;
-            Ok(tune(&pairs(data, &predictions)).1.f1)
+            Ok(match select_by {
+                SelectBy::BestRule => tune(&pairs(data, &predictions)).1.f1,
+                SelectBy::Rule(rule) => dev_report(data, &predictions, rule).micro.f1(),
+            })
         });
         score.map_err(|e| super::in_words(&e))
     };
@@ -365,7 +394,8 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         &trainer,
         &data,
         &options.config.fit,
-        Some(checkpoint),
+        SelectBy::BestRule,
+        Some(checkpoint.clone()),
         around,
     )?;
     let mut report = TrainReport {
@@ -375,9 +405,19 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         card: serde_json::Value::Null,
     };
     if ended == Ended::Finished {
-        report.card = finish(&trainer, &data, options, &source, &report.record)?;
+        report.card = finish(&trainer, &data, options, &source, &report.record)
+            .with_context(|| unsaved(&checkpoint_dir))?;
+        // Only now: a disk that is full when the model is written must not cost the run.
+        checkpoint.remove()?;
     }
     Ok(report)
+}
+
+fn unsaved(checkpoint: &Path) -> String {
+    format!(
+        "the model is trained but not saved; {} keeps it. Make room and run the same command with --resume",
+        checkpoint.display()
+    )
 }
 
 /// Examples in the starting model's own labels.
