@@ -6,8 +6,9 @@
 use crate::analysis::RelationChange;
 use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
-    RunId, Scores, Sentence, SentenceId, Triple,
+    RunId, Scores, Sentence, SentenceId, Triple, Verdict,
 };
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,15 @@ pub enum Request {
     },
     /// The table of the errors view.
     Errors { ticket: Ticket },
+    /// What judging the triples that the query asks for, in these rows of a list, would change; answered by `Planned`.
+    PlanVerdict {
+        list: Ticket,
+        rows: Range<usize>,
+        query: String,
+        verdict: Verdict,
+    },
+    /// Appends all of these edits as one step to undo; answered by `SavedAll`, or `Failed` and none is saved.
+    EditAll { edits: Vec<(SentenceId, Edit)> },
     /// Appends one edit; answered by `Saved` once it is on disk, or `EditRefused`.
     Edit { id: SentenceId, edit: Edit },
     /// Takes back the latest edit or batch that is not taken back yet.
@@ -89,6 +99,12 @@ pub enum Reply {
     Saved {
         correction: Box<Correction>,
         detail: Box<Detail>,
+    },
+    Planned(Box<Plan>),
+    /// On disk: that many edits in these sentences.
+    SavedAll {
+        edits: usize,
+        ids: Vec<SentenceId>,
     },
     EditRefused {
         id: SentenceId,
@@ -199,6 +215,21 @@ pub struct ErrorRow {
     pub f1: f32,
     pub false_positives: u32,
     pub false_negatives: u32,
+}
+
+/// A bulk edit before it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub verdict: Verdict,
+    /// Sentences looked at.
+    pub sentences: usize,
+    pub edits: Vec<(SentenceId, Edit)>,
+    /// Sentences that are edited.
+    pub edited: usize,
+    /// Triples that are judged so already.
+    pub settled: usize,
+    /// Triples to be judged of each relation, most first.
+    pub relations: Vec<(RelationId, usize)>,
 }
 
 /// Everything the sentence view shows.
