@@ -105,7 +105,7 @@ pub struct ImportArgs {
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
     /// Force a format instead of detecting it.
-    #[arg(long, value_parser = ["casrel", "mentions", "spert", "redress"])]
+    #[arg(long, value_parser = ["casrel", "mentions", "spert", "semeval", "redress"])]
     pub format: Option<String>,
     /// Print the report as JSON.
     #[arg(long)]
@@ -173,7 +173,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Which systems to train, comma-separated.
-    #[arg(long, default_value = "rin,kernel", value_delimiter = ',', value_parser = ["rin", "kernel", "hrere"])]
+    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere"])]
     pub systems: Vec<String>,
     /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
     #[arg(long, value_name = "DIR")]

@@ -19,8 +19,10 @@ mod bce;
 pub mod decode;
 pub mod gold;
 pub mod kernel;
+pub mod labels;
 pub mod rin;
 pub mod sentence;
+pub mod spans;
 
 pub mod bags;
 pub mod complex;

@@ -6,3 +6,4 @@ pub mod examples;
 pub mod fit;
 pub mod optim;
 pub mod sentence;
+pub mod spans;

@@ -1,20 +1,22 @@
 //! Corrections → a better model, and what changed, measured on the same dev sentences before and after.
 
-use super::evaluate::{Evaluator, HEADLINE, tune};
+use super::evaluate::{Evaluator, HEADLINE};
 use super::messages::FineTuneReport;
 use super::models::ModelChoice;
 use super::training::{
-    Around, Data, Start, TrainConfig, TrainEvent, TrainOptions, initial, predict_dev, run_fit,
-    snapshot, trainer,
+    Around, Data, Start, TrainConfig, TrainEvent, TrainOptions, initial, pairs, predict_dev,
+    run_fit, snapshot, trainer,
 };
+use super::tuning::tune;
 use super::{now_ms, page_of_views, stored_rule};
 use crate::analysis::Report;
-use crate::domain::{DecisionRule, Prediction, RelationId, SentenceIdx, Split};
+use crate::domain::{DecisionRules, Prediction, RelationId, SentenceIdx, Split};
 use crate::model::bags::BagBank;
 use crate::model::files::Precision;
-use crate::model::sentence::{SentenceModel, save};
+use crate::model::labels::LabelMap;
+use crate::model::sentence::{ModelConfig, SentenceModel, save};
 use crate::store::Reader;
-use crate::train::examples::{Example, LabelMap};
+use crate::train::examples::Example;
 use crate::train::fit::{Ended, FitOptions};
 use crate::train::sentence::SentenceRates;
 use anyhow::{Result, bail};
@@ -43,7 +45,7 @@ pub fn fine_tune(
     around: &mut Around,
 ) -> Result<Option<FineTuneReport>> {
     let loaded = options.from.read()?;
-    let (data, n_corrected) = corrected(reader, &loaded.config.labels)?;
+    let (data, n_corrected) = corrected(reader, &loaded.config)?;
     if n_corrected == 0 {
         bail!("there is nothing to learn from yet: judge or correct some sentences first");
     }
@@ -54,7 +56,7 @@ pub fn fine_tune(
     )));
     let before = SentenceModel::from_loaded(&loaded, &options.device)?;
     let before_predictions = predict_dev(&before, &data)?;
-    let before_report = report(&data, &before_predictions, before.rule());
+    let before_report = report(&data, &before_predictions, before.config.rules());
     let config = TrainConfig {
         fit: FitOptions {
             epochs: 3,
@@ -74,6 +76,7 @@ pub fn fine_tune(
         start: Start::Model(options.from.clone()),
         rin: loaded.config.rin.is_some(),
         kernel: loaded.config.kernel.is_some(),
+        spans: loaded.config.spans.is_some(),
         config,
         precision: Precision::F16,
         resume: false,
@@ -81,29 +84,24 @@ pub fn fine_tune(
     };
     let start = initial(&train_options, &data)?;
     let source = start.source.clone();
-    let map = LabelMap::new(&data.schema, &start.config.labels);
-    let trainer = trainer(start, &data, &map, train_options.config.rates.clone())?;
+    let trainer = trainer(start, &data, train_options.config.rates.clone())?;
     let (ended, record) = run_fit(&trainer, &data, &train_options.config.fit, None, around)?;
     if ended == Ended::Stopped {
         return Ok(None);
     }
     let after_predictions = predict_dev(&snapshot(&trainer)?, &data)?;
-    let rule = if data.dev.is_empty() {
-        before.rule()
+    let rules = if data.dev.is_empty() {
+        before.config.rules()
     } else {
         tune(
-            &data
-                .dev
-                .iter()
-                .map(|(_, a)| a)
-                .zip(&after_predictions)
-                .collect::<Vec<_>>(),
+            &pairs(&data, &after_predictions),
+            loaded.config.rule.one_per_pair,
         )
         .0
     };
-    let after_report = report(&data, &after_predictions, rule);
+    let after_report = report(&data, &after_predictions, rules);
     let mut config = trainer.config.clone();
-    config.rule = rule.into();
+    config.set_rules(rules);
     let card = serde_json::json!({
         "systems": config.systems(),
         "started_from": source,
@@ -135,8 +133,8 @@ pub fn fine_tune(
     }))
 }
 
-fn report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
-    let mut evaluator = Evaluator::new(rule);
+fn report(data: &Data, predictions: &[Prediction], rules: DecisionRules) -> Report {
+    let mut evaluator = Evaluator::new(rules);
     for ((_, annotation), prediction) in data.dev.iter().zip(predictions) {
         evaluator.add(annotation, prediction);
     }
@@ -163,7 +161,7 @@ fn per_relation(before: &Report, after: &Report) -> Vec<(RelationId, f32, f32)> 
 }
 
 /// Corrected sentences, some others to be seen again, and dev; the number of corrected ones.
-fn corrected(reader: &Reader, model_labels: &[String]) -> Result<(Data, usize)> {
+fn corrected(reader: &Reader, model: &ModelConfig) -> Result<(Data, usize)> {
     let rule = stored_rule(reader)?;
     let schema = reader.schema()?;
     let (mut touched, mut others, mut dev) = (Vec::new(), Vec::new(), Vec::new());
@@ -186,7 +184,7 @@ fn corrected(reader: &Reader, model_labels: &[String]) -> Result<(Data, usize)> 
     let n_corrected = touched.len();
     others.truncate((n_corrected * REPLAY).max(REPLAY_LEAST));
     // The model's labels, and those of the corrections that it does not have yet.
-    let mut labels: Vec<String> = model_labels.to_vec();
+    let mut labels: Vec<String> = model.labels.clone();
     for relation in touched
         .iter()
         .flat_map(|v| v.annotation.standing().map(|t| t.triple.relation))
@@ -196,7 +194,8 @@ fn corrected(reader: &Reader, model_labels: &[String]) -> Result<(Data, usize)> 
             labels.push(name.to_owned());
         }
     }
-    let map = LabelMap::new(&schema, &labels);
+    let entity_types = model.entity_types.clone();
+    let map = LabelMap::new(&schema, &labels, &entity_types);
     let train: Vec<Example> = touched
         .iter()
         .chain(&others)
@@ -209,9 +208,11 @@ fn corrected(reader: &Reader, model_labels: &[String]) -> Result<(Data, usize)> 
             train,
             dev,
             labels,
+            entity_types,
             schema,
             dev_source,
             n_positives,
+            one_per_pair: model.rule.one_per_pair,
         },
         n_corrected,
     ))

@@ -5,7 +5,6 @@ use super::knowledge::Knowledge;
 use crate::domain::{Prediction, RelationSchema, Sentence};
 use crate::model::files::Source;
 use crate::model::sentence::{Loaded, SentenceModel};
-use crate::train::examples::LabelMap;
 #[cfg(not(feature = "embedded-model"))]
 use anyhow::bail;
 use anyhow::{Context, Result};
@@ -141,8 +140,8 @@ impl Models {
         schema: &RelationSchema,
         knowledge: Option<&Knowledge>,
     ) -> Result<Vec<Prediction>> {
-        let map = LabelMap::new(schema, &self.sentence.config.labels);
-        let mut predictions = self.sentence.predict(sentences, |l| map.relation(l))?;
+        let map = self.sentence.config.label_map(schema);
+        let mut predictions = self.sentence.predict(sentences, &map)?;
         if let (Some(bags), Some(knowledge)) = (&self.bags, knowledge) {
             let name = |r: crate::domain::RelationId| {
                 schema.relations().get(r.index()).map(|r| r.name.as_str())

@@ -146,7 +146,7 @@ pub fn detail_of(index: usize) -> Detail {
                 naive: (*r == 0).then_some(0.61),
                 full: (*r == 0).then_some(0.7),
                 kb: (*r == 0).then_some(0.66),
-                mutual: None,
+                ..Scores::default()
             },
             runner_up: Some((RelationId(3), 0.31)),
         };

@@ -10,7 +10,7 @@ use crate::model::encoder::EncoderConfig;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::hrere::HrereConfig;
 use crate::model::params::Params;
-use crate::model::sentence::{ModelConfig, SentenceModel};
+use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
 use crate::model::tokens::WordPieces;
 use crate::store::KbRows;
 use crate::train::bags::BagOptions;
@@ -116,7 +116,7 @@ fn world() -> World {
         ..BiLstmConfig::new(tokens.n_ids())
     };
     let labels = vec!["/people/born".to_owned(), "/other".to_owned()];
-    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, None, None);
+    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, Heads::default());
     let params = Params::new(&Device::Cpu, 3);
     let model = SentenceModel::from_params(&params, config, Arc::new(tokens), RunId(1)).unwrap();
     World {
