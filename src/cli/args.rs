@@ -107,6 +107,9 @@ pub struct ImportArgs {
     /// Force a format instead of detecting it.
     #[arg(long, value_parser = ["casrel", "mentions", "spert", "semeval", "redress"])]
     pub format: Option<String>,
+    /// Types for entities that have none, by name: lines `name<TAB>TYPE`, or `name<TAB>TYPE:count<TAB>..`.
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
