@@ -37,7 +37,7 @@ pub struct OpenArgs {
     pub demo: bool,
     #[command(flatten)]
     pub model: ModelArg,
-    /// Colour theme: default, dark, light, deuteranopia, mono, or a file.
+    /// Colour theme: default, dark, light, deuteranopia, tritanopia, mono, or a file.
     #[arg(long)]
     pub theme: Option<String>,
     /// Key bindings on top of the defaults (TOML; docs/keys.md lists the actions).

@@ -12,6 +12,7 @@ mod evaluate;
 mod export;
 mod info;
 mod log;
+mod man;
 mod open;
 mod predict;
 mod progress;
@@ -77,10 +78,7 @@ fn run(cli: Cli) -> Result<Ended> {
             io::stdout().write_all(&script)?;
             Ok(Ended::Done)
         }
-        Some(Command::Man) => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?;
-            Ok(Ended::Done)
-        }
+        Some(Command::Man) => man::run(),
     }
 }
 
@@ -121,15 +119,39 @@ fn paths() -> Result<Paths> {
         .context("there is no home directory; set HOME, or name a workspace with --workspace")
 }
 
-/// The workspace that a command works on: as told, else $REDRESS_WORKSPACE, else the default one.
+/// The workspace that was asked for: by option, else by $REDRESS_WORKSPACE.
+fn named_workspace(arg: &WorkspaceArg) -> Option<PathBuf> {
+    let variable = || std::env::var_os("REDRESS_WORKSPACE").filter(|d| !d.is_empty());
+    arg.dir.clone().or_else(|| variable().map(PathBuf::from))
+}
+
+/// The workspace that a command works on: the one asked for, else the default one.
 fn workspace_dir(arg: &WorkspaceArg) -> Result<PathBuf> {
-    if let Some(dir) = &arg.dir {
-        return Ok(dir.clone());
+    match named_workspace(arg) {
+        Some(dir) => Ok(dir),
+        None => Ok(paths()?.workspaces().join("default")),
     }
-    if let Some(dir) = std::env::var_os("REDRESS_WORKSPACE").filter(|d| !d.is_empty()) {
-        return Ok(PathBuf::from(dir));
+}
+
+/// The workspace that the screen opens.
+enum Opens {
+    Workspace(PathBuf),
+    /// Made here if it is not there yet.
+    Demo(PathBuf),
+}
+
+/// The workspace asked for; else the default one if it exists; else the demo.
+fn opens(arg: &WorkspaceArg) -> Result<Opens> {
+    if let Some(dir) = named_workspace(arg) {
+        return Ok(Opens::Workspace(dir));
     }
-    Ok(paths()?.workspaces().join("default"))
+    let all = paths()?.workspaces();
+    let default = all.join("default");
+    Ok(if default.exists() {
+        Opens::Workspace(default)
+    } else {
+        Opens::Demo(all.join("demo"))
+    })
 }
 
 fn open_workspace(arg: &WorkspaceArg) -> Result<Workspace> {

@@ -10,6 +10,7 @@
 //! text to a cell.
 
 mod action;
+mod ahead;
 mod app;
 mod clean;
 mod effect;

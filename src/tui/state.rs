@@ -38,10 +38,19 @@ pub enum Tab {
     Sentence,
 }
 
+/// Along the list of sentences.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Next,
+    Previous,
+}
+
 /// What one part of the screen asks of another; `update` carries it out.
 pub enum Intent {
     /// Opens the sentence at this row of the list.
     OpenRow(usize),
+    /// Opens a neighbour of the open sentence.
+    Step(Step),
     /// Searches and shows the list.
     Filter(String),
     Push(Overlay),

@@ -3,6 +3,8 @@
 use super::models::ModelChoice;
 use crate::corpus::parse_line;
 use crate::domain::{DecisionRule, Prediction, RelationSchema, Sentence};
+pub use crate::export::escape_controls;
+use crate::export::write_json;
 use crate::model::sentence::SentenceModel;
 use anyhow::Result;
 use candle_core::Device;
@@ -66,29 +68,12 @@ pub fn filter(
                     json!({"line": done.lines, "error": error})
                 }
             };
-            writeln!(out, "{}", escape_controls(&record.to_string()))?;
+            write_json(&record, out)?;
+            writeln!(out)?;
         }
         // Whoever waits at the other end of the pipe gets whole batches.
         out.flush()?;
     }
-}
-
-/// JSON text whose strings hold no raw control character: JSON itself asks that only of those below U+0020, but U+009B
-/// starts an escape sequence too, and output may go to a terminal.
-pub fn escape_controls(json: &str) -> std::borrow::Cow<'_, str> {
-    let raw = |c: char| c.is_control() && c != '\n';
-    if !json.contains(raw) {
-        return json.into();
-    }
-    let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if raw(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out.into()
 }
 
 /// `None` at the end of input; an error text for a line beyond the limit, of which the rest is skipped.
@@ -160,15 +145,6 @@ fn record(
 mod tests {
     use super::*;
     use std::io::BufReader;
-
-    #[test]
-    fn json_for_a_terminal_reads_back_the_same() {
-        let text = "a\u{9b}31m\u{7f}\u{1b}é\n";
-        let json = serde_json::to_string_pretty(&vec![text]).unwrap();
-        let shown = escape_controls(&json);
-        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text]);
-    }
 
     #[test]
     fn lines_come_whole_and_a_monstrous_one_is_one_error() {

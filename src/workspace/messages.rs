@@ -17,14 +17,20 @@ pub type Ticket = u64;
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Sentences matching `query` (docs/query.md), rows `offset..offset + limit`, and counts per relation.
+    /// Pages of the same `list` are of one moment: an edit between two of them moves no row.
     Search {
         ticket: Ticket,
+        list: Ticket,
         query: String,
         offset: usize,
         limit: usize,
     },
-    /// Everything about one sentence.
-    Open { ticket: Ticket, id: SentenceId },
+    /// Everything about one sentence, found by `query`; answered by `Detail` or `NotOpened`.
+    Open {
+        ticket: Ticket,
+        id: SentenceId,
+        query: String,
+    },
     /// Why the models say what they say of one pair.
     Explain {
         ticket: Ticket,
@@ -66,6 +72,12 @@ pub enum Reply {
         message: String,
     },
     Detail(Box<Detail>),
+    /// The sentence cannot be read.
+    NotOpened {
+        ticket: Ticket,
+        id: SentenceId,
+        reason: String,
+    },
     Explanation(Box<Explanation>),
     Errors {
         ticket: Ticket,
@@ -86,6 +98,8 @@ pub enum Reply {
         what: String,
         ids: Vec<SentenceId>,
     },
+    /// Edits have reached the index: what queries find and count has changed.
+    Indexed,
     Job(JobEvent),
     /// A fine-tuned model waits for `DecideModel`.
     ModelReady {
@@ -196,6 +210,8 @@ pub struct Detail {
     /// One row a triple of annotation or prediction: annotation order, then predicted ones by falling score.
     pub rows: Vec<TripleRow>,
     pub state: ReviewState,
+    /// The triples that the query it was found by is about, in the order of the rows.
+    pub hits: Vec<Triple>,
     /// Edits that no longer apply, in words.
     pub skipped_edits: Vec<String>,
 }

@@ -28,12 +28,12 @@ pub use crate::jobs::Cancel;
 
 use crate::domain::{
     Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
-    SentenceIdx,
+    SentenceIdx, Triple,
 };
-use crate::index::{Doc, DocTriple, Freshness, Index, State};
+use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, strength};
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
-use messages::ReviewState;
+use messages::{Detail, ReviewState, TripleRow};
 use std::path::{Path, PathBuf};
 use view::Viewed;
 
@@ -353,17 +353,7 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
     let triples = rows
         .iter()
         .filter(|r| r.triple.relation.index() < schema.n_relations())
-        .map(|row| DocTriple {
-            relation: row.triple.relation,
-            head: sentence.surface(row.triple.head).to_owned(),
-            tail: sentence.surface(row.triple.tail).to_owned(),
-            gold: row.stands,
-            predicted: row.predicted,
-            score: row.score,
-            outcome: row.outcome,
-            verdict: row.verdict,
-            tags: row.tags.clone(),
-        });
+        .map(|row| doc_triple(sentence, row));
     Doc {
         idx,
         id: sentence.id,
@@ -382,6 +372,41 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
         state,
         note: viewed.annotation.note.clone(),
     }
+}
+
+fn doc_triple(sentence: &Sentence, row: &TripleRow) -> DocTriple {
+    DocTriple {
+        relation: row.triple.relation,
+        head: sentence.surface(row.triple.head).to_owned(),
+        tail: sentence.surface(row.triple.tail).to_owned(),
+        gold: row.stands,
+        predicted: row.predicted,
+        score: row.score,
+        outcome: row.outcome,
+        verdict: row.verdict,
+        tags: row.tags.clone(),
+    }
+}
+
+/// The triples that a query is about, in the order of the rows; none when it asks after sentences only.
+fn hits(query: &Query, detail: &Detail, schema: &RelationSchema) -> Vec<Triple> {
+    let predicted = detail.prediction.is_some();
+    let known = |r: &&TripleRow| r.triple.relation.index() < schema.n_relations();
+    let strengths: Vec<(usize, Triple)> = detail
+        .rows
+        .iter()
+        .filter(known)
+        .map(|row| {
+            let triple = doc_triple(&detail.sentence, row);
+            (strength(query, &triple, predicted, schema), row.triple)
+        })
+        .collect();
+    let most = strengths.iter().map(|(n, _)| *n).max().unwrap_or(0);
+    strengths
+        .into_iter()
+        .filter(|(n, _)| *n > 0 && *n == most)
+        .map(|(_, triple)| triple)
+        .collect()
 }
 
 /// A corpus format by name, for the command line.

@@ -156,3 +156,8 @@ impl Models {
 pub fn device(name: &str) -> Result<(Device, Option<String>)> {
     crate::model::device::select(name).map_err(|e| anyhow::anyhow!(e))
 }
+
+/// The device that auto takes here, and why.
+pub fn describe_device() -> String {
+    crate::model::device::describe()
+}

@@ -91,6 +91,7 @@ impl Viewed {
             ticket,
             rows,
             state,
+            hits: Vec::new(),
             skipped_edits: self.skipped,
             sentence: self.sentence,
             annotation: self.annotation,

@@ -165,6 +165,7 @@ pub fn detail_of(index: usize) -> Detail {
         prediction: Some(prediction),
         rows: Vec::new(),
         state: ReviewState::Todo,
+        hits: Vec::new(),
         skipped_edits: Vec::new(),
     };
     rebuild(&mut detail);
@@ -245,6 +246,8 @@ pub struct Engine {
     details: std::collections::BTreeMap<u64, Detail>,
     seq: u64,
     history: Vec<(u64, Detail, String)>,
+    /// The latest list and its sentences.
+    listed: (Ticket, Vec<usize>),
 }
 
 impl Engine {
@@ -254,6 +257,7 @@ impl Engine {
             details: Default::default(),
             seq: 0,
             history: Vec::new(),
+            listed: Default::default(),
         }
     }
 
@@ -285,13 +289,18 @@ impl Engine {
         match request.clone() {
             Request::Search {
                 ticket,
+                list,
                 query,
                 offset,
                 limit,
-            } => vec![self.search(ticket, &query, offset, limit)],
-            Request::Open { ticket, id } => {
+            } => vec![self.search(ticket, list, &query, offset..offset + limit)],
+            Request::Open { ticket, id, query } => {
                 let mut detail = self.detail(id).clone();
                 detail.ticket = ticket;
+                if query.starts_with("fp:") {
+                    let wrong = detail.rows.iter().filter(|r| r.predicted && !r.stands);
+                    detail.hits = wrong.map(|r| r.triple).collect();
+                }
                 vec![Reply::Detail(Box::new(detail))]
             }
             Request::Explain { ticket, triple, .. } => {
@@ -304,7 +313,31 @@ impl Engine {
         }
     }
 
-    fn search(&mut self, ticket: Ticket, query: &str, offset: usize, limit: usize) -> Reply {
+    /// `state:todo` finds what its name says, among the first sentences; other queries find some of them.
+    fn list(&mut self, list: Ticket, query: &str) {
+        if self.listed.0 == list {
+            return;
+        }
+        let n = match query {
+            "" => self.n,
+            "nothing" => 0,
+            _ => self.n.min(210),
+        };
+        let todo = |i: &usize| self.detail(SentenceId(*i as u64)).state == ReviewState::Todo;
+        let found = match query {
+            "state:todo" => (0..n).filter(todo).collect(),
+            _ => (0..n).collect(),
+        };
+        self.listed = (list, found);
+    }
+
+    fn search(
+        &mut self,
+        ticket: Ticket,
+        list: Ticket,
+        query: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Reply {
         if let Some(at) = query.find("bad:") {
             return Reply::BadQuery {
                 ticket,
@@ -312,12 +345,9 @@ impl Engine {
                 message: "unknown field `bad`".into(),
             };
         }
-        let total = match query {
-            "" => self.n,
-            "nothing" => 0,
-            _ => self.n.min(210),
-        };
-        let end = (offset + limit).min(total);
+        self.list(list, query);
+        let (offset, total) = (rows.start, self.listed.1.len());
+        let page = self.listed.1[offset.min(total)..rows.end.min(total)].to_vec();
         let counts = |i: u16| RelationCounts {
             relation: RelationId(i),
             gold: [12_041, 5_120, 3_377, 1_904, 980, 402, 390, 77, 31, 4, 0][i as usize],
@@ -329,7 +359,7 @@ impl Engine {
             ticket,
             offset,
             total,
-            rows: (offset..end).map(|i| self.list_row(i)).collect(),
+            rows: page.into_iter().map(|i| self.list_row(i)).collect(),
             relations: (0..11).map(counts).collect(),
         })
     }

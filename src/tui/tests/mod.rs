@@ -1,6 +1,7 @@
 //! The screen driven as a curator drives it: keys in, requests and pictures out, with a made-up engine and no
 //! terminal.
 
+mod ahead;
 pub mod fixture;
 mod hostile;
 mod jobs;

@@ -270,6 +270,7 @@ impl Disk {
         self.workspace.reindex(&changed)?;
         self.workspace.commit_index()?;
         self.indexed = self.workspace.read().stamp()?.corrections;
+        self.shared.reply(Reply::Indexed);
         Ok(())
     }
 }

@@ -1,7 +1,8 @@
-//! A workspace at work for a screen: three lanes that answer [`Request`]s with [`Reply`]s.
+//! A workspace at work for a screen: four lanes that answer [`Request`]s with [`Reply`]s.
 //!
 //! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
-//! question of a kind is answered. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
+//! question of a kind is answered. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
+//! before it. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
 mod disk;
@@ -108,6 +109,7 @@ impl Shared {
 pub struct Session {
     shared: Arc<Shared>,
     query: Lane<Request>,
+    explain: Lane<Request>,
     compute: Arc<Lane<compute::Work>>,
     disk: Arc<Lane<disk::Work>>,
     ticker: Option<std::thread::JoinHandle<()>>,
@@ -140,12 +142,8 @@ impl Session {
         let mut compute =
             compute::Compute::new(compute_reader, Arc::clone(&shared), Arc::clone(&disk));
         let compute = Arc::new(spawn_ordered("compute", move |work| compute.handle(work))?);
-        let mut query = query::Query::new(query_reader, Arc::clone(&shared));
-        let query = spawn_latest(
-            "query",
-            |r: &Request| std::mem::discriminant(r),
-            move |r| query.handle(r),
-        )?;
+        let query = reading_lane("query", query_reader, &shared)?;
+        let explain = reading_lane("explain", reader, &shared)?;
         disk.send(disk::Work::RefreshIndex);
         compute.send(compute::Work::LoadModel);
         let stop = Arc::new(AtomicBool::new(false));
@@ -154,6 +152,7 @@ impl Session {
             Self {
                 shared,
                 query,
+                explain,
                 compute,
                 disk,
                 ticker: Some(ticker),
@@ -166,10 +165,10 @@ impl Session {
     /// Hands a request to its lane; returns at once.
     pub fn send(&self, request: Request) {
         let alive = match request {
-            Request::Search { .. }
-            | Request::Open { .. }
-            | Request::Explain { .. }
-            | Request::Errors { .. } => self.query.send(request),
+            Request::Search { .. } | Request::Open { .. } | Request::Errors { .. } => {
+                self.query.send(request)
+            }
+            Request::Explain { .. } => self.explain.send(request),
             Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
             Request::Undo => self.disk.send(disk::Work::Undo),
             Request::Redo => self.disk.send(disk::Work::Redo),
@@ -196,6 +195,20 @@ impl Session {
             self.shared.failed("a worker of this program has died (see the log); edits shown as saved are on disk; restart redress");
         }
     }
+}
+
+/// A lane of questions of which the latest of each kind counts.
+fn reading_lane(
+    name: &str,
+    reader: Reader,
+    shared: &Arc<Shared>,
+) -> std::io::Result<Lane<Request>> {
+    let mut query = query::Query::new(reader, Arc::clone(shared));
+    spawn_latest(
+        name,
+        |r: &Request| std::mem::discriminant(r),
+        move |r| query.handle(r),
+    )
 }
 
 /// Brings the index up to date shortly after edits, off the edits' own path: a commit takes longer than a key press may.

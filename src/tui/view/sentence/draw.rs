@@ -15,7 +15,7 @@ use crate::workspace::messages::Detail;
 use ratatui::layout::Rect;
 
 /// Cells that one kind of evidence wants; more of them stand side by side where there is room.
-const PANE_CELLS: u16 = 66;
+const PANE_CELLS: u16 = 58;
 
 /// Where the parts are; a part without room has height 0.
 #[derive(Clone, Copy, Default, Debug)]
@@ -140,10 +140,10 @@ impl SentenceView {
     pub fn draw(&self, painter: &mut Painter<'_>, shared: &Shared, total: usize) {
         let areas = &self.areas;
         let Some(detail) = self.detail() else {
-            let text = if self.id.is_some() {
-                "Opening the sentence…"
-            } else {
-                "No sentence is open. Choose one in the list and press enter."
+            let text = match (self.id.and_then(|id| self.refused.get(&id)), self.id) {
+                (Some(reason), _) => &format!("This sentence cannot be opened: {reason}"),
+                (None, Some(_)) => "Opening the sentence…",
+                (None, None) => "No sentence is open. Choose one in the list and press enter.",
             };
             let line = row(areas.head, 0);
             painter.text(
