@@ -18,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   redress --workspace news                        open the workspace in ./news
   redress import train.json dev.json -w news      read corpus files into ./news
   redress kb import triples.tsv.gz --names names.tsv -w news
+  redress kb train -w news --out kb               learn its facts for the bag systems
   redress label -w news                           label pairs that the knowledge base relates
   redress predict -w news                         run the model over the workspace
   redress predict < sentences.jsonl               ... or over standard input
@@ -126,6 +127,52 @@ pub enum SplitArg {
 pub enum KbCommand {
     /// Read triples and names into the workspace's knowledge base.
     Import(KbImportArgs),
+    /// Learn ComplEx tables from triples (or a workspace's facts) and measure link prediction.
+    Train(KbTrainArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct KbTrainArgs {
+    /// Triples to learn from, tab-separated; gzip is accepted. Without any: the workspace's facts, less those between
+    /// entities that its text names together, for `redress train --kb-model`.
+    #[arg(value_name = "TRIPLES")]
+    pub triples: Vec<PathBuf>,
+    /// Facts that select the epoch and are ranked.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub valid: Option<PathBuf>,
+    /// Facts that are ranked once, at the end. Leave this out while you choose settings.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub test: Option<PathBuf>,
+    /// More known facts that are left out of ranks, and neither learned nor ranked: with the test facts here, ranks of
+    /// --valid are filtered as published figures are, and the test is not looked at.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub filter: Vec<PathBuf>,
+    /// Column order of the triples.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub columns: ColumnsArg,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// How relations of a workspace's facts are named (see `redress label`).
+    #[arg(long, default_value = "nyt24")]
+    pub map: String,
+    /// Where the tables go.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// `one-vs-all`, or `negative-sampling` as in the HRERE paper.
+    #[arg(long, default_value = "one-vs-all", value_parser = ["one-vs-all", "negative-sampling"])]
+    pub preset: String,
+    /// Complex values of a vector.
+    #[arg(long)]
+    pub dim: Option<usize>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Further settings as TOML (docs/model.md lists them); flags win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -191,6 +238,9 @@ pub struct TrainArgs {
     /// Further settings as TOML (docs/model.md lists them); flags win.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// ComplEx tables of `redress kb train --workspace` for the system hrere [default: they are learned anew].
+    #[arg(long, value_name = "DIR")]
+    pub kb_model: Option<PathBuf>,
     /// Continue an interrupted run of the same settings.
     #[arg(long)]
     pub resume: bool,
@@ -303,6 +353,9 @@ mod tests {
             "redress --demo --theme dark",
             "redress import a.json b.json --workspace w --split dev --json",
             "redress kb import t.tsv.gz --names n.txt -w w",
+            "redress kb train t.tsv.gz --valid v.tsv --test s.tsv --out kb --preset one-vs-all --seed 2 --json",
+            "redress kb train -w w --out kb",
+            "redress train -w w --out m --systems hrere --from m0 --kb-model kb --resume",
             "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
             "redress predict",
             "redress evaluate --workspace w --split dev --json",

@@ -1,9 +1,9 @@
 //! `redress import`, `redress kb import`, `redress label`.
 
-use super::args::{ColumnsArg, ImportArgs, KbImportArgs, LabelArgs};
+use super::args::{ImportArgs, KbImportArgs, LabelArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
 use crate::workspace::import::{self, FileReport, ImportOptions, LISTED, TypeNames};
-use crate::workspace::knowledge::{self, ColumnOrder, Columns};
+use crate::workspace::knowledge;
 use crate::workspace::{Workspace, format_named};
 use anyhow::Result;
 
@@ -82,12 +82,7 @@ fn in_words(r: &FileReport) -> String {
 pub fn import_kb(args: KbImportArgs) -> Result<Ended> {
     knowledge::can_be_read(args.triples.iter().chain(&args.names))?;
     let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
-    let columns = match args.columns {
-        ColumnsArg::Auto => ColumnOrder::Auto,
-        ColumnsArg::Hrt => ColumnOrder::Told(Columns::HeadRelationTail),
-        ColumnsArg::Rht => ColumnOrder::Told(Columns::RelationHeadTail),
-    };
-    let report = workspace.import_kb(&args.triples, &args.names, columns)?;
+    let report = workspace.import_kb(&args.triples, &args.names, args.columns.into())?;
     let problems = report.files.iter().any(|f| f.problems > 0);
     if args.json {
         print_json(&report)?;

@@ -11,6 +11,7 @@ mod data;
 mod evaluate;
 mod export;
 mod info;
+mod kb_train;
 mod log;
 mod man;
 mod open;
@@ -21,6 +22,7 @@ mod train;
 
 use crate::config::Paths;
 use crate::workspace::Workspace;
+use crate::workspace::knowledge::{ColumnOrder, Columns};
 use anyhow::{Context, Result, bail};
 use args::{Cli, Command, KbCommand, SplitArg, WorkspaceArg};
 use clap::{CommandFactory, Parser};
@@ -63,6 +65,7 @@ fn run(cli: Cli) -> Result<Ended> {
         None => open::run(cli.open),
         Some(Command::Import(args)) => data::import(args),
         Some(Command::Kb(KbCommand::Import(args))) => data::import_kb(args),
+        Some(Command::Kb(KbCommand::Train(args))) => kb_train::run(args),
         Some(Command::Label(args)) => data::label(args),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Predict(args)) => predict::run(args),
@@ -171,6 +174,16 @@ impl From<SplitArg> for crate::workspace::Split {
             SplitArg::Train => Self::Train,
             SplitArg::Dev => Self::Dev,
             SplitArg::Test => Self::Test,
+        }
+    }
+}
+
+impl From<args::ColumnsArg> for ColumnOrder {
+    fn from(columns: args::ColumnsArg) -> Self {
+        match columns {
+            args::ColumnsArg::Auto => Self::Auto,
+            args::ColumnsArg::Hrt => Self::Told(Columns::HeadRelationTail),
+            args::ColumnsArg::Rht => Self::Told(Columns::RelationHeadTail),
         }
     }
 }

@@ -32,6 +32,7 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         settings,
         resume: args.resume,
         precision: args.precision,
+        kb_model: args.kb_model,
         device,
     };
     let bar = progress::bar(0, "steps");

@@ -7,6 +7,7 @@
 //! Entities are numbered by their row of the ComplEx tables ([`BankConfig::entities`]); the joint tables of naive and full
 //! may hold fewer ([`BankConfig::joint`]). Nothing here reads a corpus or links a mention.
 
+use super::complex::saved::{self, TableShape};
 use super::complex::{ComplexTables, EntityForm};
 use super::files::{
     self, FilesError, Precision, Source, decode_tensors, encode_tensors, short_hash,
@@ -25,6 +26,8 @@ pub const CONFIG: &str = "bags.json";
 pub const WEIGHTS: &str = "bags.safetensors";
 /// Name of class 0.
 pub const NA: &str = "NA";
+/// Prefix of the ComplEx tables' names.
+const COMPLEX: &str = "complex.";
 /// Version of bags.json that this program writes and the newest it reads.
 const VERSION: u32 = 1;
 
@@ -152,19 +155,7 @@ impl BagBank {
                 );
             }
         }
-        let (e, r) = (
-            (complex.n_entities, complex.dim),
-            (complex.n_relations, complex.dim),
-        );
-        for (name, values, shape) in [
-            ("complex.ent_re", &complex.ent_re, e),
-            ("complex.ent_im", &complex.ent_im, e),
-            ("complex.rel_re", &complex.rel_re, r),
-            ("complex.rel_im", &complex.rel_im, r),
-        ] {
-            let tensor = Tensor::from_slice(values, shape, &Device::Cpu)?;
-            tensors.insert(name.to_owned(), tensor);
-        }
+        tensors.extend(saved::tensors(complex, COMPLEX)?);
         let json = config_bytes(&config)?;
         let hash = short_hash([&*json, &*encode_tensors(&tensors, Precision::F32)?]);
         Self::build(config, tensors, hash, device, "the trained bag models")
@@ -204,7 +195,13 @@ impl BagBank {
             reason,
         };
         config.check().map_err(refuse)?;
-        let complex = complex_of(&config, &tensors)?;
+        let of_complex = TableShape {
+            n_entities: config.entities.len(),
+            n_relations: config.relations.len(),
+            dim: config.dim,
+            entity: config.entity,
+        };
+        let complex = saved::from_tensors(&tensors, COMPLEX, of_complex)?;
         complex.check().map_err(|e| refuse(e.to_string()))?;
         let shape = KbShape {
             n_entities: config.joint.len(),
@@ -213,7 +210,7 @@ impl BagBank {
         };
         let mut kept: BTreeMap<String, Tensor> = tensors
             .iter()
-            .filter(|(name, _)| name.starts_with("complex."))
+            .filter(|(name, _)| name.starts_with(COMPLEX))
             .map(|(name, tensor)| (name.clone(), tensor.clone()))
             .collect();
         let mut model = |system: System| -> candle_core::Result<JointModel> {
@@ -347,28 +344,6 @@ impl BagBank {
 
 fn config_bytes(config: &BankConfig) -> Result<Vec<u8>, BankError> {
     Ok(serde_json::to_vec(config).map_err(candle_core::Error::wrap)?)
-}
-
-fn complex_of(
-    config: &BankConfig,
-    tensors: &BTreeMap<String, Tensor>,
-) -> candle_core::Result<ComplexTables> {
-    let table = |name: &str| -> candle_core::Result<Vec<f32>> {
-        match tensors.get(name) {
-            Some(tensor) => tensor.flatten_all()?.to_vec1(),
-            None => candle_core::bail!("parameter `{name}` is missing from the checkpoint"),
-        }
-    };
-    Ok(ComplexTables {
-        n_entities: config.entities.len(),
-        n_relations: config.relations.len(),
-        dim: config.dim,
-        entity: config.entity,
-        ent_re: table("complex.ent_re")?,
-        ent_im: table("complex.ent_im")?,
-        rel_re: table("complex.rel_re")?,
-        rel_im: table("complex.rel_im")?,
-    })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod exporting;
 pub mod filter;
 pub mod finetune;
 pub mod import;
+pub mod kb_training;
 pub mod knowledge;
 pub mod messages;
 pub mod models;

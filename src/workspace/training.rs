@@ -1,6 +1,9 @@
 //! Labels that stand → a trained model directory.
 
-use super::bags::{BagProgress, BagSettings, BagTraining, TrainedBank, train_bags};
+use super::bags::resume::BagWork;
+use super::bags::{
+    BagProgress, BagSettings, BagTraining, KbProgress, Keep, TrainedBank, train_bags,
+};
 use super::evaluate::{Evaluator, HEADLINE};
 use super::models::ModelChoice;
 use super::tuning::{DevCase, tune};
@@ -569,15 +572,16 @@ fn fingerprint(options: &TrainOptions, data: &Data, start: &Initial) -> Result<u
     ]))
 }
 
-/// Fails where no model could be put, before hours are spent on making one.
-fn place_is_free(out: &Path) -> Result<()> {
+/// Fails where no model could be put, before hours are spent on making one. `marker` is the file that a directory of the
+/// kind has.
+pub fn place_is_free(out: &Path, marker: &str) -> Result<()> {
     let other = "choose another place rather than lose what is there";
     if out.is_file() {
         bail!("{}: this is a file; {other}", out.display());
     }
     let holds_something = std::fs::read_dir(out).is_ok_and(|mut d| d.next().is_some());
-    if holds_something && !out.join(CONFIG).exists() {
-        bail!("{}: a directory without {CONFIG}; {other}", out.display());
+    if holds_something && !out.join(marker).exists() {
+        bail!("{}: a directory without {marker}; {other}", out.display());
     }
     let parent = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -604,6 +608,8 @@ pub struct TrainCommand {
     pub settings: Option<(PathBuf, String)>,
     pub resume: bool,
     pub precision: String,
+    /// ComplEx tables for the bag systems.
+    pub kb_model: Option<PathBuf>,
     pub device: Device,
 }
 
@@ -650,9 +656,11 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
         device: command.device.clone(),
     };
     let reader = Reader::open(&command.workspace)?;
-    place_is_free(&command.out)?;
+    place_is_free(&command.out, CONFIG)?;
     let heads = options.rin || options.kernel;
-    let mut report = if heads || !wants("hrere") {
+    let keep = beside(&command.out, "bags-training");
+    let heads_done = options.resume && BagWork::exists(&keep);
+    let mut report = if (heads && !heads_done) || !wants("hrere") {
         train(&reader, &options, around)?
     } else {
         TrainReport {
@@ -670,7 +678,15 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
                 "hrere alone starts from a redress model: name one with --from, or train rin,kernel,hrere"
             ),
         };
-        match add_bags(&reader, &base, &options, around)? {
+        let bags = BagPart {
+            base,
+            kb_model: command.kb_model.as_deref(),
+            keep: Keep {
+                dir: &keep,
+                resume: heads_done || (options.resume && !heads),
+            },
+        };
+        match add_bags(&reader, &bags, &options, around)? {
             Some(card) => report.card = card,
             None => report.finished = false,
         }
@@ -678,14 +694,22 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     Ok(report)
 }
 
-/// Trains ComplEx and HRERE on word vectors of `base` and writes both together at `options.out`; `None` when stopped.
+/// What the bag systems stand on.
+struct BagPart<'a> {
+    /// Its piece vectors are their words.
+    base: ModelChoice,
+    kb_model: Option<&'a Path>,
+    keep: Keep<'a>,
+}
+
+/// Trains ComplEx and HRERE on word vectors of `bags.base` and writes both together at `options.out`; `None` when stopped.
 fn add_bags(
     reader: &Reader,
-    base: &ModelChoice,
+    bags: &BagPart,
     options: &TrainOptions,
     around: &mut Around,
 ) -> Result<Option<serde_json::Value>> {
-    let loaded = base.read()?;
+    let loaded = bags.base.read()?;
     let model = SentenceModel::from_loaded(&loaded, &options.device)?;
     let settings = options
         .config
@@ -699,6 +723,8 @@ fn add_bags(
         model: &model,
         map: &map,
         settings: &settings,
+        kb_model: bags.kb_model,
+        keep: Some(bags.keep),
         observe: &mut |event| match event {
             BagProgress::Note(text) => observe(TrainEvent::Said(text)),
             BagProgress::Bags(BagEvent::Fit(
@@ -721,10 +747,12 @@ fn add_bags(
                     100.0 * share
                 )));
             }
+            BagProgress::Complex(KbProgress::Epoch(record)) => {
+                observe(TrainEvent::Said(format!("ComplEx {}", record.in_words())));
+            }
             _ => {}
         },
         cancelled: around.cancelled,
-        checkpoint: &|_| Ok(None),
     })?;
     let TrainedBank::Finished(trained) = trained else {
         return Ok(None);

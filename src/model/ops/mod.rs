@@ -7,6 +7,7 @@
 
 mod activation;
 mod attention;
+mod candidates;
 mod linear;
 mod lstm;
 mod matrix;
@@ -17,6 +18,9 @@ mod testing;
 
 pub use activation::{gelu, softmax};
 pub use attention::{AttentionDropout, packed_attention};
+pub(super) use candidates::{
+    Answers, CandidateSoftmax, above_and_equal, adagrad, candidate_scores,
+};
 pub use linear::linear;
 pub use lstm::{Direction, lstm};
 pub use norm::{add_layer_norm, layer_norm};

@@ -5,7 +5,7 @@ use crate::domain::{
     Split, TokenSpan, Triple,
 };
 use crate::kb::RelationMap;
-use crate::model::complex::ComplexConfig;
+use crate::model::complex::one_vs_all::OneVsAllConfig;
 use crate::model::encoder::EncoderConfig;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::hrere::HrereConfig;
@@ -139,13 +139,15 @@ fn settings() -> BagSettings {
             dropout_dense: 0.0,
             ..demo.hrere.clone()
         },
-        complex: Some(ComplexConfig {
-            dim: 8,
-            batch: 16,
-            steps: 60,
-            rate: 0.05,
-            ..ComplexConfig::default()
-        }),
+        kb: KbSettings {
+            one_vs_all: Some(OneVsAllConfig {
+                dim: 8,
+                batch: 16,
+                epochs: 20,
+                ..OneVsAllConfig::default()
+            }),
+            ..KbSettings::default()
+        },
         train: BagOptions {
             fit: FitOptions {
                 epochs: 60,
@@ -167,9 +169,10 @@ fn train(world: &World, cancelled: &dyn Fn() -> bool) -> TrainedBank {
         model: &world.model,
         map: &map(),
         settings: &settings(),
+        kb_model: None,
+        keep: None,
         observe: &mut |_| {},
         cancelled,
-        checkpoint: &|_| Ok(None),
     })
     .unwrap()
 }
@@ -358,11 +361,11 @@ fn na_mentions_are_sampled_by_pair_and_never_taken_from_a_pair_with_a_fact() {
 
 #[test]
 fn settings_are_toml_tables() {
-    let text =
-        "negatives = 1.0\n[hrere]\nhidden = 7\n[complex]\nsteps = 9\n[train.fit]\nepochs = 2\n";
+    let text = "negatives = 1.0\n[hrere]\nhidden = 7\n[kb.negative_sampling]\nsteps = 9\n[train.fit]\nepochs = 2\n";
     let read: BagSettings = toml::from_str(text).unwrap();
     assert_eq!((read.hrere.hidden, read.train.fit.epochs), (7, 2));
-    assert_eq!(read.complex.as_ref().map(|c| c.steps), Some(9));
+    let negatives = read.kb.negative_sampling.as_ref();
+    assert_eq!(negatives.map(|c| c.steps), Some(9));
     let back: BagSettings = toml::from_str(&toml::to_string(&read).unwrap()).unwrap();
     assert_eq!(back, read);
     assert!(toml::from_str::<BagSettings>("hiden = 1").is_err());
