@@ -25,6 +25,7 @@ pub mod sentence;
 pub mod bags;
 pub mod complex;
 pub mod hrere;
+pub mod mutual;
 pub mod words;
 
 #[cfg(test)]

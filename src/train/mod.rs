@@ -4,5 +4,6 @@ pub mod bags;
 pub mod checkpoint;
 pub mod examples;
 pub mod fit;
+pub mod mutual;
 pub mod optim;
 pub mod sentence;

@@ -92,6 +92,9 @@ pub struct Evaluation {
     pub protocols: Vec<ProtocolReport>,
     /// Bag systems, where the model has them.
     pub bags: Option<serde_json::Value>,
+    /// Ranking of the mutual-relation systems, where a model and a split were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutual: Option<super::mutual::MutualEvaluation>,
 }
 
 /// Adds up sentences for every protocol.
@@ -180,6 +183,7 @@ impl Evaluator {
                 .map(|s| in_words(s.report(), schema))
                 .collect(),
             bags: None,
+            mutual: None,
         }
     }
 }

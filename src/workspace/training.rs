@@ -3,6 +3,7 @@
 use super::bags::{BagProgress, BagSettings, BagTraining, TrainedBank, train_bags};
 use super::evaluate::{Evaluator, HEADLINE, tune};
 use super::models::ModelChoice;
+use super::mutual::{MutualInputs, MutualSettings, add_mutual};
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
 use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
@@ -11,6 +12,7 @@ use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
 use crate::model::kernel::KernelConfig;
+use crate::model::mutual;
 use crate::model::params::{Missing, Params};
 use crate::model::rin::{RinConfig, Variant};
 use crate::model::sentence::{ModelConfig, SentenceModel, model_files, save};
@@ -40,6 +42,8 @@ pub struct TrainConfig {
     pub bilstm_pieces: usize,
     /// ComplEx and HRERE.
     pub bags: BagSettings,
+    /// Proximity graph, LINE and the mutual-relation systems.
+    pub mutual: MutualSettings,
 }
 
 impl Default for TrainConfig {
@@ -59,6 +63,7 @@ impl Default for TrainConfig {
             kernel: KernelConfig::default(),
             bilstm_pieces: 8000,
             bags: BagSettings::default(),
+            mutual: MutualSettings::default(),
         }
     }
 }
@@ -534,8 +539,10 @@ fn place_is_free(out: &Path) -> Result<()> {
 pub struct TrainCommand {
     pub workspace: PathBuf,
     pub out: PathBuf,
-    /// rin, kernel, hrere
+    /// rin, kernel, hrere, mutual
     pub systems: Vec<String>,
+    /// For mutual: a graph file and a file of entity types.
+    pub inputs: MutualInputs,
     /// A Hugging Face directory, or `bilstm`.
     pub encoder: Option<PathBuf>,
     pub from: Option<PathBuf>,
@@ -562,8 +569,8 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     config.fit.seed = command.seed;
     config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
     for system in &command.systems {
-        if !["rin", "kernel", "hrere"].contains(&system.as_str()) {
-            bail!("unknown system `{system}`; there are rin, kernel and hrere");
+        if !["rin", "kernel", "hrere", "mutual"].contains(&system.as_str()) {
+            bail!("unknown system `{system}`; there are rin, kernel, hrere and mutual");
         }
     }
     let wants = |name: &str| command.systems.iter().any(|s| s == name);
@@ -592,7 +599,7 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     let reader = Reader::open(&command.workspace)?;
     place_is_free(&command.out)?;
     let heads = options.rin || options.kernel;
-    let mut report = if heads || !wants("hrere") {
+    let mut report = if heads || !(wants("hrere") || wants("mutual")) {
         train(&reader, &options, around)?
     } else {
         TrainReport {
@@ -602,18 +609,33 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
             card: serde_json::Value::Null,
         }
     };
-    if wants("hrere") && report.finished {
-        let base = match (heads, &options.start) {
-            (true, _) => ModelChoice::Dir(options.out.clone()),
-            (false, Start::Model(choice)) => choice.clone(),
-            (false, _) => bail!(
-                "hrere alone starts from a redress model: name one with --from, or train rin,kernel,hrere"
-            ),
+    // Each further system is added to the model that the one before it left.
+    let mut base = match (heads, &options.start) {
+        (true, _) => Some(ModelChoice::Dir(options.out.clone())),
+        (false, Start::Model(choice)) => Some(choice.clone()),
+        (false, _) => None,
+    };
+    for system in ["hrere", "mutual"] {
+        if !wants(system) || !report.finished {
+            continue;
+        }
+        let Some(from) = &base else {
+            bail!(
+                "{system} alone starts from a redress model: name one with --from, or train rin,kernel,{system}"
+            );
         };
-        match add_bags(&reader, &base, &options, around)? {
+        let added = match system {
+            "hrere" => add_bags(&reader, from, &options, around)?,
+            _ => {
+                let workspace = &command.workspace;
+                add_mutual(&reader, workspace, from, &options, &command.inputs, around)?
+            }
+        };
+        match added {
             Some(card) => report.card = card,
             None => report.finished = false,
         }
+        base = Some(ModelChoice::Dir(options.out.clone()));
     }
     Ok(report)
 }
@@ -682,6 +704,7 @@ fn add_bags(
         options.precision,
     )?;
     files.extend(bank.files(options.precision)?);
+    files.extend(base.source().read_those(&mutual::bank::FILES)?);
     replace_dir(&options.out, CONFIG, &files)?;
     Ok(Some(card))
 }

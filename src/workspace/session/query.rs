@@ -10,6 +10,7 @@ use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
     ErrorRow, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
 };
+use crate::workspace::mutual::explain_mutual;
 use crate::workspace::viewed;
 use anyhow::Result;
 use std::sync::Arc;
@@ -245,6 +246,12 @@ impl Query {
             searcher: Some(&self.shared.searcher),
             schema,
         };
-        explain(scorer, knowledge, corpus, sentence, triple, explanation)
+        explain(scorer, knowledge, corpus, sentence, triple, explanation)?;
+        match models.as_ref().and_then(|m| m.mutual.as_ref()) {
+            Some(mutual) => {
+                explain_mutual(mutual, knowledge, schema, sentence, triple, explanation)
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -27,7 +27,7 @@ struct System {
     sentence_level: bool,
 }
 
-const SYSTEMS: [System; 6] = [
+const SYSTEMS: [System; 7] = [
     System {
         title: "RIN",
         score: |s| s.rin,
@@ -58,10 +58,17 @@ const SYSTEMS: [System; 6] = [
         score: |s| s.kb,
         sentence_level: false,
     },
+    System {
+        title: "MR",
+        score: |s| s.mutual,
+        sentence_level: false,
+    },
 ];
+/// Shown only where some triple has its score: most models have no mutual-relation systems.
+const MUTUAL: usize = 6;
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
-const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
+const GIVE_WAY: [usize; 5] = [3, 2, MUTUAL, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
@@ -76,8 +83,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: u16, longest_relation: usize, longest_argument: usize) -> Self {
-        let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
+    fn of(
+        width: u16,
+        mut systems: Vec<usize>,
+        longest_relation: usize,
+        longest_argument: usize,
+    ) -> Self {
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
             let rules = 4 + 2 * u16::from(systems.len() > 2);
@@ -156,7 +167,13 @@ impl SentenceView {
         let longest = arguments
             .map(|span| clean::width(&self.surface(span)))
             .max();
-        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+        let mut shown = self.shown.iter();
+        let mutual = shown.any(|s| s.row.scores.mutual.is_some());
+        let systems = (0..SYSTEMS.len())
+            .filter(|s| *s != MUTUAL || mutual)
+            .collect();
+        let relation = relations.max().unwrap_or(8);
+        Columns::of(width, systems, relation, longest.unwrap_or(8))
     }
 
     fn surface(&self, span: TokenSpan) -> String {
