@@ -75,6 +75,9 @@ pub enum Command {
     Kb(KbCommand),
     /// Distant supervision: link mentions to the knowledge base and label every pair that has a fact.
     Label(LabelArgs),
+    /// Work with the proximity graph of a workspace's entities.
+    #[command(subcommand)]
+    Graph(GraphCommand),
     /// Train models on the labels that stand.
     Train(TrainArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
@@ -215,6 +218,61 @@ pub struct LabelArgs {
     pub json: bool,
 }
 
+#[derive(Subcommand, Debug)]
+pub enum GraphCommand {
+    /// Count which entities stand together in a sentence and learn LINE vectors of them.
+    Build(GraphBuildArgs),
+    /// List the entities nearest to one.
+    Near(GraphNearArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct GraphBuildArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Where the vectors go [default: the workspace, where `redress train --systems mutual` finds them].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What an edge weighs: log_norm (pairs seen once make no edge), log1p or count.
+    #[arg(long, default_value = "log1p", value_parser = ["log_norm", "log1p", "count"])]
+    pub weight: String,
+    /// Pairs seen in fewer sentences make no edge.
+    #[arg(long, default_value_t = 1)]
+    pub threshold: u32,
+    /// Width of each order's vectors.
+    #[arg(long, default_value_t = 100)]
+    pub dim: usize,
+    /// Edges drawn for each order [default: 200 for each edge, at least a million].
+    #[arg(long)]
+    pub samples: Option<u64>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Leave dev sentences out too, so that figures on dev are clean; test sentences never count.
+    #[arg(long)]
+    pub leave_out_dev: bool,
+    /// Replace the file named with --output.
+    #[arg(long)]
+    pub force: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct GraphNearArgs {
+    /// An entity's name, or its id in the knowledge base.
+    #[arg(required = true)]
+    pub name: Vec<String>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Read this file instead of the workspace's own.
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub limit: usize,
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     #[command(flatten)]
@@ -223,8 +281,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Which systems to train, comma-separated.
-    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere"])]
+    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere", "mutual"])]
     pub systems: Vec<String>,
+    /// Entity vectors for `mutual`, from `redress graph build` [default: the workspace's; where it has none they are made].
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Types of entities for `mutual`: `name<TAB>TYPE` lines [default: the corpus's own types].
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
     #[arg(long, value_name = "DIR")]
     pub encoder: Option<PathBuf>,
@@ -356,7 +420,10 @@ mod tests {
             "redress kb train t.tsv.gz --valid v.tsv --test s.tsv --out kb --preset one-vs-all --seed 2 --json",
             "redress kb train -w w --out kb",
             "redress train -w w --out m --systems hrere --from m0 --kb-model kb --resume",
+            "redress train -w w --out m --systems mutual --from n --graph g --types t.tsv",
             "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
+            "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
+            "redress graph near New York -w w -n 3",
             "redress predict",
             "redress evaluate --workspace w --split dev --json",
             "redress export --workspace w --format spert -o f --only reviewed --view train",

@@ -10,6 +10,7 @@ pub mod args;
 mod data;
 mod evaluate;
 mod export;
+mod graph;
 mod info;
 mod kb_train;
 mod log;
@@ -24,7 +25,7 @@ use crate::config::Paths;
 use crate::workspace::Workspace;
 use crate::workspace::knowledge::{ColumnOrder, Columns};
 use anyhow::{Context, Result, bail};
-use args::{Cli, Command, KbCommand, SplitArg, WorkspaceArg};
+use args::{Cli, Command, GraphCommand, KbCommand, SplitArg, WorkspaceArg};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Kb(KbCommand::Import(args))) => data::import_kb(args),
         Some(Command::Kb(KbCommand::Train(args))) => kb_train::run(args),
         Some(Command::Label(args)) => data::label(args),
+        Some(Command::Graph(GraphCommand::Build(args))) => graph::build(args),
+        Some(Command::Graph(GraphCommand::Near(args))) => graph::near(args),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Predict(args)) => predict::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),

@@ -3,6 +3,7 @@
 use super::args::TrainArgs;
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
 use crate::workspace::models;
+use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
 use anyhow::{Context, Result};
 use std::io::{self, Write};
@@ -25,6 +26,10 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         workspace: workspace_dir(&args.workspace)?,
         out: args.out,
         systems: args.systems,
+        inputs: MutualInputs {
+            graph: args.graph,
+            types: args.types,
+        },
         encoder: args.encoder,
         from: args.from,
         epochs: args.epochs,

@@ -27,6 +27,7 @@ pub mod spans;
 pub mod bags;
 pub mod complex;
 pub mod hrere;
+pub mod mutual;
 pub mod words;
 
 #[cfg(test)]

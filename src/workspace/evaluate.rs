@@ -102,6 +102,9 @@ pub struct Evaluation {
     pub protocols: Vec<ProtocolReport>,
     /// Bag systems, where the model has them.
     pub bags: Option<serde_json::Value>,
+    /// Ranking of the mutual-relation systems, where a model and a split were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutual: Option<super::mutual::MutualEvaluation>,
 }
 
 /// A rule and the candidates that it is for.
@@ -275,6 +278,7 @@ impl Evaluator {
                 .map(|r| in_words(r, schema))
                 .collect(),
             bags: None,
+            mutual: None,
         }
     }
 }

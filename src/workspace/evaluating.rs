@@ -4,6 +4,7 @@ use super::bags::evaluate_bags;
 use super::evaluate::{Evaluation, Evaluator};
 use super::knowledge::Knowledge;
 use super::models::ModelChoice;
+use super::mutual::evaluate_mutual;
 use super::view::Viewed;
 use super::{Tell, page_of_views, stored_rules};
 use crate::domain::{Sentence, SentenceIdx, Split};
@@ -70,6 +71,11 @@ pub fn evaluate(
     {
         let ranked = evaluate_bags(&reader, bags, knowledge, split, tell)?;
         evaluation.bags = ranked.map(serde_json::to_value).transpose()?;
+    }
+    if let (Some(models), Some(split)) = (&models, split)
+        && let Some(mutual) = &models.mutual
+    {
+        evaluation.mutual = evaluate_mutual(&reader, mutual, split, tell)?;
     }
     Ok(evaluation)
 }

@@ -12,8 +12,9 @@ use super::{now_ms, page_of_views, stored_rule};
 use crate::analysis::Report;
 use crate::domain::{DecisionRules, Prediction, RelationId, SentenceIdx, Split};
 use crate::model::bags::BagBank;
-use crate::model::files::Precision;
+use crate::model::files::{self, Precision};
 use crate::model::labels::LabelMap;
+use crate::model::mutual::MutualBank;
 use crate::model::sentence::{ModelConfig, SentenceModel, save};
 use crate::store::Reader;
 use crate::train::examples::Example;
@@ -122,6 +123,10 @@ pub fn fine_tune(
     // The bag systems read the encoder's piece table, which fine-tuning leaves alone: they come along as they are.
     if let Some(bank) = BagBank::load(options.from.source(), &options.device)? {
         bank.save(&model_dir, train_options.precision)?;
+    }
+    if let Some(bank) = MutualBank::load(options.from.source(), &options.device)? {
+        let more = bank.files(train_options.precision)?;
+        files::add_to_dir(&model_dir, files::CONFIG, more)?;
     }
     Ok(Some(FineTuneReport {
         protocol: format!("{HEADLINE}, {} dev sentences", data.dev.len()),

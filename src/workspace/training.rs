@@ -6,6 +6,7 @@ use super::bags::{
 };
 use super::evaluate::{Evaluator, HEADLINE};
 use super::models::ModelChoice;
+use super::mutual::{MutualInputs, MutualSettings, add_mutual};
 use super::tuning::{DevCase, tune};
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
@@ -16,6 +17,7 @@ use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
 use crate::model::kernel::KernelConfig;
 use crate::model::labels::LabelMap;
+use crate::model::mutual;
 use crate::model::params::{Missing, Params};
 use crate::model::rin::{RinConfig, Variant};
 use crate::model::sentence::{Heads, Loaded, ModelConfig, SentenceModel, model_files, save};
@@ -47,6 +49,8 @@ pub struct TrainConfig {
     pub bilstm_pieces: usize,
     /// ComplEx and HRERE.
     pub bags: BagSettings,
+    /// Proximity graph, LINE and the mutual-relation systems.
+    pub mutual: MutualSettings,
 }
 
 impl Default for TrainConfig {
@@ -67,6 +71,7 @@ impl Default for TrainConfig {
             spans: SpanConfig::default(),
             bilstm_pieces: 8000,
             bags: BagSettings::default(),
+            mutual: MutualSettings::default(),
         }
     }
 }
@@ -597,8 +602,10 @@ pub fn place_is_free(out: &Path, marker: &str) -> Result<()> {
 pub struct TrainCommand {
     pub workspace: PathBuf,
     pub out: PathBuf,
-    /// rin, kernel, spans, hrere
+    /// rin, kernel, spans, hrere, mutual
     pub systems: Vec<String>,
+    /// For mutual: a graph file and a file of entity types.
+    pub inputs: MutualInputs,
     /// A Hugging Face directory, or `bilstm`.
     pub encoder: Option<PathBuf>,
     pub from: Option<PathBuf>,
@@ -627,8 +634,8 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     config.fit.seed = command.seed;
     config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
     for system in &command.systems {
-        if !["rin", "kernel", "spans", "hrere"].contains(&system.as_str()) {
-            bail!("unknown system `{system}`; there are rin, kernel, spans and hrere");
+        if !["rin", "kernel", "spans", "hrere", "mutual"].contains(&system.as_str()) {
+            bail!("unknown system `{system}`; there are rin, kernel, spans, hrere and mutual");
         }
     }
     let wants = |name: &str| command.systems.iter().any(|s| s == name);
@@ -660,7 +667,8 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     let heads = options.rin || options.kernel;
     let keep = beside(&command.out, "bags-training");
     let heads_done = options.resume && BagWork::exists(&keep);
-    let mut report = if (heads && !heads_done) || !wants("hrere") {
+    let only_heads = !(wants("hrere") || wants("mutual"));
+    let mut report = if (heads && !heads_done) || only_heads {
         train(&reader, &options, around)?
     } else {
         TrainReport {
@@ -670,26 +678,43 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
             card: serde_json::Value::Null,
         }
     };
-    if wants("hrere") && report.finished {
-        let base = match (heads, &options.start) {
-            (true, _) => ModelChoice::Dir(options.out.clone()),
-            (false, Start::Model(choice)) => choice.clone(),
-            (false, _) => bail!(
-                "hrere alone starts from a redress model: name one with --from, or train rin,kernel,hrere"
-            ),
+    // Each further system is added to the model that the one before it left.
+    let mut base = match (heads, &options.start) {
+        (true, _) => Some(ModelChoice::Dir(options.out.clone())),
+        (false, Start::Model(choice)) => Some(choice.clone()),
+        (false, _) => None,
+    };
+    for system in ["hrere", "mutual"] {
+        if !wants(system) || !report.finished {
+            continue;
+        }
+        let Some(from) = &base else {
+            bail!(
+                "{system} alone starts from a redress model: name one with --from, or train rin,kernel,{system}"
+            );
         };
-        let bags = BagPart {
-            base,
-            kb_model: command.kb_model.as_deref(),
-            keep: Keep {
-                dir: &keep,
-                resume: heads_done || (options.resume && !heads),
-            },
+        let added = match system {
+            "hrere" => {
+                let bags = BagPart {
+                    base: from.clone(),
+                    kb_model: command.kb_model.as_deref(),
+                    keep: Keep {
+                        dir: &keep,
+                        resume: heads_done || (options.resume && !heads),
+                    },
+                };
+                add_bags(&reader, &bags, &options, around)?
+            }
+            _ => {
+                let workspace = &command.workspace;
+                add_mutual(&reader, workspace, from, &options, &command.inputs, around)?
+            }
         };
-        match add_bags(&reader, &bags, &options, around)? {
+        match added {
             Some(card) => report.card = card,
             None => report.finished = false,
         }
+        base = Some(ModelChoice::Dir(options.out.clone()));
     }
     Ok(report)
 }
@@ -770,6 +795,7 @@ fn add_bags(
         options.precision,
     )?;
     files.extend(bank.files(options.precision)?);
+    files.extend(bags.base.source().read_those(&mutual::bank::FILES)?);
     replace_dir(&options.out, CONFIG, &files)?;
     Ok(Some(card))
 }

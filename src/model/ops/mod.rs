@@ -14,7 +14,7 @@ mod matrix;
 mod norm;
 mod simd;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use activation::{gelu, softmax};
 pub use attention::{AttentionDropout, packed_attention};

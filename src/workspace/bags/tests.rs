@@ -88,10 +88,11 @@ fn knowledge_base() -> KbRows {
     rows
 }
 
-struct World {
+pub struct World {
     _dir: tempfile::TempDir,
-    workspace: Workspace,
-    model: SentenceModel,
+    pub workspace: Workspace,
+    pub model: SentenceModel,
+    pub params: Params,
 }
 
 fn map() -> RelationMap {
@@ -99,7 +100,7 @@ fn map() -> RelationMap {
     RelationMap::from_toml("test", text).unwrap()
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut workspace = Workspace::open_or_create(dir.path()).unwrap();
     let sentences: Vec<Sentence> = (0..TEXT.len()).map(sentence).collect();
@@ -123,6 +124,7 @@ fn world() -> World {
         _dir: dir,
         workspace,
         model,
+        params,
     }
 }
 
@@ -187,7 +189,7 @@ fn scorer(world: &World) -> (BagScorer, BagReport) {
     }
 }
 
-fn triple(sentence: &Sentence, relation: u16) -> Triple {
+pub fn triple(sentence: &Sentence, relation: u16) -> Triple {
     Triple {
         head: sentence.entities[0].span,
         relation: RelationId(relation),

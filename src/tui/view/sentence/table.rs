@@ -43,17 +43,20 @@ const fn system(title: &'static str, level: Level, score: fn(&Scores) -> Option<
     }
 }
 
-const SYSTEMS: [System; 6] = [
+const SYSTEMS: [System; 7] = [
     system("RIN", Level::Sentence, |s| s.rin),
     system("kern", Level::Sentence, |s| s.kernel),
     system("base", Level::Bag, |s| s.base),
     system("naiv", Level::Bag, |s| s.naive),
     system("full", Level::Bag, |s| s.full),
     system("KB", Level::Bag, |s| s.kb),
+    system("MR", Level::Bag, |s| s.mutual),
 ];
+/// Shown only where some triple has its score: most models have no mutual-relation systems.
+const MUTUAL: usize = 6;
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
-const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
+const GIVE_WAY: [usize; 5] = [3, 2, MUTUAL, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
@@ -87,8 +90,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: u16, longest_relation: usize, longest_argument: usize) -> Self {
-        let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
+    fn of(
+        width: u16,
+        mut systems: Vec<usize>,
+        longest_relation: usize,
+        longest_argument: usize,
+    ) -> Self {
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
             let rules = 4 + 2 * u16::from(systems.len() > 2);
@@ -177,7 +184,13 @@ impl SentenceView {
         let longest = arguments
             .map(|span| clean::width(&self.surface(span)))
             .max();
-        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+        let mut shown = self.shown.iter();
+        let mutual = shown.any(|s| s.row.scores.mutual.is_some());
+        let systems = (0..SYSTEMS.len())
+            .filter(|s| *s != MUTUAL || mutual)
+            .collect();
+        let relation = relations.max().unwrap_or(8);
+        Columns::of(width, systems, relation, longest.unwrap_or(8))
     }
 
     fn surface(&self, span: TokenSpan) -> String {
