@@ -7,11 +7,10 @@ use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
 use crate::model::encoded::{BatchLayout, Encoded};
 use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
-use crate::model::ops::{self, AttentionDropout};
+use crate::model::ops;
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Result, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
@@ -207,13 +206,15 @@ impl BertEncoder {
             &layer.value.forward(x, mode)?,
             layout,
             self.config.num_attention_heads,
-            self.draw_attention_dropout(mode),
+            mode.draw_dropout(self.attention_dropout),
         )?;
-        let attended = mode.dropout(&layer.attention_out.forward(&context, mode)?, dropout)?;
-        let attended = layer.attention_norm.forward_sum(&attended, x, mode)?;
+        let attended = layer.attention_out.forward(&context, mode)?;
+        let attended = layer
+            .attention_norm
+            .forward_sum(&attended, dropout, x, mode)?;
         let wide = self.activate(&layer.widen.forward(&attended, mode)?)?; // [P, 4h]
-        let narrow = mode.dropout(&layer.narrow.forward(&wide, mode)?, dropout)?;
-        layer.norm.forward_sum(&narrow, &attended, mode)
+        let narrow = layer.narrow.forward(&wide, mode)?;
+        layer.norm.forward_sum(&narrow, dropout, &attended, mode)
     }
 
     fn activate(&self, x: &Tensor) -> Result<Tensor> {
@@ -221,16 +222,6 @@ impl BertEncoder {
             HiddenAct::Gelu => ops::gelu(x),
             HiddenAct::GeluApproximate => x.gelu(),
             HiddenAct::Relu => x.relu(),
-        }
-    }
-
-    fn draw_attention_dropout(&self, mode: Mode) -> Option<AttentionDropout> {
-        match mode {
-            Mode::Train(rng) if self.attention_dropout > 0.0 => Some(AttentionDropout {
-                probability: self.attention_dropout,
-                seed: rng.borrow_mut().next_u64(),
-            }),
-            _ => None,
         }
     }
 }
