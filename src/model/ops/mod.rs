@@ -8,12 +8,14 @@
 mod activation;
 mod attention;
 mod bilinear;
+mod block;
 mod dropout;
 mod linear;
 mod loss;
 mod lstm;
 mod matrix;
 mod norm;
+mod packed;
 mod pairs;
 mod simd;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod update;
 pub use activation::{gelu, softmax};
 pub use attention::packed_attention;
 pub use bilinear::{grid_products, project};
+pub use block::{BlockParameters, EncoderBlock};
 pub use dropout::{Dropout, dropout};
 pub use linear::linear;
 pub use loss::bce_sum;
