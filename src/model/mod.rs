@@ -15,7 +15,6 @@ pub mod ops;
 pub mod tokens;
 
 pub mod assemble;
-mod bce;
 pub mod decode;
 pub mod gold;
 pub mod kernel;
