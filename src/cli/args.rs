@@ -25,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   redress evaluate -w news --split dev --json
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
+  redress fine-tune -w news --accept              learn from the corrections
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed), 130 stopped by a signal.";
 
@@ -80,6 +81,8 @@ pub enum Command {
     Graph(GraphCommand),
     /// Train models on the labels that stand.
     Train(TrainArgs),
+    /// Fine-tune the workspace's model on the corrections, and say what changed.
+    FineTune(FineTuneArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),
     /// Score predictions against the labels that stand.
@@ -319,6 +322,19 @@ pub struct TrainArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct FineTuneArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Make the new model the workspace's own, unless it is worse on dev (exit 3 then).
+    #[arg(long)]
+    pub accept: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
 pub struct PredictArgs {
     #[command(flatten)]
     pub workspace: WorkspaceArg,
@@ -425,6 +441,7 @@ mod tests {
             "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
             "redress graph near New York -w w -n 3",
             "redress predict",
+            "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",
             "redress export --workspace w --format spert -o f --only reviewed --view train",
         ] {

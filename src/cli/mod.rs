@@ -71,6 +71,7 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Graph(GraphCommand::Build(args))) => graph::build(args),
         Some(Command::Graph(GraphCommand::Near(args))) => graph::near(args),
         Some(Command::Train(args)) => train::run(args),
+        Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),

@@ -3,7 +3,7 @@
 use super::args::OpenArgs;
 use super::{Ended, Opens, opens, paths, remark};
 use crate::config::{Config, Flags, Paths};
-use crate::tui::{self, TuiOptions};
+use crate::tui::{self, Stopped, TuiOptions};
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::session::{Session, SessionOptions};
 use crate::workspace::{Workspace, demo};
@@ -50,8 +50,14 @@ pub fn run(args: OpenArgs) -> Result<Ended> {
         })?;
     let result = tui::run(TuiOptions::new(&config, &paths), requests, replies);
     let _ = forward.join();
-    result?;
-    Ok(Ended::Done)
+    match result {
+        Ok(()) => Ok(Ended::Done),
+        Err(error) if error.is::<Stopped>() => {
+            remark(&error.to_string());
+            Ok(Ended::Stopped)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn open(args: &OpenArgs, paths: &Paths) -> Result<Workspace> {

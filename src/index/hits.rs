@@ -23,6 +23,53 @@ pub fn strength(
     count(query, &|leaf| holds(leaf, triple, &keys))
 }
 
+/// Whether the query is about triples and this one satisfies it as a whole: all of its terms about triples that must hold
+/// together hold of this very one. A bulk edit goes by this.
+pub fn asks_for(
+    query: &Query,
+    triple: &DocTriple,
+    predicted: bool,
+    schema: &RelationSchema,
+) -> bool {
+    let keys = triple_keys(triple, predicted, schema);
+    let leaf = |leaf: &Leaf| about_triples(leaf).then(|| holds(leaf, triple, &keys));
+    satisfies(query, &leaf) == Some(true)
+}
+
+/// `None` where nothing is said of triples.
+fn satisfies(query: &Query, leaf: &dyn Fn(&Leaf) -> Option<bool>) -> Option<bool> {
+    let said = |parts: &[Query]| -> Vec<bool> {
+        parts.iter().filter_map(|p| satisfies(p, leaf)).collect()
+    };
+    match query {
+        // A sentence that was found has no triple of which a term with `-` holds.
+        Query::All | Query::Not(_) => None,
+        Query::And(parts) => {
+            let said = said(parts);
+            (!said.is_empty()).then(|| said.iter().all(|holds| *holds))
+        }
+        Query::Or(parts) => {
+            let said = said(parts);
+            (!said.is_empty()).then(|| said.iter().any(|holds| *holds))
+        }
+        Query::Leaf(found) => leaf(found),
+    }
+}
+
+fn about_triples(leaf: &Leaf) -> bool {
+    match leaf {
+        Leaf::Key { field, value } => {
+            !matches!(*field, "type" | "state" | "split" | "file" | "note")
+                && matches!(value, Value::Named(_) | Value::Any)
+        }
+        Leaf::Words { field, .. } => matches!(field, TextField::Head | TextField::Tail),
+        Leaf::Number { field, .. } => {
+            matches!(field, NumberField::Score | NumberField::GoldScore)
+        }
+        Leaf::Id(_) => false,
+    }
+}
+
 fn count(query: &Query, holds: &dyn Fn(&Leaf) -> bool) -> usize {
     match query {
         Query::All | Query::Not(_) => 0,
@@ -142,6 +189,16 @@ mod tests {
         check("score>0.7", [1, 0, 0]);
         check("goldscore<0.5", [0, 0, 1]);
         check("verdict:accepted or fp:any", [0, 1, 1]);
+        let asked = |text: &str, expected: [bool; 3]| {
+            let query = parse(text, &schema).unwrap();
+            let found = [0, 1, 2].map(|i: usize| asks_for(&query, &triples[i], true, &schema));
+            assert_eq!(found, expected, "{text}");
+        };
+        asked("fp:place_lived state:todo -tag:any", [false, true, false]);
+        asked("outcome:spurious rel:place_lived", [false, true, false]);
+        asked("gold:place_lived tail:york", [false, false, false]);
+        asked("fp:any or fn:any zoe", [false, true, true]);
+        asked("zoe state:todo", [false, false, false]);
         // About sentences, or about what is not there.
         for text in [
             "",

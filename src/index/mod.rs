@@ -24,6 +24,6 @@ pub use cache::{Freshness, Index, Stamp};
 pub use collect::{RelationTally, Sort};
 pub use doc::{Doc, DocTriple, State};
 pub use error::IndexError;
-pub use hits::strength;
+pub use hits::{asks_for, strength};
 pub use query::{Query, QueryError};
 pub use search::{Found, Searcher};

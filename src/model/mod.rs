@@ -17,6 +17,7 @@ pub mod tokens;
 pub mod assemble;
 pub mod decode;
 pub mod gold;
+pub mod grow;
 pub mod kernel;
 pub mod labels;
 pub mod rin;

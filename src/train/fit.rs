@@ -137,6 +137,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Trains in place and leaves the selected epoch's weights in the model's parameters. The record tells each epoch's loss and score.
+/// The checkpoint stays, also of a finished run: the caller removes it once the model is on disk, not before.
 pub fn fit(
     model: &dyn Trainable,
     options: &FitOptions,
@@ -156,9 +157,6 @@ pub fn fit(
         }
     }
     run.take_best()?;
-    if let Some(checkpoint) = &around.checkpoint {
-        checkpoint.remove()?;
-    }
     Ok((Ended::Finished, run.at.record))
 }
 

@@ -15,6 +15,12 @@ pub fn false_negatives(name: &str) -> String {
     format!("fn:{}", quoted(name))
 }
 
+/// Sentences that say this fact, labelled or predicted, by the names of its arguments.
+pub fn by_fact(relation: &str, head: &str, tail: &str) -> String {
+    let names = format!("head:{} tail:{}", quoted(head), quoted(tail));
+    format!("{} {names}", by_relation(relation))
+}
+
 /// `query` with `term` added, or taken out where it stands already.
 pub fn toggled(query: &str, term: &str) -> String {
     let query = query.trim();
@@ -75,6 +81,10 @@ mod tests {
             "rel:contains_x rel:contains",
         );
         assert_eq!(false_positives("place_lived"), "fp:place_lived");
+        assert_eq!(
+            by_fact("born_in", "Ana Ruiz", "Cádiz"),
+            "rel:born_in head:\"Ana Ruiz\" tail:Cádiz"
+        );
         assert_eq!(by_relation("lives \"in\""), r#"rel:"lives \"in\"""#);
         assert!(holds("a rel:x b", "rel:x") && !holds("a rel:xy", "rel:x"));
     }

@@ -117,7 +117,7 @@ pub struct Shared {
     pub keymap: Keymap,
     /// Edits sent and not on disk yet, oldest first.
     pub pending: VecDeque<(SentenceId, Edit)>,
-    /// Undos and redos sent and not answered yet.
+    /// Undos, redos and bulk edits sent and not answered yet.
     pub undoing: usize,
     /// Edits that reached the disk since the program started.
     pub n_saved: usize,

@@ -474,6 +474,24 @@ impl App {
                 let last_ticket = shared.last_ticket();
                 self.sentence.on_saved(*detail, last_ticket, shared);
             }
+            Reply::Planned(plan) => {
+                if let Some(Overlay::Bulk(bulk)) = self.overlays.last_mut() {
+                    bulk.take(*plan);
+                }
+            }
+            Reply::SavedAll { edits, ids } => {
+                shared.undoing = shared.undoing.saturating_sub(1);
+                shared.n_saved += edits;
+                let edits = counted(edits, "edit");
+                let sentences = counted(ids.len(), "sentence");
+                shared.good(format!(
+                    "saved {edits} in {sentences}; one undo takes all back"
+                ));
+                self.corpus.range_start = None;
+                self.sentence.mark_stale(&ids, shared.last_ticket());
+                self.corpus.mark_dirty();
+                self.errors.mark_dirty();
+            }
             Reply::EditRefused { id, reason } => {
                 shared.settle(id, None);
                 shared.error(format!("not saved: {reason}"));
@@ -494,6 +512,13 @@ impl App {
             }
             Reply::Job(event) => self.on_job(event),
             Reply::ModelReady { report } => {
+                if report.is_worse() {
+                    shared.warn(
+                        "a fine-tuned model waits, worse than the current one on dev; F shows both",
+                    );
+                } else {
+                    shared.good("a fine-tuned model waits; F compares it with the current one");
+                }
                 shared.report = Some(report);
             }
             Reply::Exported {
@@ -516,6 +541,8 @@ impl App {
             Reply::Failed { what } => {
                 shared.undoing = 0;
                 shared.error(what.as_str());
+                self.overlays
+                    .retain(|o| !matches!(o, Overlay::Bulk(bulk) if bulk.is_counting()));
                 // What they wait for may never come.
                 self.drop_ahead(&what);
             }

@@ -242,8 +242,10 @@ impl Evaluator {
         self.typed[1] |= !kinds.is_empty();
     }
 
-    pub fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.scorers.iter().map(Scorer::report)
+    /// The report of [`HEADLINE`].
+    pub fn headline(self) -> Report {
+        let first = self.scorers.into_iter().next();
+        first.unwrap_or_else(|| Scorer::new(HEADLINE)).into_report()
     }
 
     pub fn finish(

@@ -33,7 +33,7 @@ use crate::domain::{
     Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
     SentenceIdx, Triple,
 };
-use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, strength};
+use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
@@ -410,6 +410,23 @@ fn hits(query: &Query, detail: &Detail, schema: &RelationSchema) -> Vec<Triple> 
         .filter(|(n, _)| *n > 0 && *n == most)
         .map(|(_, triple)| triple)
         .collect()
+}
+
+/// The triples of a row that a bulk edit by this query means.
+fn asked_for<'a>(
+    query: &'a Query,
+    detail: &'a Detail,
+    schema: &'a RelationSchema,
+) -> impl Iterator<Item = &'a TripleRow> {
+    let predicted = detail.prediction.is_some();
+    detail
+        .rows
+        .iter()
+        .filter(|r| r.triple.relation.index() < schema.n_relations())
+        .filter(move |row| {
+            let triple = doc_triple(&detail.sentence, row);
+            asks_for(query, &triple, predicted, schema)
+        })
 }
 
 /// A corpus format by name, for the command line.

@@ -10,11 +10,15 @@ use super::mutual::{MutualInputs, MutualSettings, add_mutual};
 use super::tuning::{DevCase, tune};
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
-use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
+use crate::analysis::Report;
+use crate::domain::{
+    Annotation, DecisionRule, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split,
+};
 use crate::kb::RelationMap;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
+use crate::model::grow::grow;
 use crate::model::kernel::KernelConfig;
 use crate::model::labels::LabelMap;
 use crate::model::mutual;
@@ -276,41 +280,52 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
         Start::Model(choice) => {
             let loaded = choice.read()?;
             let params = Params::from_tensors(loaded.tensors.clone(), &options.device, missing)?;
-            continued(&loaded, params, fresh(loaded.config.encoder.clone()), data)
+            let config = fresh(loaded.config.encoder.clone());
+            let seed = options.config.fit.seed;
+            continued(&loaded, params, config, data, seed)
         }
     }
 }
 
-/// Goes on from a model: heads whose outputs mean the same stay, the others start anew.
-fn continued(loaded: &Loaded, params: Params, fresh: ModelConfig, data: &Data) -> Result<Initial> {
+/// Goes on from a model: heads whose outputs mean the same stay, relation heads get room for relations that come after
+/// theirs, the others start anew.
+fn continued(
+    loaded: &Loaded,
+    params: Params,
+    fresh: ModelConfig,
+    data: &Data,
+    seed: u64,
+) -> Result<Initial> {
     let old = &loaded.config;
     let knows = |known: &[String], wanted: &[String]| wanted.iter().all(|w| known.contains(w));
-    let keeps_relations = knows(&old.labels, &data.labels)
-        && (fresh.rin.is_none() || old.rin.is_some())
+    let has_heads = (fresh.rin.is_none() || old.rin.is_some())
         && (fresh.kernel.is_none() || old.kernel.is_some());
-    let keeps_spans = old.spans.is_some() && knows(&old.entity_types, &data.entity_types);
+    let known = knows(&old.labels, &data.labels);
     let mut config = fresh;
     let mut new = Vec::new();
-    if keeps_relations {
-        config.labels = old.labels.clone();
+    if has_heads && (known || data.labels.starts_with(&old.labels)) {
         config.rin = old.rin.clone();
         config.kernel = old.kernel.clone();
+        config.labels = old.labels.clone();
+        if !known {
+            let n_new = data.labels.len() - old.labels.len();
+            grow(&params, &config, n_new, seed)?;
+            config.labels.clone_from(&data.labels);
+            new.push(format!("heads with {n_new} more relations"));
+        }
     } else {
         params.forget("rin.");
         params.forget("ker.");
-        new.push("relation heads");
+        new.push("relation heads new".to_owned());
     }
-    if keeps_spans {
+    if old.spans.is_some() && knows(&old.entity_types, &data.entity_types) {
         config.spans = old.spans.clone();
         config.entity_types = old.entity_types.clone();
     } else if config.spans.is_some() {
         params.forget("span.");
-        new.push("span head");
+        new.push("span head new".to_owned());
     }
-    let new = match new.is_empty() {
-        true => String::new(),
-        false => format!(", new {}", new.join(" and ")),
-    };
+    let new: String = new.iter().map(|n| format!(", {n}")).collect();
     Ok(Initial {
         config,
         params,
@@ -330,8 +345,17 @@ pub fn predict_dev(model: &SentenceModel, data: &Data) -> Result<Vec<Prediction>
     Ok(predictions)
 }
 
+/// Dev under the headline protocol.
+pub fn dev_report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
+    let mut evaluator = Evaluator::new(rule.into());
+    for (annotation, prediction) in pairs(data, predictions) {
+        evaluator.add(annotation, prediction);
+    }
+    evaluator.headline()
+}
+
 /// Dev sentences with their predictions.
-pub fn pairs<'a>(data: &'a Data, predictions: &'a [Prediction]) -> Vec<DevCase<'a>> {
+fn pairs<'a>(data: &'a Data, predictions: &'a [Prediction]) -> Vec<DevCase<'a>> {
     data.dev.iter().map(|(_, a)| a).zip(predictions).collect()
 }
 
@@ -352,18 +376,31 @@ pub fn snapshot(trainer: &SentenceTrainer) -> Result<SentenceModel> {
     )?)
 }
 
-/// Trains in place, selecting the epoch by the highest dev F1 that any threshold gives under the headline protocol.
+/// By which dev F1 (headline protocol) an epoch is selected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SelectBy {
+    /// The highest that any threshold gives.
+    BestRule,
+    /// What this rule gives: the model goes on under the thresholds it had.
+    Rule(DecisionRule),
+}
+
+/// Trains in place, selecting the epoch by dev F1.
 pub fn run_fit(
     trainer: &SentenceTrainer,
     data: &Data,
     fit_options: &FitOptions,
+    select_by: SelectBy,
     checkpoint: Option<Checkpoint>,
     around: &mut Around,
 ) -> Result<(Ended, RunRecord)> {
     let mut dev = || -> Result<f64, String> {
         let score = snapshot(trainer).and_then(|model| {
             let predictions = predict_dev(&model, data)?;
-            Ok(tune(&pairs(data, &predictions), data.one_per_pair).1.f1)
+            Ok(match select_by {
+                SelectBy::BestRule => tune(&pairs(data, &predictions), data.one_per_pair).1.f1,
+                SelectBy::Rule(rule) => dev_report(data, &predictions, rule).micro.f1(),
+            })
         });
         score.map_err(|e| super::in_words(&e))
     };
@@ -427,7 +464,8 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         &trainer,
         &data,
         &options.config.fit,
-        Some(checkpoint),
+        SelectBy::BestRule,
+        Some(checkpoint.clone()),
         around,
     )?;
     let mut report = TrainReport {
@@ -437,9 +475,19 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         card: serde_json::Value::Null,
     };
     if ended == Ended::Finished {
-        report.card = finish(&trainer, &data, options, &source, &report.record)?;
+        report.card = finish(&trainer, &data, options, &source, &report.record)
+            .with_context(|| unsaved(&checkpoint_dir))?;
+        // Only now: a disk that is full when the model is written must not cost the run.
+        checkpoint.remove()?;
     }
     Ok(report)
+}
+
+fn unsaved(checkpoint: &Path) -> String {
+    format!(
+        "the model is trained but not saved; {} keeps it. Make room and run the same command with --resume",
+        checkpoint.display()
+    )
 }
 
 /// Examples in the starting model's own labels.

@@ -36,6 +36,16 @@ pub enum Scale {
     SqrtH,
 }
 
+impl Scale {
+    /// What products of projections of this width are multiplied by.
+    pub fn factor(self, width: usize) -> f64 {
+        match self {
+            Scale::None => 1.0,
+            Scale::SqrtH => 1.0 / (width as f64).sqrt(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KernelLoss {
@@ -182,15 +192,12 @@ pub struct Heat {
 impl Kernel {
     /// `h`: width of the encoder's pieces.
     pub fn new(scope: &Scope, config: &KernelConfig, h: usize, n_relations: usize) -> Result<Self> {
-        let width = config.rank.unwrap_or(h) as f64;
+        let width = config.rank.unwrap_or(h);
         Ok(Self {
             config: config.clone(),
             head: Projection::new(scope, 'h', config, h, n_relations)?,
             tail: Projection::new(scope, 't', config, h, n_relations)?,
-            scale: match config.scale {
-                Scale::None => 1.0,
-                Scale::SqrtH => 1.0 / width.sqrt(),
-            },
+            scale: config.scale.factor(width),
         })
     }
 

@@ -308,6 +308,18 @@ impl Engine {
             }
             Request::Errors { ticket } => vec![errors(ticket)],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
+            Request::PlanVerdict { rows, verdict, .. } => {
+                vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
+            }
+            Request::EditAll { edits } => {
+                let mut ids: Vec<SentenceId> = edits.iter().map(|(id, _)| *id).collect();
+                ids.dedup();
+                let n = edits.len();
+                for (id, edit) in edits {
+                    self.edit(id, edit);
+                }
+                vec![Reply::SavedAll { edits: n, ids }]
+            }
             Request::Undo => vec![self.undo()],
             _ => vec![],
         }
@@ -362,6 +374,29 @@ impl Engine {
             rows: page.into_iter().map(|i| self.list_row(i)).collect(),
             relations: (0..11).map(counts).collect(),
         })
+    }
+
+    /// As if every query asked for false positives.
+    fn plan(&mut self, rows: std::ops::Range<usize>, verdict: Verdict) -> Plan {
+        let mut edits = Vec::new();
+        let mut edited = std::collections::BTreeSet::new();
+        for at in rows.clone() {
+            let detail = self.detail(SentenceId(self.listed.1[at] as u64));
+            let id = detail.sentence.id;
+            for row in detail.rows.iter().filter(|r| r.predicted && !r.stands) {
+                edited.insert(id);
+                let (triple, verdict) = (row.triple, Some(verdict));
+                edits.push((id, Edit::Judge { triple, verdict }));
+            }
+        }
+        Plan {
+            verdict,
+            sentences: rows.len(),
+            relations: vec![(RelationId(0), edits.len())],
+            edited: edited.len(),
+            edits,
+            settled: 1,
+        }
     }
 
     fn edit(&mut self, id: SentenceId, edit: Edit) -> Reply {

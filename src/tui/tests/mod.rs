@@ -2,6 +2,7 @@
 //! terminal.
 
 mod ahead;
+mod bulk;
 pub mod fixture;
 mod hostile;
 mod jobs;

@@ -4,9 +4,11 @@
 //! the newest query wins.
 
 use super::pages::{PAGE, Pages};
-use crate::domain::{RelationId, SentenceId};
+use crate::domain::{RelationId, SentenceId, Verdict};
 use crate::tui::action::{Action, App, Corpus, Nav};
 use crate::tui::keymap::Key;
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::bulk::Bulk;
 use crate::tui::queries;
 use crate::tui::state::{Intent, Shared};
 use crate::tui::widget::input::Input;
@@ -83,6 +85,17 @@ pub struct Areas {
 impl CorpusView {
     pub fn hints(&self) -> Vec<Action> {
         let c = |a| Action::Corpus(a);
+        if self.range_start.is_some() {
+            let judge = [Corpus::Reject, Corpus::Accept, Corpus::Unsure];
+            let mut hints = judge.map(c).to_vec();
+            hints.extend([
+                c(Corpus::Predict),
+                c(Corpus::RangeAll),
+                c(Corpus::Range),
+                Action::App(App::Back),
+            ]);
+            return hints;
+        }
         let mut hints = vec![c(Corpus::Open), Action::App(App::Search)];
         if !self.query.is_empty() {
             hints.push(c(Corpus::ClearQuery));
@@ -269,6 +282,13 @@ impl CorpusView {
                     Some(_) => None,
                 }
             }
+            Corpus::RangeAll => {
+                self.range_start = Some(0);
+                self.list.cursor = self.pages.total.saturating_sub(1);
+            }
+            Corpus::Accept => self.judge(Verdict::Accept, shared),
+            Corpus::Reject => self.judge(Verdict::Reject, shared),
+            Corpus::Unsure => self.judge(Verdict::Unsure, shared),
             Corpus::Predict => self.predict(shared),
             Corpus::ClearQuery => {
                 if !self.query.is_empty() {
@@ -310,6 +330,31 @@ impl CorpusView {
         if gap {
             shared.warn("no disagreement in the rows seen so far; here are the next ones");
         }
+    }
+
+    /// Has the engine count what judging the range would change; the curator decides then.
+    fn judge(&mut self, verdict: Verdict, shared: &mut Shared) {
+        if self.pages.total == 0 {
+            return shared.warn("no sentence here to judge");
+        }
+        if self.query.is_empty() {
+            return shared.warn("filter first by what is to be judged, as in fp:place_lived");
+        }
+        let range = self.range();
+        let rows = *range.start()..(range.end() + 1).min(range.start() + MAX_RANGE);
+        if rows.len() < range.count() {
+            shared.warn(format!(
+                "the first {MAX_RANGE} sentences of the range; more are not judged at once"
+            ));
+        }
+        let bulk = Bulk::new(verdict, &self.query);
+        shared.intents.push(Intent::Push(Overlay::Bulk(bulk)));
+        shared.send(Request::PlanVerdict {
+            list: self.list_ticket,
+            rows,
+            query: self.query.clone(),
+            verdict,
+        });
     }
 
     fn predict(&mut self, shared: &mut Shared) {

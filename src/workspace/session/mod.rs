@@ -7,13 +7,15 @@
 mod compute;
 mod disk;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use super::Workspace;
 use super::messages::{JobKind, Reply, Request, WorkspaceInfo};
 use super::models::{ModelChoice, Models};
 use crate::domain::DecisionRule;
 use crate::index::Searcher;
-use crate::jobs::{Cancel, Lane, spawn_latest, spawn_ordered};
+use crate::jobs::{Cancel, Lane, lower, spawn_background, spawn_latest, spawn_ordered};
 use crate::store::Reader;
 use anyhow::Result;
 use candle_core::Device;
@@ -141,7 +143,13 @@ impl Session {
         let disk = Arc::new(spawn_ordered("disk", move |work| disk.handle(work))?);
         let mut compute =
             compute::Compute::new(compute_reader, Arc::clone(&shared), Arc::clone(&disk));
-        let compute = Arc::new(spawn_ordered("compute", move |work| compute.handle(work))?);
+        // Whoever predicts leaves the processor to whoever answers a key. A pool that is there already stays as it is.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .start_handler(|_| lower())
+            .build_global();
+        let compute = Arc::new(spawn_background("compute", move |work| {
+            compute.handle(work)
+        })?);
         let query = reading_lane("query", query_reader, &shared)?;
         let explain = reading_lane("explain", reader, &shared)?;
         disk.send(disk::Work::RefreshIndex);
@@ -165,11 +173,13 @@ impl Session {
     /// Hands a request to its lane; returns at once.
     pub fn send(&self, request: Request) {
         let alive = match request {
-            Request::Search { .. } | Request::Open { .. } | Request::Errors { .. } => {
-                self.query.send(request)
-            }
+            Request::Search { .. }
+            | Request::Open { .. }
+            | Request::Errors { .. }
+            | Request::PlanVerdict { .. } => self.query.send(request),
             Request::Explain { .. } => self.explain.send(request),
             Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
+            Request::EditAll { edits } => self.disk.send(disk::Work::EditAll(edits)),
             Request::Undo => self.disk.send(disk::Work::Undo),
             Request::Redo => self.disk.send(disk::Work::Redo),
             Request::Export { .. } => self.disk.send(disk::Work::Export(request)),

@@ -1,19 +1,19 @@
 //! The lane that reads: list pages, sentences, explanations, the errors table.
 
 use super::{Shared, read};
-use crate::domain::{RelationSchema, RunId, SentenceId, SentenceIdx, Triple};
+use crate::domain::{Edit, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
 use crate::workspace::bags::{Corpus, explain};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
-    Detail, ErrorRow, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request,
+    Detail, ErrorRow, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request,
     ReviewState, Ticket,
 };
 use crate::workspace::mutual::explain_mutual;
-use crate::workspace::{hits, viewed};
-use anyhow::Result;
+use crate::workspace::{asked_for, hits, viewed};
+use anyhow::{Result, bail};
 use std::sync::Arc;
 
 /// Characters of a sentence that a list row carries.
@@ -58,6 +58,12 @@ impl Query {
                 Ok(())
             }
             Request::Explain { ticket, id, triple } => self.explain(ticket, id, triple),
+            Request::PlanVerdict {
+                list,
+                rows,
+                query,
+                verdict,
+            } => self.plan(list, rows, &query, verdict),
             Request::Errors { ticket } => self.errors(ticket),
             _ => Ok(()),
         };
@@ -154,6 +160,60 @@ impl Query {
             detail.hits = hits(&query, &detail, &schema);
         }
         Ok(detail)
+    }
+
+    /// Reads what a bulk edit would change; nothing is changed here.
+    fn plan(
+        &self,
+        list: Ticket,
+        rows: std::ops::Range<usize>,
+        query: &str,
+        verdict: Verdict,
+    ) -> Result<()> {
+        let Some(listed) = self.listed.as_ref().filter(|l| l.list == list) else {
+            bail!("the list has changed since; mark the sentences again");
+        };
+        let schema = self.reader.schema()?;
+        let query = query::parse(query, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
+        let rule = read(&self.shared.rule);
+        let run = self.reader.current_run()?;
+        let total = listed.rows.len();
+        let mut plan = Plan {
+            verdict,
+            sentences: 0,
+            edits: Vec::new(),
+            edited: 0,
+            settled: 0,
+            relations: Vec::new(),
+        };
+        for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
+            let Some(id) = self.reader.id_of(*idx)? else {
+                continue;
+            };
+            plan.sentences += 1;
+            let detail = viewed(&self.reader, &rule, run, id)?.detail(0, &rule);
+            let before = plan.edits.len();
+            for row in asked_for(&query, &detail, &schema) {
+                if row.verdict == Some(verdict) {
+                    plan.settled += 1;
+                    continue;
+                }
+                let edit = Edit::Judge {
+                    triple: row.triple,
+                    verdict: Some(verdict),
+                };
+                plan.edits.push((id, edit));
+                let relation = row.triple.relation;
+                match plan.relations.iter_mut().find(|(r, _)| *r == relation) {
+                    Some((_, n)) => *n += 1,
+                    None => plan.relations.push((relation, 1)),
+                }
+            }
+            plan.edited += usize::from(plan.edits.len() > before);
+        }
+        plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        self.shared.reply(Reply::Planned(Box::new(plan)));
+        Ok(())
     }
 
     /// From the index's counts over predicted sentences: no sentence is read.

@@ -317,7 +317,9 @@ impl SentenceView {
         for (i, pane) in shown.into_iter().enumerate() {
             let x = area.x + cells * i as u16;
             let inside = Rect::new(x + 2, area.y + 1, cells.saturating_sub(3), area.height - 1);
-            self.draw_evidence(pane, inside, painter, shared);
+            // Notes are of the pair, not of one kind of evidence: they stand once.
+            let notes = i + 1 == n as usize;
+            self.draw_evidence((pane, notes), inside, painter, shared);
             if i > 0 {
                 painter.vertical(x, area.y + 1, area.height - 1, Role::Border);
             }

@@ -9,6 +9,7 @@ use crate::tui::effect::{Effect, MAX_CLIPBOARD};
 use crate::tui::overlay::Overlay;
 use crate::tui::overlay::line::LineEditor;
 use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
+use crate::tui::queries;
 use crate::tui::state::{Intent, Shared, Step};
 use crate::workspace::messages::Request;
 
@@ -82,6 +83,7 @@ impl SentenceView {
             S::Type => self.jump(Goal::Type, shared),
             S::AddEntity => self.jump(Goal::AddEntity, shared),
             S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
+            S::SameFact => self.list_fact(shared),
             S::Flag => self.pick_flag(shared),
             S::WriteNote if self.detail().is_none() => shared.warn(NOT_HERE),
             S::WriteNote => {
@@ -190,6 +192,16 @@ impl SentenceView {
         let title = format!("change {} to", shared.relation(triple.relation));
         let picker = Picker::new(&title, items, Purpose::Relabel(triple));
         shared.intents.push(Intent::Push(Overlay::Picker(picker)));
+    }
+
+    fn list_fact(&self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
+        let Some(detail) = self.detail() else { return };
+        let [head, tail] = [triple.head, triple.tail].map(|span| detail.sentence.surface(span));
+        let query = queries::by_fact(shared.relation(triple.relation), head, tail);
+        shared.intents.push(Intent::Filter(query));
     }
 
     fn pick_flag(&mut self, shared: &mut Shared) {
