@@ -29,7 +29,7 @@ pub const NA: &str = "NA";
 /// Prefix of the ComplEx tables' names.
 const COMPLEX: &str = "complex.";
 /// Version of bags.json that this program writes and the newest it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(thiserror::Error, Debug)]
 pub enum BankError {
@@ -63,6 +63,9 @@ pub struct BankConfig {
     pub entities: Vec<String>,
     /// Row of [`BankConfig::entities`] for each row of the joint tables, ascending.
     pub joint: Vec<u32>,
+    /// Naive and full read the entity rows of ComplEx and store none of their own (version 2).
+    #[serde(default)]
+    pub shared_entities: bool,
 }
 
 impl BankConfig {
@@ -76,7 +79,7 @@ impl BankConfig {
         complex: &ComplexTables,
     ) -> Self {
         Self {
-            version: VERSION,
+            version: 1,
             hrere,
             vector_scale,
             classes,
@@ -85,7 +88,22 @@ impl BankConfig {
             relations,
             entities,
             joint,
+            shared_entities: false,
         }
+    }
+
+    /// For joint models whose entity rows did not move from those of ComplEx.
+    pub fn sharing_entities(self) -> Self {
+        Self {
+            version: 2,
+            shared_entities: true,
+            ..self
+        }
+    }
+
+    /// Whether a joint model's parameter is stored with it.
+    fn stores(&self, name: &str) -> bool {
+        !(self.shared_entities && name.starts_with("kb.ent_"))
     }
 
     /// The first thing that cannot be, in words.
@@ -148,7 +166,8 @@ impl BagBank {
     ) -> Result<Self, BankError> {
         let mut tensors = BTreeMap::new();
         for (system, params) in trained {
-            for (name, var) in params.all() {
+            let own = params.all().into_iter();
+            for (name, var) in own.filter(|(name, _)| config.stores(name)) {
                 tensors.insert(
                     format!("{}.{name}", system.name()),
                     var.as_tensor().detach(),
@@ -213,14 +232,17 @@ impl BagBank {
             .filter(|(name, _)| name.starts_with(COMPLEX))
             .map(|(name, tensor)| (name.clone(), tensor.clone()))
             .collect();
+        let shared = shared_entities(&config, &tensors)?;
         let mut model = |system: System| -> candle_core::Result<JointModel> {
             let prefix = format!("{}.", system.name());
             let own = tensors.iter().filter_map(|(name, tensor)| {
                 Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
             });
-            let params = Params::from_tensors(own, device, Missing::Fail)?;
+            let shared = shared.iter().filter(|_| system != System::Base).cloned();
+            let params = Params::from_tensors(own.chain(shared), device, Missing::Fail)?;
             params.freeze("");
-            for (name, var) in params.all() {
+            let own = params.all().into_iter();
+            for (name, var) in own.filter(|(name, _)| config.stores(name)) {
                 kept.insert(format!("{prefix}{name}"), var.as_tensor().detach());
             }
             JointModel::new(&params, &config.hrere, config.classes.len(), system, shape)
@@ -340,6 +362,22 @@ impl BagBank {
             self.config.hrere.mix,
         )
     }
+}
+
+/// Joint entity rows that are ComplEx's; empty where the joint models have their own.
+fn shared_entities(
+    config: &BankConfig,
+    tensors: &BTreeMap<String, Tensor>,
+) -> candle_core::Result<Vec<(String, Tensor)>> {
+    if !config.shared_entities {
+        return Ok(Vec::new());
+    }
+    let rows = Tensor::new(config.joint.as_slice(), &Device::Cpu)?;
+    let of = |part: &str| match tensors.get(&format!("{COMPLEX}{part}")) {
+        Some(table) => Ok((format!("kb.{part}"), table.index_select(&rows, 0)?)),
+        None => candle_core::bail!("parameter `{COMPLEX}{part}` is missing from the checkpoint"),
+    };
+    Ok(vec![of("ent_re")?, of("ent_im")?])
 }
 
 fn config_bytes(config: &BankConfig) -> Result<Vec<u8>, BankError> {

@@ -5,13 +5,16 @@ use crate::domain::{
     Split, TokenSpan, Triple,
 };
 use crate::kb::RelationMap;
+use crate::model::bags::BagBank;
 use crate::model::complex::one_vs_all::OneVsAllConfig;
 use crate::model::encoder::EncoderConfig;
 use crate::model::encoder::bilstm::BiLstmConfig;
+use crate::model::files::{Precision, Source, decode_tensors};
 use crate::model::hrere::HrereConfig;
 use crate::model::params::Params;
 use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
 use crate::model::tokens::WordPieces;
+use crate::model::words::BagSentence;
 use crate::store::KbRows;
 use crate::train::bags::BagOptions;
 use crate::train::fit::FitOptions;
@@ -211,6 +214,7 @@ fn a_tiny_workspace_trains_scores_explains_and_evaluates() {
     let reader = world.workspace.read();
     let knowledge = Knowledge::load(reader).unwrap().unwrap();
     scores_of_known_and_unknown_pairs(&world, &scorer, &knowledge);
+    entity_rows_are_stored_once(&world, &scorer);
     explanation_of_a_pair(&world, &scorer, &knowledge);
 
     let done = evaluate_bags(reader, &scorer, &knowledge, Split::Train, &mut |_, _| true);
@@ -223,6 +227,33 @@ fn a_tiny_workspace_trains_scores_explains_and_evaluates() {
     assert!(serde_json::to_string(&done).unwrap().contains("protocol"));
     let stopped = evaluate_bags(reader, &scorer, &knowledge, Split::Train, &mut |_, _| false);
     assert!(stopped.unwrap().is_none());
+}
+
+/// Fixed entity rows are ComplEx's: the files hold no others, and a bank read back scores alike.
+fn entity_rows_are_stored_once(world: &World, scorer: &BagScorer) {
+    let dir = tempfile::tempdir().unwrap();
+    let files = scorer.bank.files(Precision::F32).unwrap();
+    for (name, bytes) in &files {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let stored = decode_tensors(&files[1].1, "weights").unwrap();
+    assert!(stored.contains_key("complex.ent_re") && stored.contains_key("full.kb.rel_re"));
+    assert!(stored.keys().all(|name| !name.contains(".kb.ent_")));
+    let back = BagBank::load(Source::Dir(dir.path()), &Device::Cpu)
+        .unwrap()
+        .unwrap();
+    let back = BagScorer::new(back, &world.model).unwrap();
+    let sentence = world.workspace.read().sentence(SentenceId(0)).unwrap();
+    let knowledge = Knowledge::load(world.workspace.read()).unwrap();
+    let ask = |scorer: &BagScorer| {
+        let (head, tail) = (sentence.entities[0].span, sentence.entities[1].span);
+        let case = scorer.case(knowledge.as_ref(), &sentence, 0, head, tail);
+        let kept = [BagSentence::new(&sentence, 100)];
+        scorer.ask(&kept, &[case]).unwrap()
+    };
+    let (before, after) = (ask(scorer), ask(&back));
+    assert!(before[0].full.z_kb.is_some());
+    assert_eq!(before, after);
 }
 
 fn scores_of_known_and_unknown_pairs(world: &World, scorer: &BagScorer, knowledge: &Knowledge) {

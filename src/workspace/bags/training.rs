@@ -18,7 +18,9 @@ use crate::model::params::{Missing, Params};
 use crate::model::sentence::SentenceModel;
 use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
 use crate::store::Reader;
-use crate::train::bags::{BagData, BagEvent, BagOptions, BagSurroundings, train_system};
+use crate::train::bags::{
+    BagData, BagEvent, BagOptions, BagSurroundings, KbEntities, train_system,
+};
 use crate::train::checkpoint::RunRecord;
 use crate::train::fit::{Ended, FitOptions};
 use crate::train::kb_start::{KbExample, KbStart, fit_relations};
@@ -72,6 +74,8 @@ impl BagSettings {
                     ..paper.train.fit
                 },
                 text_rate: 1e-3,
+                kb_rate: 1e-3,
+                kb_entities: KbEntities::Fixed,
                 ..paper.train
             },
             kb: KbSettings::default(),
@@ -231,6 +235,10 @@ pub fn train_bags(mut training: BagTraining) -> Result<TrainedBank> {
         joint,
         &tables,
     );
+    let config = match settings.train.kb_entities {
+        KbEntities::Fixed => config.sharing_entities(),
+        KbEntities::Trained => config,
+    };
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
     let bank = BagBank::from_trained(config, &tables, &parts, vectors.device())?;
     if let Some(work) = work {
