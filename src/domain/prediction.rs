@@ -29,6 +29,15 @@ pub struct ScoredEntity {
     pub score: f32,
 }
 
+impl Scores {
+    /// Whether a prediction would hold the triple had the sentence brought neither spans nor labels: triples of given spans
+    /// are kept however unlikely the spans are, and nothing that a label gave may count as the model's own finding.
+    pub fn is_own_finding(&self) -> bool {
+        let related = self.rin.unwrap_or(0.0).max(self.kernel.unwrap_or(0.0));
+        related * self.spans.unwrap_or(1.0) >= KEEP_SCORE
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub struct ScoredTriple {
     pub triple: Triple,
@@ -236,6 +245,23 @@ mod tests {
             ..rule
         };
         assert_eq!(rule.score(&sure), Some(0.4));
+    }
+
+    #[test]
+    fn what_a_given_span_keeps_is_no_finding() {
+        let check = |kernel, spans, expected| {
+            let scores = Scores {
+                rin: Some(0.0),
+                kernel: Some(kernel),
+                spans,
+                ..Scores::default()
+            };
+            assert_eq!(scores.is_own_finding(), expected, "{kernel} {spans:?}");
+        };
+        check(0.9, None, true);
+        check(0.9, Some(0.5), true);
+        check(0.9, Some(0.05), false);
+        check(0.04, Some(1.0), false);
     }
 
     #[test]

@@ -17,8 +17,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// At most this many triples a sentence are kept besides gold: an untrained model would keep all of them.
 const MAX_TRIPLES: usize = 512;
-/// At most this many candidate spans; pairs grow with the square.
+/// At most this many spans are paired; pairs grow with the square.
 pub const MAX_SPANS: usize = 64;
+/// At most this many spans are looked at, paired or not.
+const MAX_CANDIDATES: usize = 256;
 
 /// Tag probability from which on a span is proposed to the span head.
 pub const PROPOSE: f32 = 0.02;
@@ -81,7 +83,10 @@ impl Candidates {
             scores: BTreeMap::new(),
             entities: entities.collect(),
         }
-        .within(MAX_SPANS)
+        .within(match proposals {
+            Proposals::Tags => MAX_SPANS,
+            Proposals::SpanHead => MAX_CANDIDATES,
+        })
     }
 
     /// Takes the span head's scores, one for each of `spans`: unlikely spans go, likely ones are the entities.
@@ -104,14 +109,19 @@ impl Candidates {
             score.p >= KEEP_SCORE
         });
         self.entities.sort_by_key(|e| e.span);
-        self
+        self.within(MAX_SPANS)
     }
 
-    /// At most `most` spans; the sentence's own stay longest.
+    /// At most `most` spans; the sentence's own stay longest, then the likeliest.
     fn within(mut self, most: usize) -> Self {
         if self.spans.len() > most {
-            let own = &self.own;
-            self.spans.sort_by_key(|s| (!own.contains(s), *s));
+            let (own, scores) = (&self.own, &self.scores);
+            let p = |s: &TokenSpan| scores.get(s).map_or(0.0, |score| score.p);
+            let is_own = |s: &TokenSpan| own.contains(s);
+            self.spans.sort_by(|a, b| {
+                let own_first = is_own(b).cmp(&is_own(a));
+                own_first.then(p(b).total_cmp(&p(a))).then(a.cmp(b))
+            });
             self.spans.truncate(most);
             self.spans.sort_unstable();
         }
@@ -254,10 +264,11 @@ fn push_pair(
             relation: *relation,
             tail,
         };
-        let related = scores.rin.unwrap_or(0.0).max(scores.kernel.unwrap_or(0.0));
-        let spans = scores.spans.filter(|_| !is_own).unwrap_or(1.0);
-        let best = related * spans;
-        if best < KEEP_SCORE && !gold.contains(&triple) {
+        let given = Scores {
+            spans: scores.spans.filter(|_| !is_own),
+            ..*scores
+        };
+        if !given.is_own_finding() && !gold.contains(&triple) {
             continue;
         }
         let runner_up = order.iter().find(|(r, _)| r != relation).copied();

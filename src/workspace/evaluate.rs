@@ -5,9 +5,10 @@ use crate::analysis::{
     Candidates, Case, Counts, EntityMatching, Matching, Protocol, Report, Scorer,
     predicted_triples, score_entities,
 };
+use crate::domain::prediction::KEEP_SCORE;
 use crate::domain::{
-    Annotation, DecisionRule, DecisionRules, EntityTypeId, Prediction, RelationSchema, Split,
-    TokenSpan, Triple,
+    Annotation, DecisionRule, DecisionRules, EntityTypeId, Prediction, RelationSchema,
+    ScoredTriple, Split, TokenSpan, Triple,
 };
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -152,14 +153,33 @@ pub struct Evaluator {
     not_predicted: u64,
 }
 
-/// What the rule accepts between the spans that the model itself found: the input-free prediction.
-fn on_predicted_entities(prediction: &Prediction, accepted: &[Triple]) -> Vec<Triple> {
-    let spans: HashSet<TokenSpan> = prediction.entities.iter().map(|e| e.span).collect();
-    accepted
-        .iter()
-        .copied()
-        .filter(|t| spans.contains(&t.head) && spans.contains(&t.tail))
+/// What the rule accepts of what the model found by itself: nothing that gold gave takes part.
+fn on_predicted_entities(prediction: &Prediction, rule: &DecisionRule) -> Vec<Triple> {
+    own_findings(prediction)
+        .accepted(rule)
+        .into_iter()
+        .map(|t| t.triple)
         .collect()
+}
+
+/// A prediction without the triples that are there only because the sentence brought their spans or labels.
+pub fn own_findings(prediction: &Prediction) -> Prediction {
+    let spans: HashSet<TokenSpan> = prediction.entities.iter().map(|e| e.span).collect();
+    let is_own = |t: &&ScoredTriple| {
+        let both = spans.contains(&t.triple.head) && spans.contains(&t.triple.tail);
+        both && t.scores.is_own_finding()
+    };
+    // The cells of labels are reported however small; of the others only those worth keeping are.
+    let unlabelled = |t: &ScoredTriple| {
+        let mut t = t.clone();
+        t.scores.rin = t.scores.rin.map(|p| if p < KEEP_SCORE { 0.0 } else { p });
+        t
+    };
+    let own = prediction.triples.iter().filter(is_own);
+    Prediction {
+        triples: own.map(unlabelled).collect(),
+        ..prediction.clone()
+    }
 }
 
 /// Types by span.
@@ -208,10 +228,12 @@ impl Evaluator {
         let kinds: Kinds = proposed.filter_map(|e| Some((e.span, e.kind?))).collect();
         for scorer in &mut self.scorers {
             let candidates = scorer.report().protocol.candidates;
-            let accepted = predicted_triples(prediction, &rule_for(&self.rules, candidates));
+            let rule = rule_for(&self.rules, candidates);
             let predicted = match candidates {
-                Candidates::PredictedEntities => on_predicted_entities(prediction, &accepted),
-                Candidates::GoldEntities | Candidates::GoldPairs => accepted,
+                Candidates::PredictedEntities => on_predicted_entities(prediction, &rule),
+                Candidates::GoldEntities | Candidates::GoldPairs => {
+                    predicted_triples(prediction, &rule)
+                }
             };
             scorer.add(Case {
                 gold: &gold,
@@ -318,5 +340,85 @@ fn in_words(report: &Report, schema: &RelationSchema) -> ProtocolReport {
             .iter()
             .map(|(r, counts)| named(schema.name(*r).to_owned(), None, *counts))
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::plain_sentence;
+    use crate::domain::{Entity, GoldSource, GoldTriple, RelationId, RunId, Sentence};
+    use crate::model::encoder::EncoderConfig;
+    use crate::model::encoder::bilstm::BiLstmConfig;
+    use crate::model::params::Params;
+    use crate::model::rin::{RinConfig, Variant};
+    use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
+    use crate::model::tokens::WordPieces;
+    use candle_core::Device;
+    use std::sync::Arc;
+
+    fn untrained(text: &str, seed: u64) -> SentenceModel {
+        let tokens = WordPieces::train(text.split(' '), 80).unwrap();
+        let encoder = BiLstmConfig {
+            piece_width: 12,
+            width: 8,
+            ..BiLstmConfig::new(tokens.n_ids())
+        };
+        let heads = Heads {
+            rin: Some(RinConfig {
+                variant: Variant::Emnlp,
+                rounds: 1,
+                ..RinConfig::default()
+            }),
+            kernel: Some(Default::default()),
+            spans: Some(Default::default()),
+        };
+        let labels = vec!["a".to_owned(), "b".to_owned()];
+        let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, heads);
+        let params = Params::new(&Device::Cpu, seed);
+        SentenceModel::from_params(&params, config, Arc::new(tokens), RunId(1)).unwrap()
+    }
+
+    /// Between predicted entities a score must not depend on what gold says, or it flatters the model.
+    #[test]
+    fn own_findings_are_the_same_with_and_without_gold() {
+        // Short enough that no cap on spans or triples cuts anything.
+        let text = "Ann Lee met Bo";
+        let bare = plain_sentence(text.to_owned(), None, &"t".into(), 1);
+        let schema = RelationSchema::from_names(["a", "b"]);
+        let span = |start, end| TokenSpan::new(start, end).unwrap();
+        let (head, tail) = (span(0, 2), span(3, 4));
+        let labelled = Sentence {
+            entities: [head, tail, span(1, 2)]
+                .map(|span| Entity {
+                    span,
+                    kind: None,
+                    link: None,
+                })
+                .to_vec(),
+            gold: vec![GoldTriple {
+                triple: Triple {
+                    head,
+                    relation: RelationId(1),
+                    tail,
+                },
+                source: GoldSource::Distant,
+                line: 1,
+            }],
+            ..bare.clone()
+        };
+        for seed in 0..6 {
+            let model = untrained(text, seed);
+            let map = model.config.label_map(&schema);
+            let found = |s: &Sentence| {
+                let own = own_findings(&model.predict(&[s], &map).unwrap()[0]);
+                let mut all: Vec<_> = own.triples.iter().map(|t| (t.triple, t.scores)).collect();
+                all.sort_by_key(|(triple, _)| *triple);
+                all
+            };
+            let without = found(&bare);
+            assert!(!without.is_empty());
+            assert!(found(&labelled) == without, "seed {seed}");
+        }
     }
 }
