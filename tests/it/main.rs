@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod commands;
+mod mutual;
 mod program;
 mod round_trip;
 mod sample_data;

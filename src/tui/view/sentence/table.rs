@@ -373,3 +373,18 @@ fn draw_row(
         painter.text(at, y, 1, glyphs::FLAG, Role::Warning);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mutual_column_stands_last_and_gives_way_before_full_and_kb() {
+        let all: Vec<usize> = (0..SYSTEMS.len()).collect();
+        let shown = |width| Columns::of(width, all.clone(), 14, 16).systems;
+        assert_eq!(shown(130), all);
+        assert_eq!(shown(86), [0, 1, 4, 5, 6]);
+        assert_eq!(shown(80), [0, 1, 4, 5]);
+        assert_eq!(shown(40), [0, 1]);
+    }
+}
