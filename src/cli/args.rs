@@ -18,12 +18,14 @@ const EXAMPLES: &str = "Examples:
   redress --workspace news                        open the workspace in ./news
   redress import train.json dev.json -w news      read corpus files into ./news
   redress kb import triples.tsv.gz --names names.tsv -w news
+  redress kb train -w news --out kb               learn its facts for the bag systems
   redress label -w news                           label pairs that the knowledge base relates
   redress predict -w news                         run the model over the workspace
   redress predict < sentences.jsonl               ... or over standard input
   redress evaluate -w news --split dev --json
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
+  redress fine-tune -w news --accept              learn from the corrections
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed), 130 stopped by a signal.";
 
@@ -37,7 +39,7 @@ pub struct OpenArgs {
     pub demo: bool,
     #[command(flatten)]
     pub model: ModelArg,
-    /// Colour theme: default, dark, light, deuteranopia, mono, or a file.
+    /// Colour theme: default, dark, light, deuteranopia, tritanopia, mono, or a file.
     #[arg(long)]
     pub theme: Option<String>,
     /// Key bindings on top of the defaults (TOML; docs/keys.md lists the actions).
@@ -79,6 +81,8 @@ pub enum Command {
     Graph(GraphCommand),
     /// Train models on the labels that stand.
     Train(TrainArgs),
+    /// Fine-tune the workspace's model on the corrections, and say what changed.
+    FineTune(FineTuneArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),
     /// Score predictions against the labels that stand.
@@ -108,8 +112,11 @@ pub struct ImportArgs {
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
     /// Force a format instead of detecting it.
-    #[arg(long, value_parser = ["casrel", "mentions", "spert", "redress"])]
+    #[arg(long, value_parser = ["casrel", "mentions", "spert", "semeval", "redress"])]
     pub format: Option<String>,
+    /// Types for entities that have none, by name: lines `name<TAB>TYPE`, or `name<TAB>TYPE:count<TAB>..`.
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -126,6 +133,52 @@ pub enum SplitArg {
 pub enum KbCommand {
     /// Read triples and names into the workspace's knowledge base.
     Import(KbImportArgs),
+    /// Learn ComplEx tables from triples (or a workspace's facts) and measure link prediction.
+    Train(KbTrainArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct KbTrainArgs {
+    /// Triples to learn from, tab-separated; gzip is accepted. Without any: the workspace's facts, less those between
+    /// entities that its text names together, for `redress train --kb-model`.
+    #[arg(value_name = "TRIPLES")]
+    pub triples: Vec<PathBuf>,
+    /// Facts that select the epoch and are ranked.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub valid: Option<PathBuf>,
+    /// Facts that are ranked once, at the end. Leave this out while you choose settings.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub test: Option<PathBuf>,
+    /// More known facts that are left out of ranks, and neither learned nor ranked: with the test facts here, ranks of
+    /// --valid are filtered as published figures are, and the test is not looked at.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub filter: Vec<PathBuf>,
+    /// Column order of the triples.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub columns: ColumnsArg,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// How relations of a workspace's facts are named (see `redress label`).
+    #[arg(long, default_value = "nyt24")]
+    pub map: String,
+    /// Where the tables go.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// `one-vs-all`, or `negative-sampling` as in the HRERE paper.
+    #[arg(long, default_value = "one-vs-all", value_parser = ["one-vs-all", "negative-sampling"])]
+    pub preset: String,
+    /// Complex values of a vector.
+    #[arg(long)]
+    pub dim: Option<usize>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Further settings as TOML (docs/model.md lists them); flags win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -231,7 +284,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Which systems to train, comma-separated.
-    #[arg(long, default_value = "rin,kernel", value_delimiter = ',', value_parser = ["rin", "kernel", "hrere", "mutual"])]
+    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere", "mutual"])]
     pub systems: Vec<String>,
     /// Entity vectors for `mutual`, from `redress graph build` [default: the workspace's; where it has none they are made].
     #[arg(long, value_name = "FILE")]
@@ -252,6 +305,9 @@ pub struct TrainArgs {
     /// Further settings as TOML (docs/model.md lists them); flags win.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// ComplEx tables of `redress kb train --workspace` for the system hrere [default: they are learned anew].
+    #[arg(long, value_name = "DIR")]
+    pub kb_model: Option<PathBuf>,
     /// Continue an interrupted run of the same settings.
     #[arg(long)]
     pub resume: bool,
@@ -261,6 +317,19 @@ pub struct TrainArgs {
     /// How weights are stored.
     #[arg(long, default_value = "f32", value_parser = ["f32", "f16", "int8"])]
     pub precision: String,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct FineTuneArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Make the new model the workspace's own, unless it is worse on dev (exit 3 then).
+    #[arg(long)]
+    pub accept: bool,
     #[arg(long)]
     pub json: bool,
 }
@@ -364,11 +433,15 @@ mod tests {
             "redress --demo --theme dark",
             "redress import a.json b.json --workspace w --split dev --json",
             "redress kb import t.tsv.gz --names n.txt -w w",
+            "redress kb train t.tsv.gz --valid v.tsv --test s.tsv --out kb --preset one-vs-all --seed 2 --json",
+            "redress kb train -w w --out kb",
+            "redress train -w w --out m --systems hrere --from m0 --kb-model kb --resume",
             "redress train -w w --out m --systems mutual --from n --graph g --types t.tsv",
             "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
             "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
             "redress graph near New York -w w -n 3",
             "redress predict",
+            "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",
             "redress export --workspace w --format spert -o f --only reviewed --view train",
         ] {

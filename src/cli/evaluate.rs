@@ -52,11 +52,18 @@ fn in_words(e: &Evaluation) -> String {
             e.not_predicted
         );
     }
-    text += &format!(
-        "\nthresholds: RIN {:.3}, kernel {:.3}, kernel weight {:.1}\n\n",
-        e.rule[0], e.rule[1], e.rule[2]
-    );
+    text += "\n";
+    for rule in &e.rules {
+        text += &format!(
+            "thresholds on {}: RIN {:.3}, kernel {:.3}, kernel weight {:.1}, span weight {:.2}\n",
+            rule.candidates, rule.rin, rule.kernel, rule.kernel_weight, rule.span_weight
+        );
+    }
+    text += "\n";
     text += &line(&e.entity_protocol, &e.entities);
+    if let Some(typed) = &e.typed_entities {
+        text += &line(&e.typed_entity_protocol, typed);
+    }
     for p in &e.protocols {
         text += &format!("\n{}, micro\n", p.protocol);
         text += &line("all", &p.micro);

@@ -15,12 +15,14 @@ pub mod ops;
 pub mod tokens;
 
 pub mod assemble;
-mod bce;
 pub mod decode;
 pub mod gold;
+pub mod grow;
 pub mod kernel;
+pub mod labels;
 pub mod rin;
 pub mod sentence;
+pub mod spans;
 
 pub mod bags;
 pub mod complex;

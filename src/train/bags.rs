@@ -25,6 +25,16 @@ pub enum DevScore {
     MaxF1,
 }
 
+/// Entity rows of the joint model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KbEntities {
+    /// As the paper does.
+    Trained,
+    /// They stay what ComplEx learned, so naive and full need not store them.
+    Fixed,
+}
+
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BagOptions {
@@ -33,6 +43,8 @@ pub struct BagOptions {
     pub text_rate: f64,
     /// Adam's rate for `kb.*`.
     pub kb_rate: f64,
+    /// Whether the entities' part of `kb.*` learns.
+    pub kb_entities: KbEntities,
     pub dev_score: DevScore,
 }
 
@@ -49,6 +61,7 @@ impl Default for BagOptions {
             },
             text_rate: 5e-4,
             kb_rate: 1e-5,
+            kb_entities: KbEntities::Trained,
             dev_score: DevScore::AveragePrecision,
         }
     }
@@ -180,7 +193,10 @@ impl Trainable for BagTrainer<'_> {
         Ok(loss)
     }
     fn rate(&self, parameter: &str) -> f64 {
-        if parameter.starts_with("kb.") {
+        let fixed = self.options.kb_entities == KbEntities::Fixed;
+        if fixed && parameter.starts_with("kb.ent_") {
+            0.0
+        } else if parameter.starts_with("kb.") {
             self.options.kb_rate
         } else {
             self.options.text_rate

@@ -6,7 +6,6 @@ use super::mutual::MutualScorer;
 use crate::domain::{Prediction, RelationSchema, Sentence};
 use crate::model::files::Source;
 use crate::model::sentence::{Loaded, SentenceModel};
-use crate::train::examples::LabelMap;
 #[cfg(not(feature = "embedded-model"))]
 use anyhow::bail;
 use anyhow::{Context, Result};
@@ -149,8 +148,8 @@ impl Models {
         schema: &RelationSchema,
         knowledge: Option<&Knowledge>,
     ) -> Result<Vec<Prediction>> {
-        let map = LabelMap::new(schema, &self.sentence.config.labels);
-        let mut predictions = self.sentence.predict(sentences, |l| map.relation(l))?;
+        let map = self.sentence.config.label_map(schema);
+        let mut predictions = self.sentence.predict(sentences, &map)?;
         if let (Some(bags), Some(knowledge)) = (&self.bags, knowledge) {
             let name = |r: crate::domain::RelationId| {
                 schema.relations().get(r.index()).map(|r| r.name.as_str())
@@ -167,4 +166,9 @@ impl Models {
 /// auto, cpu or cuda:N → a device, and a line of explanation where auto could not take a GPU.
 pub fn device(name: &str) -> Result<(Device, Option<String>)> {
     crate::model::device::select(name).map_err(|e| anyhow::anyhow!(e))
+}
+
+/// The device that auto takes here, and why.
+pub fn describe_device() -> String {
+    crate::model::device::describe()
 }

@@ -219,6 +219,7 @@ fn the_systems_are_added_to_a_model_and_come_back_with_it() {
         start: Start::Model(ModelChoice::Dir(from.clone())),
         rin: false,
         kernel: false,
+        spans: false,
         config: TrainConfig {
             mutual: settings(),
             ..TrainConfig::default()

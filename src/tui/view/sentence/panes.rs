@@ -16,7 +16,7 @@ type Row = Vec<(String, Role)>;
 impl SentenceView {
     pub fn draw_evidence(
         &self,
-        pane: Pane,
+        (pane, notes): (Pane, bool),
         area: Rect,
         painter: &mut Painter<'_>,
         shared: &Shared,
@@ -32,7 +32,9 @@ impl SentenceView {
                     Pane::Bag => bag(explanation, area.width as usize),
                 };
                 let note = |n: &String| vec![(format!("note: {n}"), Role::Dim)];
-                rows.extend(explanation.notes.iter().map(note));
+                if notes {
+                    rows.extend(explanation.notes.iter().map(note));
+                }
                 rows
             }
             None => vec![line(self.why_not_explained(shared), Role::Dim)],
