@@ -3,8 +3,8 @@
 mod architecture;
 mod bad_input;
 mod commands;
-mod mutual;
 mod kb_models;
+mod mutual;
 mod program;
 mod round_trip;
 mod sample_data;
