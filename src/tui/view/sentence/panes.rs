@@ -236,7 +236,10 @@ fn mutual(shares: &MutualShares, relation: &str) -> Vec<Row> {
         ("mutual relation", shares.mutual),
         ("types", shares.types),
     ] {
-        let share = share.map_or("no graph vector".to_owned(), |s| format!("{s:+.2}"));
+        let share = share.map_or("no graph vector".to_owned(), |s| {
+            let sign = if s >= 0.0 { "+" } else { "−" };
+            format!("{sign}{:.2}", s.abs())
+        });
         parts.push((format!("{name} "), Role::Dim));
         parts.push((format!("{share}   "), Role::Text));
     }
@@ -262,4 +265,30 @@ fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
         rows.push(vec![(weight, Role::Chart), (text, Role::Text)]);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_a_sign_and_a_dropped_term_says_so() {
+        let shares = MutualShares {
+            p: 0.63,
+            text: Some(1.2),
+            types: Some(-0.3),
+            sums_up: true,
+            ..MutualShares::default()
+        };
+        let rows = mutual(&shares, "founders");
+        let text: String = rows.iter().flatten().map(|(t, _)| t.as_str()).collect();
+        for part in [
+            "MR .63  p(founders), bag level",
+            "text +1.20",
+            "mutual relation no graph vector",
+            "types −0.30",
+        ] {
+            assert!(text.contains(part), "{text} lacks {part}");
+        }
+    }
 }

@@ -397,3 +397,26 @@ fn draw_verdict(painter: &mut Painter<'_>, (x, y): (u16, u16), cells: u16, shown
         painter.text(at, y, 1, glyphs::FLAG, Role::Warning);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mutual_column_stands_last_and_gives_way_before_full_and_kb() {
+        let all: Vec<usize> = (0..SYSTEMS.len()).collect();
+        let shown = |width| -> Vec<usize> {
+            let columns = Columns::of(width, all.clone(), 14, 16).columns.into_iter();
+            columns
+                .filter_map(|c| match c.what {
+                    What::System(system) => Some(system),
+                    _ => None,
+                })
+                .collect()
+        };
+        assert_eq!(shown(130), all);
+        assert_eq!(shown(86), [0, 1, 4, 5, 6]);
+        assert_eq!(shown(80), [0, 1, 4, 5]);
+        assert_eq!(shown(40), [0, 1]);
+    }
+}
