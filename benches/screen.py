@@ -6,7 +6,7 @@
 Makes a workspace of distinct sentences from sample_data (kept in --workspace, used again when it is there), opens it at
 200x50, starts predicting it (not with --idle), and presses keys as a curator does, each when the frame of the one before it
 has been painted. A frame ends with the end of a synchronised update (CSI ? 2026 l); it answers a key when it writes above the
-two bottom rows, which a running job repaints by itself. Standard library only.
+two bottom rows, which a running job repaints by itself; an edit is answered in those. Standard library only.
 """
 
 import argparse
@@ -90,18 +90,23 @@ class Screen:
                 return time.monotonic()
         return None
 
-    def press(self, keys):
-        """Seconds from a key to the end of the frame that shows its effect, until then; None where it has none."""
+    def press(self, keys, shows):
+        """Seconds from a key to the end of the first frame for which `shows` holds; None where none does."""
         for _ in self.frames(0.01):
             pass
         began = time.monotonic()
         os.write(self.terminal, keys)
-        came = self.until(shows_effect, 0.5)
+        came = self.until(shows, 0.5)
         return came and came - began
 
     def memory(self):
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return {name: int(re.search(rf"{name}:\s+(\d+)", status)[1]) / 1024 for name in ("VmRSS", "VmHWM")}
+
+    def scheduled(self):
+        """Milliseconds that the thread of the screen has run, and has waited for a processor."""
+        run, wait, _ = pathlib.Path(f"/proc/{self.pid}/schedstat").read_text().split()
+        return int(run) / 1e6, int(wait) / 1e6
 
     def leave(self):
         os.kill(self.pid, signal.SIGTERM)
@@ -113,12 +118,18 @@ def shows_effect(frame):
     return any(int(row) <= HEIGHT - 2 for row in ROW.findall(frame))
 
 
+def shows_anything(frame):
+    return True
+
+
 # What a curator does: walk the list, read, judge, go on, look at the evidence, search, look at the errors. Keys after `!` are
 # answered by the store or the index: the frame waited for is the one with their rows.
 WALK = "j j j k ctrl-d j ctrl-u ctrl-d ctrl-d j !G !gg"
-READ = "!enter n n x n a n tab tab j x n n N z z d n s n a x !u N q"
-SEARCH = "/ b o r n !enter !enter n x n a n q !-"
-ERRORS = "!] j j s !enter !enter n a n q !-"
+READ = "!enter n n x n a n tab tab j x n n N z z d n s n a x !u N gc"
+SEARCH = "/ b o r n !enter !enter n x n a n gc !-"
+ERRORS = "!] j j s !enter !enter n a n gc !-"
+# An edit is told in the status line; a repeated one changes nothing above it.
+EDITS = {"a", "x", "s", "d"}
 NAMED = {"enter": "\r", "tab": "\t", "ctrl-d": "\x04", "ctrl-u": "\x15"}
 
 
@@ -172,16 +183,21 @@ def run(binary, workspace, home, options):
         screen.until(lambda frame: b"predict" in frame, 30)
         time.sleep(5)
     own, asked, without = [], [], 0
+    before = screen.scheduled()
     for key in keys(options.keys):
         name = key.removeprefix("!")
-        taken = screen.press(NAMED.get(name, name).encode())
+        shows = shows_anything if name in EDITS else shows_effect
+        taken = screen.press(NAMED.get(name, name).encode(), shows)
         if taken is None:
             without += 1
         else:
             (asked if key.startswith("!") else own).append((taken, name))
+    run, wait = (b - a for a, b in zip(before, screen.scheduled()))
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     job = "idle" if options.idle else "while predicting"
     report(f"key to painted frame, {job}", own)
     report(f"key to rows from store or index, {job}", asked)
+    print(f"its thread, a key: ran {run / options.keys:.2f} ms, waited for a processor {wait / options.keys:.2f} ms; load {load}")
     print(f"keys without effect above the status line: {without}")
     print("resident: {VmRSS:.0f} MiB, at most {VmHWM:.0f} MiB".format(**screen.memory()))
     screen.leave()
