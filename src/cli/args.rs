@@ -18,6 +18,7 @@ const EXAMPLES: &str = "Examples:
   redress --workspace news                        open the workspace in ./news
   redress import train.json dev.json -w news      read corpus files into ./news
   redress kb import triples.tsv.gz --names names.tsv -w news
+  redress kb train -w news --out kb               learn its facts for the bag systems
   redress label -w news                           label pairs that the knowledge base relates
   redress predict -w news                         run the model over the workspace
   redress predict < sentences.jsonl               ... or over standard input
@@ -75,6 +76,9 @@ pub enum Command {
     Kb(KbCommand),
     /// Distant supervision: link mentions to the knowledge base and label every pair that has a fact.
     Label(LabelArgs),
+    /// Work with the proximity graph of a workspace's entities.
+    #[command(subcommand)]
+    Graph(GraphCommand),
     /// Train models on the labels that stand.
     Train(TrainArgs),
     /// Fine-tune the workspace's model on the corrections, and say what changed.
@@ -108,8 +112,11 @@ pub struct ImportArgs {
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
     /// Force a format instead of detecting it.
-    #[arg(long, value_parser = ["casrel", "mentions", "spert", "redress"])]
+    #[arg(long, value_parser = ["casrel", "mentions", "spert", "semeval", "redress"])]
     pub format: Option<String>,
+    /// Types for entities that have none, by name: lines `name<TAB>TYPE`, or `name<TAB>TYPE:count<TAB>..`.
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -126,6 +133,52 @@ pub enum SplitArg {
 pub enum KbCommand {
     /// Read triples and names into the workspace's knowledge base.
     Import(KbImportArgs),
+    /// Learn ComplEx tables from triples (or a workspace's facts) and measure link prediction.
+    Train(KbTrainArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct KbTrainArgs {
+    /// Triples to learn from, tab-separated; gzip is accepted. Without any: the workspace's facts, less those between
+    /// entities that its text names together, for `redress train --kb-model`.
+    #[arg(value_name = "TRIPLES")]
+    pub triples: Vec<PathBuf>,
+    /// Facts that select the epoch and are ranked.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub valid: Option<PathBuf>,
+    /// Facts that are ranked once, at the end. Leave this out while you choose settings.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub test: Option<PathBuf>,
+    /// More known facts that are left out of ranks, and neither learned nor ranked: with the test facts here, ranks of
+    /// --valid are filtered as published figures are, and the test is not looked at.
+    #[arg(long, value_name = "FILE", requires = "triples")]
+    pub filter: Vec<PathBuf>,
+    /// Column order of the triples.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub columns: ColumnsArg,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// How relations of a workspace's facts are named (see `redress label`).
+    #[arg(long, default_value = "nyt24")]
+    pub map: String,
+    /// Where the tables go.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// `one-vs-all`, or `negative-sampling` as in the HRERE paper.
+    #[arg(long, default_value = "one-vs-all", value_parser = ["one-vs-all", "negative-sampling"])]
+    pub preset: String,
+    /// Complex values of a vector.
+    #[arg(long)]
+    pub dim: Option<usize>,
+    #[arg(long)]
+    pub epochs: Option<usize>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Further settings as TOML (docs/model.md lists them); flags win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -168,6 +221,61 @@ pub struct LabelArgs {
     pub json: bool,
 }
 
+#[derive(Subcommand, Debug)]
+pub enum GraphCommand {
+    /// Count which entities stand together in a sentence and learn LINE vectors of them.
+    Build(GraphBuildArgs),
+    /// List the entities nearest to one.
+    Near(GraphNearArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct GraphBuildArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Where the vectors go [default: the workspace, where `redress train --systems mutual` finds them].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What an edge weighs: log_norm (pairs seen once make no edge), log1p or count.
+    #[arg(long, default_value = "log1p", value_parser = ["log_norm", "log1p", "count"])]
+    pub weight: String,
+    /// Pairs seen in fewer sentences make no edge.
+    #[arg(long, default_value_t = 1)]
+    pub threshold: u32,
+    /// Width of each order's vectors.
+    #[arg(long, default_value_t = 100)]
+    pub dim: usize,
+    /// Edges drawn for each order [default: 200 for each edge, at least a million].
+    #[arg(long)]
+    pub samples: Option<u64>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Leave dev sentences out too, so that figures on dev are clean; test sentences never count.
+    #[arg(long)]
+    pub leave_out_dev: bool,
+    /// Replace the file named with --output.
+    #[arg(long)]
+    pub force: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct GraphNearArgs {
+    /// An entity's name, or its id in the knowledge base.
+    #[arg(required = true)]
+    pub name: Vec<String>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Read this file instead of the workspace's own.
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub limit: usize,
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     #[command(flatten)]
@@ -176,8 +284,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Which systems to train, comma-separated.
-    #[arg(long, default_value = "rin,kernel", value_delimiter = ',', value_parser = ["rin", "kernel", "hrere"])]
+    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere", "mutual"])]
     pub systems: Vec<String>,
+    /// Entity vectors for `mutual`, from `redress graph build` [default: the workspace's; where it has none they are made].
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Types of entities for `mutual`: `name<TAB>TYPE` lines [default: the corpus's own types].
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
     #[arg(long, value_name = "DIR")]
     pub encoder: Option<PathBuf>,
@@ -191,6 +305,9 @@ pub struct TrainArgs {
     /// Further settings as TOML (docs/model.md lists them); flags win.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// ComplEx tables of `redress kb train --workspace` for the system hrere [default: they are learned anew].
+    #[arg(long, value_name = "DIR")]
+    pub kb_model: Option<PathBuf>,
     /// Continue an interrupted run of the same settings.
     #[arg(long)]
     pub resume: bool,
@@ -316,7 +433,13 @@ mod tests {
             "redress --demo --theme dark",
             "redress import a.json b.json --workspace w --split dev --json",
             "redress kb import t.tsv.gz --names n.txt -w w",
+            "redress kb train t.tsv.gz --valid v.tsv --test s.tsv --out kb --preset one-vs-all --seed 2 --json",
+            "redress kb train -w w --out kb",
+            "redress train -w w --out m --systems hrere --from m0 --kb-model kb --resume",
+            "redress train -w w --out m --systems mutual --from n --graph g --types t.tsv",
             "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
+            "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
+            "redress graph near New York -w w -n 3",
             "redress predict",
             "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",

@@ -10,7 +10,9 @@ pub mod args;
 mod data;
 mod evaluate;
 mod export;
+mod graph;
 mod info;
+mod kb_train;
 mod log;
 mod man;
 mod open;
@@ -21,8 +23,9 @@ mod train;
 
 use crate::config::Paths;
 use crate::workspace::Workspace;
+use crate::workspace::knowledge::{ColumnOrder, Columns};
 use anyhow::{Context, Result, bail};
-use args::{Cli, Command, KbCommand, SplitArg, WorkspaceArg};
+use args::{Cli, Command, GraphCommand, KbCommand, SplitArg, WorkspaceArg};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -63,7 +66,10 @@ fn run(cli: Cli) -> Result<Ended> {
         None => open::run(cli.open),
         Some(Command::Import(args)) => data::import(args),
         Some(Command::Kb(KbCommand::Import(args))) => data::import_kb(args),
+        Some(Command::Kb(KbCommand::Train(args))) => kb_train::run(args),
         Some(Command::Label(args)) => data::label(args),
+        Some(Command::Graph(GraphCommand::Build(args))) => graph::build(args),
+        Some(Command::Graph(GraphCommand::Near(args))) => graph::near(args),
         Some(Command::Train(args)) => train::run(args),
         Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
@@ -172,6 +178,16 @@ impl From<SplitArg> for crate::workspace::Split {
             SplitArg::Train => Self::Train,
             SplitArg::Dev => Self::Dev,
             SplitArg::Test => Self::Test,
+        }
+    }
+}
+
+impl From<args::ColumnsArg> for ColumnOrder {
+    fn from(columns: args::ColumnsArg) -> Self {
+        match columns {
+            args::ColumnsArg::Auto => Self::Auto,
+            args::ColumnsArg::Hrt => Self::Told(Columns::HeadRelationTail),
+            args::ColumnsArg::Rht => Self::Told(Columns::RelationHeadTail),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
+use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
 use crate::workspace::{finetune, models};
 use anyhow::{Context, Result};
@@ -25,6 +26,10 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         workspace: workspace_dir(&args.workspace)?,
         out: args.out,
         systems: args.systems,
+        inputs: MutualInputs {
+            graph: args.graph,
+            types: args.types,
+        },
         encoder: args.encoder,
         from: args.from,
         epochs: args.epochs,
@@ -32,6 +37,7 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         settings,
         resume: args.resume,
         precision: args.precision,
+        kb_model: args.kb_model,
         device,
     };
     let report = watched(|around| training::run(&command, around))?;

@@ -230,8 +230,12 @@ fn predicted_only<'a>(
     entities: &mut Entities<'_>,
     relations: &mut Vec<WireRelation<'a>>,
 ) {
-    for scored in record.prediction.iter().flat_map(|p| &p.triples) {
-        if record.rule.accepts(&scored.scores) && record.annotation.find(scored.triple).is_none() {
+    let accepted = record
+        .prediction
+        .iter()
+        .flat_map(|p| p.accepted(&record.rule));
+    for scored in accepted {
+        if record.annotation.find(scored.triple).is_none() {
             let mut relation = wire(relations.len(), scored.triple, None, schema, entities);
             relation.origin = Some(origin(Origin::Model));
             relation.scores = Some(WireScores(scored.scores));

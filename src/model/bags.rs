@@ -7,6 +7,7 @@
 //! Entities are numbered by their row of the ComplEx tables ([`BankConfig::entities`]); the joint tables of naive and full
 //! may hold fewer ([`BankConfig::joint`]). Nothing here reads a corpus or links a mention.
 
+use super::complex::saved::{self, TableShape};
 use super::complex::{ComplexTables, EntityForm};
 use super::files::{
     self, FilesError, Precision, Source, decode_tensors, encode_tensors, short_hash,
@@ -25,8 +26,10 @@ pub const CONFIG: &str = "bags.json";
 pub const WEIGHTS: &str = "bags.safetensors";
 /// Name of class 0.
 pub const NA: &str = "NA";
+/// Prefix of the ComplEx tables' names.
+const COMPLEX: &str = "complex.";
 /// Version of bags.json that this program writes and the newest it reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(thiserror::Error, Debug)]
 pub enum BankError {
@@ -60,6 +63,9 @@ pub struct BankConfig {
     pub entities: Vec<String>,
     /// Row of [`BankConfig::entities`] for each row of the joint tables, ascending.
     pub joint: Vec<u32>,
+    /// Naive and full read the entity rows of ComplEx and store none of their own (version 2).
+    #[serde(default)]
+    pub shared_entities: bool,
 }
 
 impl BankConfig {
@@ -73,7 +79,7 @@ impl BankConfig {
         complex: &ComplexTables,
     ) -> Self {
         Self {
-            version: VERSION,
+            version: 1,
             hrere,
             vector_scale,
             classes,
@@ -82,7 +88,22 @@ impl BankConfig {
             relations,
             entities,
             joint,
+            shared_entities: false,
         }
+    }
+
+    /// For joint models whose entity rows did not move from those of ComplEx.
+    pub fn sharing_entities(self) -> Self {
+        Self {
+            version: 2,
+            shared_entities: true,
+            ..self
+        }
+    }
+
+    /// Whether a joint model's parameter is stored with it.
+    fn stores(&self, name: &str) -> bool {
+        !(self.shared_entities && name.starts_with("kb.ent_"))
     }
 
     /// The first thing that cannot be, in words.
@@ -145,26 +166,15 @@ impl BagBank {
     ) -> Result<Self, BankError> {
         let mut tensors = BTreeMap::new();
         for (system, params) in trained {
-            for (name, var) in params.all() {
+            let own = params.all().into_iter();
+            for (name, var) in own.filter(|(name, _)| config.stores(name)) {
                 tensors.insert(
                     format!("{}.{name}", system.name()),
                     var.as_tensor().detach(),
                 );
             }
         }
-        let (e, r) = (
-            (complex.n_entities, complex.dim),
-            (complex.n_relations, complex.dim),
-        );
-        for (name, values, shape) in [
-            ("complex.ent_re", &complex.ent_re, e),
-            ("complex.ent_im", &complex.ent_im, e),
-            ("complex.rel_re", &complex.rel_re, r),
-            ("complex.rel_im", &complex.rel_im, r),
-        ] {
-            let tensor = Tensor::from_slice(values, shape, &Device::Cpu)?;
-            tensors.insert(name.to_owned(), tensor);
-        }
+        tensors.extend(saved::tensors(complex, COMPLEX)?);
         let json = config_bytes(&config)?;
         let hash = short_hash([&*json, &*encode_tensors(&tensors, Precision::F32)?]);
         Self::build(config, tensors, hash, device, "the trained bag models")
@@ -204,7 +214,13 @@ impl BagBank {
             reason,
         };
         config.check().map_err(refuse)?;
-        let complex = complex_of(&config, &tensors)?;
+        let of_complex = TableShape {
+            n_entities: config.entities.len(),
+            n_relations: config.relations.len(),
+            dim: config.dim,
+            entity: config.entity,
+        };
+        let complex = saved::from_tensors(&tensors, COMPLEX, of_complex)?;
         complex.check().map_err(|e| refuse(e.to_string()))?;
         let shape = KbShape {
             n_entities: config.joint.len(),
@@ -213,17 +229,20 @@ impl BagBank {
         };
         let mut kept: BTreeMap<String, Tensor> = tensors
             .iter()
-            .filter(|(name, _)| name.starts_with("complex."))
+            .filter(|(name, _)| name.starts_with(COMPLEX))
             .map(|(name, tensor)| (name.clone(), tensor.clone()))
             .collect();
+        let shared = shared_entities(&config, &tensors)?;
         let mut model = |system: System| -> candle_core::Result<JointModel> {
             let prefix = format!("{}.", system.name());
             let own = tensors.iter().filter_map(|(name, tensor)| {
                 Some((name.strip_prefix(&prefix)?.to_owned(), tensor.clone()))
             });
-            let params = Params::from_tensors(own, device, Missing::Fail)?;
+            let shared = shared.iter().filter(|_| system != System::Base).cloned();
+            let params = Params::from_tensors(own.chain(shared), device, Missing::Fail)?;
             params.freeze("");
-            for (name, var) in params.all() {
+            let own = params.all().into_iter();
+            for (name, var) in own.filter(|(name, _)| config.stores(name)) {
                 kept.insert(format!("{prefix}{name}"), var.as_tensor().detach());
             }
             JointModel::new(&params, &config.hrere, config.classes.len(), system, shape)
@@ -345,30 +364,24 @@ impl BagBank {
     }
 }
 
-fn config_bytes(config: &BankConfig) -> Result<Vec<u8>, BankError> {
-    Ok(serde_json::to_vec(config).map_err(candle_core::Error::wrap)?)
-}
-
-fn complex_of(
+/// Joint entity rows that are ComplEx's; empty where the joint models have their own.
+fn shared_entities(
     config: &BankConfig,
     tensors: &BTreeMap<String, Tensor>,
-) -> candle_core::Result<ComplexTables> {
-    let table = |name: &str| -> candle_core::Result<Vec<f32>> {
-        match tensors.get(name) {
-            Some(tensor) => tensor.flatten_all()?.to_vec1(),
-            None => candle_core::bail!("parameter `{name}` is missing from the checkpoint"),
-        }
+) -> candle_core::Result<Vec<(String, Tensor)>> {
+    if !config.shared_entities {
+        return Ok(Vec::new());
+    }
+    let rows = Tensor::new(config.joint.as_slice(), &Device::Cpu)?;
+    let of = |part: &str| match tensors.get(&format!("{COMPLEX}{part}")) {
+        Some(table) => Ok((format!("kb.{part}"), table.index_select(&rows, 0)?)),
+        None => candle_core::bail!("parameter `{COMPLEX}{part}` is missing from the checkpoint"),
     };
-    Ok(ComplexTables {
-        n_entities: config.entities.len(),
-        n_relations: config.relations.len(),
-        dim: config.dim,
-        entity: config.entity,
-        ent_re: table("complex.ent_re")?,
-        ent_im: table("complex.ent_im")?,
-        rel_re: table("complex.rel_re")?,
-        rel_im: table("complex.rel_im")?,
-    })
+    Ok(vec![of("ent_re")?, of("ent_im")?])
+}
+
+fn config_bytes(config: &BankConfig) -> Result<Vec<u8>, BankError> {
+    Ok(serde_json::to_vec(config).map_err(candle_core::Error::wrap)?)
 }
 
 #[cfg(test)]

@@ -116,6 +116,7 @@ mod tests {
     use super::super::rin::{GruKind, Rin};
     use super::super::test_support::encoded;
     use super::*;
+    use crate::model::sentence::Heads;
     use candle_core::Device;
 
     #[test]
@@ -137,7 +138,12 @@ mod tests {
             let encoder = EncoderConfig::BiLstm(BiLstmConfig::new(9));
             let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
             let kernel = KernelConfig::default();
-            let config = ModelConfig::new(encoder, labels, Some(rin.clone()), Some(kernel.clone()));
+            let heads = Heads {
+                rin: Some(rin.clone()),
+                kernel: Some(kernel.clone()),
+                spans: None,
+            };
+            let config = ModelConfig::new(encoder, labels, heads);
             let params = Params::new(&Device::Cpu, 5);
             let heads = |n| {
                 let root = params.root();

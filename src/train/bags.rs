@@ -25,6 +25,16 @@ pub enum DevScore {
     MaxF1,
 }
 
+/// Entity rows of the joint model.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KbEntities {
+    /// As the paper does.
+    Trained,
+    /// They stay what ComplEx learned, so naive and full need not store them.
+    Fixed,
+}
+
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BagOptions {
@@ -33,6 +43,8 @@ pub struct BagOptions {
     pub text_rate: f64,
     /// Adam's rate for `kb.*`.
     pub kb_rate: f64,
+    /// Whether the entities' part of `kb.*` learns.
+    pub kb_entities: KbEntities,
     pub dev_score: DevScore,
 }
 
@@ -49,6 +61,7 @@ impl Default for BagOptions {
             },
             text_rate: 5e-4,
             kb_rate: 1e-5,
+            kb_entities: KbEntities::Trained,
             dev_score: DevScore::AveragePrecision,
         }
     }
@@ -180,7 +193,10 @@ impl Trainable for BagTrainer<'_> {
         Ok(loss)
     }
     fn rate(&self, parameter: &str) -> f64 {
-        if parameter.starts_with("kb.") {
+        let fixed = self.options.kb_entities == KbEntities::Fixed;
+        if fixed && parameter.starts_with("kb.ent_") {
+            0.0
+        } else if parameter.starts_with("kb.") {
             self.options.kb_rate
         } else {
             self.options.text_rate
@@ -277,13 +293,13 @@ pub fn train_all(
     Ok(out)
 }
 
-struct Ranking {
-    average_precision: f64,
-    max_f1: f64,
+pub(super) struct Ranking {
+    pub average_precision: f64,
+    pub max_f1: f64,
 }
 
 /// Ranks candidates (score, correct), best first, ties in the given order (golden `metrics_ranking`).
-fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
+pub(super) fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
     let positives = positives.max(1) as f64;
     let (mut hits, mut precision_sum, mut max_f1) = (0.0, 0.0, 0f64);
@@ -303,4 +319,4 @@ fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
 
 #[cfg(test)]
 #[path = "bags_tests.rs"]
-mod tests;
+pub(super) mod tests;

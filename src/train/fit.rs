@@ -296,7 +296,7 @@ impl<'a> Run<'a> {
         if !value.is_finite() {
             return Ok((value, Gradients::new()));
         }
-        Ok((value, gradients(&self.trained, &loss.backward()?, 1.0)?))
+        Ok((value, gradients(&self.trained, &mut loss.backward()?)?))
     }
 
     fn end_of_epoch(
@@ -394,7 +394,8 @@ impl<'a> Run<'a> {
                 .iter()
                 .map(|(n, v)| (n.clone(), v.as_tensor().clone()))
                 .collect();
-            checkpoint.save(&self.at, &weights, &self.adam.state().1, self.best.as_ref())?;
+            let moments = self.adam.state()?.1;
+            checkpoint.save(&self.at, &weights, &moments, self.best.as_ref())?;
             (around.observe)(FitEvent::Saved { step: self.at.step });
         }
         self.saved = Instant::now();

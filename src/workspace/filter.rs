@@ -6,7 +6,6 @@ use crate::domain::{DecisionRule, Prediction, RelationSchema, Sentence};
 pub use crate::export::escape_controls;
 use crate::export::write_json;
 use crate::model::sentence::SentenceModel;
-use crate::train::examples::LabelMap;
 use anyhow::Result;
 use candle_core::Device;
 use serde_json::{Value, json};
@@ -34,8 +33,11 @@ pub fn filter(
     out: &mut dyn Write,
 ) -> Result<Filtered> {
     let model = choice.load(device)?;
-    let schema = RelationSchema::from_names(model.config.labels.iter().map(String::as_str));
-    let map = LabelMap::new(&schema, &model.config.labels);
+    let mut schema = RelationSchema::from_names(model.config.labels.iter().map(String::as_str));
+    for kind in &model.config.entity_types {
+        schema.intern_type(kind)?;
+    }
+    let map = model.config.label_map(&schema);
     let name: Arc<str> = "standard input".into();
     let mut done = Filtered::default();
     loop {
@@ -53,7 +55,7 @@ pub fn filter(
             return Ok(done);
         }
         let sentences: Vec<&Sentence> = batch.iter().filter_map(|s| s.as_ref().ok()).collect();
-        let mut predictions = model.predict(&sentences, |l| map.relation(l))?.into_iter();
+        let mut predictions = model.predict(&sentences, &map)?.into_iter();
         for item in &batch {
             done.lines += 1;
             let record = match item {
@@ -114,9 +116,8 @@ fn record(
     let rule: DecisionRule = model.rule();
     let span = |s: crate::domain::TokenSpan| json!({"start": s.start(), "end": s.end(), "text": sentence.surface(s)});
     let relations: Vec<Value> = prediction
-        .triples
-        .iter()
-        .filter(|t| rule.accepts(&t.scores))
+        .accepted(&rule)
+        .into_iter()
         .map(|t| {
             json!({
                 "head": span(t.triple.head), "type": schema.name(t.triple.relation), "tail": span(t.triple.tail),
@@ -127,7 +128,11 @@ fn record(
     let entities: Vec<Value> = prediction
         .entities
         .iter()
-        .map(|e| json!({"start": e.span.start(), "end": e.span.end(), "text": sentence.surface(e.span), "score": e.score}))
+        .filter(|e| e.score >= rule.entity)
+        .map(|e| {
+            let kind = e.kind.map(|k| schema.type_name(k));
+            json!({"start": e.span.start(), "end": e.span.end(), "type": kind, "text": sentence.surface(e.span), "score": e.score})
+        })
         .collect();
     json!({
         "line": line, "id": sentence.native_id, "text": sentence.text,

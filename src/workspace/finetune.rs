@@ -18,10 +18,12 @@ use crate::domain::{
     Triple, Verdict,
 };
 use crate::model::bags::BagBank;
-use crate::model::files::Precision;
+use crate::model::files::{self, Precision};
+use crate::model::labels::LabelMap;
+use crate::model::mutual::MutualBank;
 use crate::model::sentence::{SentenceModel, save};
 use crate::store::Reader;
-use crate::train::examples::{Example, LabelMap};
+use crate::train::examples::Example;
 use crate::train::fit::{Ended, FitOptions};
 use crate::train::sentence::SentenceRates;
 use anyhow::{Result, bail};
@@ -91,16 +93,16 @@ pub fn fine_tune(
         start: Start::Model(options.from.clone()),
         rin: loaded.config.rin.is_some(),
         kernel: loaded.config.kernel.is_some(),
+        spans: loaded.config.spans.is_some(),
         config: gentle(),
         precision: Precision::F16,
         resume: false,
         device: options.device.clone(),
     };
     let mut start = initial(&train_options, &data)?;
-    start.config.rule = loaded.config.rule;
+    start.config.set_rules(loaded.config.rules());
     let source = start.source.clone();
-    let map = LabelMap::new(&data.schema, &start.config.labels);
-    let trainer = trainer(start, &data, &map, train_options.config.rates.clone())?;
+    let trainer = trainer(start, &data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
     let select_by = SelectBy::Rule(rule);
     let (ended, record) = run_fit(&trainer, &data, fit_options, select_by, None, around)?;
@@ -135,6 +137,10 @@ pub fn fine_tune(
     // The bag systems read the encoder's piece table, which fine-tuning leaves alone: they come along as they are.
     if let Some(bank) = BagBank::load(options.from.source(), &options.device)? {
         bank.save(&model_dir, train_options.precision)?;
+    }
+    if let Some(bank) = MutualBank::load(options.from.source(), &options.device)? {
+        let more = bank.files(train_options.precision)?;
+        files::add_to_dir(&model_dir, files::CONFIG, more)?;
     }
     Ok(Some(report(
         (&before_report, &after_report),
@@ -240,17 +246,13 @@ fn predict<'a>(
     sentences: impl Iterator<Item = &'a Sentence>,
     schema: &RelationSchema,
 ) -> Result<Vec<Prediction>> {
-    let map = LabelMap::new(schema, &model.config.labels);
     let sentences: Vec<&Sentence> = sentences.collect();
-    Ok(model.predict(&sentences, |l| map.relation(l))?)
+    Ok(model.predict(&sentences, &model.config.label_map(schema))?)
 }
 
 fn accepted(prediction: &Prediction, rule: &DecisionRule) -> HashSet<Triple> {
-    let triples = prediction.triples.iter();
-    triples
-        .filter(|t| rule.accepts(&t.scores))
-        .map(|t| t.triple)
-        .collect()
+    let triples = prediction.accepted(rule).into_iter();
+    triples.map(|t| t.triple).collect()
 }
 
 /// Corrected sentences, some others to be seen again, and dev.
@@ -336,7 +338,8 @@ fn teach(
             }
         }
     }
-    let map = LabelMap::new(&schema, &labels);
+    let entity_types = model.config.entity_types.clone();
+    let map = LabelMap::new(&schema, &labels, &entity_types);
     let shown = others.len() as f64 * CORRECTED_SHARE / (1.0 - CORRECTED_SHARE);
     let shown = (shown / corrected.len().max(1) as f64).round() as usize;
     let known = |relation: RelationId| {
@@ -362,9 +365,11 @@ fn teach(
         train,
         dev,
         labels,
+        entity_types,
         schema,
         dev_source: "dev split without corrected sentences".to_owned(),
         n_positives,
+        one_per_pair: model.config.rule.one_per_pair,
     };
     Ok((data, corrected))
 }

@@ -235,9 +235,11 @@ fn fine_tune_on_truth() {
             train: vec![],
             dev: dev.collect(),
             labels: vec![],
+            entity_types: vec![],
             schema: schema.clone(),
             dev_source: String::new(),
             n_positives: 0,
+            one_per_pair: false,
         };
         let on_truth =
             |model: &SentenceModel| dev_report(&data, &predict_dev(model, &data).unwrap(), rule);

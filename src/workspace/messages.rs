@@ -284,8 +284,24 @@ pub struct Explanation {
     /// Top relations of p_L and p_G of the full checkpoint: (relation or "NA", probability).
     pub text_top: Vec<(String, f32)>,
     pub kb_top: Vec<(String, f32)>,
+    /// Terms of PA-TMR; `None` without such a model.
+    pub mutual: Option<MutualShares>,
     /// Why a part is missing ("head is not linked to the knowledge base").
     pub notes: Vec<String>,
+}
+
+/// What PA-TMR's terms say for one relation of one pair, and pairs that stand to each other alike.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MutualShares {
+    pub p: f32,
+    /// What each term adds to the log odds against NA; `None`: dropped, an entity has no graph vector.
+    pub text: Option<f32>,
+    pub mutual: Option<f32>,
+    pub types: Option<f32>,
+    /// The shares sum to the log odds; else a last layer stands behind them.
+    pub sums_up: bool,
+    /// Labelled pairs whose mutual relation is nearest, in words, with the cosine.
+    pub near: Vec<(String, f32)>,
 }
 
 /// Kernel head: P(token of head, token of tail) for one relation, row-major.

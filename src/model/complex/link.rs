@@ -4,8 +4,11 @@
 //! fact with the same head (tail) and relation are passed over. Known facts are what the caller gathered in
 //! [`KnownFacts`], usually train + dev + test. The row of NA is no relation: queries leave it out.
 
+use super::questions::{Asked, JoinedTables, Question, questions};
 use super::{ComplexTables, Fact, softmax};
+use crate::model::ops::{above_and_equal, candidate_scores};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// Facts to leave out of answers, indexed both ways.
@@ -29,6 +32,15 @@ impl FromIterator<Fact> for KnownFacts {
 }
 
 impl KnownFacts {
+    /// Known answers to a question.
+    fn answers(&self, question: Question) -> impl Iterator<Item = u32> + '_ {
+        let set = match question.asked {
+            Asked::Tail => self.tails.get(&(question.known, question.relation)),
+            Asked::Head => self.heads.get(&(question.relation, question.known)),
+        };
+        set.into_iter().flatten().copied()
+    }
+
     pub fn contains(&self, fact: Fact) -> bool {
         self.tails
             .get(&(fact.head, fact.relation))
@@ -124,7 +136,7 @@ fn top(scores: &[f32], k: usize, left_out: impl Fn(u32) -> bool) -> Vec<Answer> 
 }
 
 /// Filtered link-prediction quality: each test fact is asked for its tail and for its head.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LinkQuality {
     /// Two for each test fact.
     pub n_queries: usize,
@@ -136,36 +148,37 @@ pub struct LinkQuality {
     pub mean_rank: f64,
 }
 
-/// Ranks of `test` against all entities, filtered by `known`. Rank = 1 + entities scored higher + half of those scored
-/// equal. Facts whose rows do not exist are not counted.
+/// Questions that are scored by one matrix product.
+const TOGETHER: usize = 64;
+
+/// Ranks of `test` (distinct facts) against all entities, filtered by `known`. Rank = 1 + entities scored higher + half of
+/// those scored equal; a score that is not a number ranks last. Facts whose rows do not exist are not counted.
 pub fn filtered_quality(tables: &ComplexTables, test: &[Fact], known: &KnownFacts) -> LinkQuality {
-    let ranks: Vec<f64> = test
-        .par_iter()
-        .flat_map_iter(|&fact| {
-            let tails = tables.scores_of_tails(fact.head, fact.relation);
-            let heads = tables.scores_of_heads(fact.relation, fact.tail);
-            let Fact {
-                head,
-                relation,
-                tail,
-            } = fact;
-            let by_tail = rank(&tails, tail, |tail| {
-                known.contains(Fact {
-                    head,
-                    relation,
-                    tail,
-                })
+    let exists = |f: &&Fact| {
+        (f.head as usize) < tables.n_entities
+            && (f.tail as usize) < tables.n_entities
+            && (f.relation as usize) < tables.n_relations
+    };
+    let test: Vec<Fact> = test.iter().filter(exists).copied().collect();
+    let asked = questions(&test);
+    let joined = JoinedTables::new(tables);
+    let ranks: Vec<f64> = asked
+        .par_chunks(TOGETHER)
+        .flat_map_iter(|part| {
+            let mut vectors = vec![0.0; part.len() * joined.width];
+            for (out, (question, _)) in vectors.chunks_exact_mut(joined.width).zip(part) {
+                joined.vector(*question, out);
+            }
+            let mut scores = vec![0.0; part.len() * tables.n_entities];
+            candidate_scores(&vectors, &joined.entities, joined.width, &mut scores);
+            let rows = scores.chunks_exact(tables.n_entities).zip(part);
+            let ranks = rows.flat_map(|(scores, (question, answers))| {
+                answers
+                    .iter()
+                    .map(|&answer| rank(scores, answer, known.answers(*question)))
             });
-            let by_head = rank(&heads, head, |head| {
-                known.contains(Fact {
-                    head,
-                    relation,
-                    tail,
-                })
-            });
-            [by_tail, by_head]
+            ranks.collect::<Vec<f64>>()
         })
-        .flatten_iter()
         .collect();
     if ranks.is_empty() {
         return LinkQuality::default();
@@ -182,18 +195,20 @@ pub fn filtered_quality(tables: &ComplexTables, test: &[Fact], known: &KnownFact
     }
 }
 
-fn rank(scores: &[f32], answer: u32, known: impl Fn(u32) -> bool) -> Option<f64> {
-    let own = *scores.get(answer as usize)?;
-    let (mut higher, mut equal) = (0u32, 0u32);
-    for (row, &score) in (0u32..).zip(scores) {
-        // The test on scores first: most entities lose, and a look-up in the known facts costs more.
-        if score >= own && row != answer && !known(row) {
-            if score > own {
-                higher += 1;
-            } else {
-                equal += 1;
-            }
+/// Counts all entities, then takes back the known answers.
+fn rank(scores: &[f32], answer: u32, known: impl Iterator<Item = u32>) -> f64 {
+    let own = scores[answer as usize];
+    if own.is_nan() {
+        return scores.len() as f64;
+    }
+    let (mut higher, mut equal) = above_and_equal(scores, own);
+    equal -= 1; // the answer itself
+    for other in known.filter(|&other| other != answer) {
+        match scores.get(other as usize) {
+            Some(&score) if score > own => higher -= 1,
+            Some(&score) if score == own => equal -= 1,
+            _ => {}
         }
     }
-    Some(1.0 + f64::from(higher) + f64::from(equal) / 2.0)
+    1.0 + f64::from(higher) + f64::from(equal) / 2.0
 }

@@ -7,22 +7,28 @@
 //! With `entity_tanh` every entity part x is read as tanh(x), relations are not (released HRERE code). The order of the
 //! arguments matters: score(h, r, t) = score(t, r, h) only where the imaginary part of w_r is zero.
 //!
-//! The tables here are plain vectors on the CPU: a knowledge base has more rows than a step touches, so pre-training
-//! ([`pretrain`]) gathers and updates rows only. [`tensor`] is the same score as a candle expression for the joint model,
-//! [`link`] asks and measures link prediction. Nothing here reads a file or knows an entity's name: facts are row numbers.
+//! Two ways to learn: [`one_vs_all`] (softmax over all entities; the default) and [`pretrain`] (negative sampling, as the
+//! HRERE authors did; it gathers and updates only the rows a step touches). [`tensor`] is the same score as a candle
+//! expression for the joint model, [`link`] asks and measures link prediction, [`saved`] keeps tables in files. Nothing else
+//! here reads a file or knows an entity's name: facts are row numbers.
 
 pub mod gradient;
 pub mod link;
+pub mod one_vs_all;
 pub mod pretrain;
+mod questions;
+pub mod saved;
 pub mod tensor;
 
 #[cfg(test)]
 mod tests;
 
 use crate::model::params::rng_for;
+use questions::Asked;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// One fact: rows of head, relation and tail.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -163,7 +169,7 @@ pub enum ComplexError {
     },
 }
 
-/// The four tables, row-major: `ent_*` is [n_entities, dim], `rel_*` is [n_relations, dim].
+/// The tables, row-major: `ent_*` is [n_entities, dim], `rel_*` and `head_*` are [n_relations, dim].
 #[derive(Clone, PartialEq, Debug)]
 pub struct ComplexTables {
     pub n_entities: usize,
@@ -174,6 +180,10 @@ pub struct ComplexTables {
     pub ent_im: Vec<f32>,
     pub rel_re: Vec<f32>,
     pub rel_im: Vec<f32>,
+    /// Rows for (?, relation, tail) where training gave each relation two (see [`one_vs_all`]); else empty, and `rel_*`
+    /// serve both sides. Scores of a pair are then the mean of the two sides'.
+    pub head_re: Vec<f32>,
+    pub head_im: Vec<f32>,
 }
 
 /// A pair's product h * conj(t), whose real part meets r_re and whose negated imaginary part meets r_im.
@@ -202,6 +212,8 @@ impl ComplexTables {
             ent_im: draw("kb.ent_im", n_entities),
             rel_re: draw("kb.rel_re", n_relations),
             rel_im: draw("kb.rel_im", n_relations),
+            head_re: Vec::new(),
+            head_im: Vec::new(),
         }
     }
 
@@ -212,6 +224,8 @@ impl ComplexTables {
             ("ent_im", &self.ent_im, self.n_entities),
             ("rel_re", &self.rel_re, self.n_relations),
             ("rel_im", &self.rel_im, self.n_relations),
+            ("head_re", &self.head_re, self.n_head_rows()),
+            ("head_im", &self.head_im, self.n_head_rows()),
         ];
         for (table, values, rows) in tables {
             let expected = rows * self.dim;
@@ -226,6 +240,32 @@ impl ComplexTables {
             }
         }
         Ok(())
+    }
+
+    fn n_head_rows(&self) -> usize {
+        if self.head_re.is_empty() && self.head_im.is_empty() {
+            0
+        } else {
+            self.n_relations
+        }
+    }
+
+    /// Relation rows (re, im) that score a pair: the mean of both sides'.
+    pub fn pair_relations(&self) -> (Cow<'_, [f32]>, Cow<'_, [f32]>) {
+        let mean = |tails: &'_ [f32], heads: &'_ [f32]| -> Vec<f32> {
+            tails
+                .iter()
+                .zip(heads)
+                .map(|(w, u)| 0.5 * (w + u))
+                .collect()
+        };
+        if self.head_re.is_empty() {
+            return (Cow::Borrowed(&self.rel_re), Cow::Borrowed(&self.rel_im));
+        }
+        (
+            Cow::Owned(mean(&self.rel_re, &self.head_re)),
+            Cow::Owned(mean(&self.rel_im, &self.head_im)),
+        )
     }
 
     /// Rows for the joint model: `entities` in the given order, and one relation row per class. A class without a
@@ -252,6 +292,7 @@ impl ComplexTables {
         };
         let entity_rows = || entities.iter().map(|&e| Some(e as usize));
         let class_rows = || classes.iter().map(|c| c.map(|r| r as usize));
+        let (rel_re, rel_im) = self.pair_relations();
         Self {
             n_entities: entities.len(),
             n_relations: classes.len(),
@@ -259,8 +300,10 @@ impl ComplexTables {
             entity: self.entity,
             ent_re: gather(&self.ent_re, "restrict.ent_re", &mut entity_rows()),
             ent_im: gather(&self.ent_im, "restrict.ent_im", &mut entity_rows()),
-            rel_re: gather(&self.rel_re, "restrict.rel_re", &mut class_rows()),
-            rel_im: gather(&self.rel_im, "restrict.rel_im", &mut class_rows()),
+            rel_re: gather(&rel_re, "restrict.rel_re", &mut class_rows()),
+            rel_im: gather(&rel_im, "restrict.rel_im", &mut class_rows()),
+            head_re: Vec::new(),
+            head_im: Vec::new(),
         }
     }
 
@@ -279,14 +322,6 @@ impl ComplexTables {
         Some((part(&self.ent_re)?, part(&self.ent_im)?))
     }
 
-    pub(crate) fn relation(&self, row: u32) -> Option<(&[f32], &[f32])> {
-        let at = row as usize * self.dim;
-        Some((
-            self.rel_re.get(at..at + self.dim)?,
-            self.rel_im.get(at..at + self.dim)?,
-        ))
-    }
-
     fn pair(&self, head: u32, tail: u32) -> Option<PairProduct> {
         let ((h_re, h_im), (t_re, t_im)) = (self.entity(head)?, self.entity(tail)?);
         let zip = |f: fn(f32, f32, f32, f32) -> f32| -> Vec<f32> {
@@ -300,11 +335,11 @@ impl ComplexTables {
         })
     }
 
-    /// phi(h, r, t); `None` when a row does not exist.
+    /// phi(h, r, t) of a pair; `None` when a row does not exist.
     pub fn score(&self, head: u32, relation: u32, tail: u32) -> Option<f32> {
-        let pair = self.pair(head, tail)?;
-        let (re, im) = self.relation(relation)?;
-        Some(dot(&pair.with_re, re) + dot(&pair.with_im, im))
+        self.scores_of_relations(head, tail)
+            .get(relation as usize)
+            .copied()
     }
 
     /// phi(h, r, t) for every relation row r; empty when an entity row does not exist.
@@ -312,49 +347,44 @@ impl ComplexTables {
         let Some(pair) = self.pair(head, tail) else {
             return Vec::new();
         };
-        let rows = self.rel_re.chunks_exact(self.dim.max(1));
-        rows.zip(self.rel_im.chunks_exact(self.dim.max(1)))
+        let (re, im) = self.pair_relations();
+        let rows = re.chunks_exact(self.dim.max(1));
+        rows.zip(im.chunks_exact(self.dim.max(1)))
             .map(|(re, im)| dot(&pair.with_re, re) + dot(&pair.with_im, im))
             .collect()
     }
 
     /// phi(h, r, t) for every entity row t; empty when a row does not exist.
     pub fn scores_of_tails(&self, head: u32, relation: u32) -> Vec<f32> {
-        // phi = t_re . (h_re r_re - h_im r_im) + t_im . (h_im r_re + h_re r_im)
-        self.scores_of_entities(head, relation, |hr, hi, rr, ri| {
-            (hr * rr - hi * ri, hi * rr + hr * ri)
-        })
+        self.scores_of_entities(Asked::Tail, head, relation)
     }
 
     /// phi(h, r, t) for every entity row h; empty when a row does not exist.
     pub fn scores_of_heads(&self, relation: u32, tail: u32) -> Vec<f32> {
-        // phi = h_re . (r_re t_re + r_im t_im) + h_im . (r_re t_im - r_im t_re)
-        self.scores_of_entities(tail, relation, |tr, ti, rr, ri| {
-            (rr * tr + ri * ti, rr * ti - ri * tr)
-        })
+        self.scores_of_entities(Asked::Head, tail, relation)
     }
 
-    fn scores_of_entities(
-        &self,
-        known: u32,
-        relation: u32,
-        query: fn(f32, f32, f32, f32) -> (f32, f32),
-    ) -> Vec<f32> {
-        let (Some((e_re, e_im)), Some((r_re, r_im))) =
-            (self.entity(known), self.relation(relation))
+    fn scores_of_entities(&self, asked: Asked, known: u32, relation: u32) -> Vec<f32> {
+        let (re, im) = match asked {
+            Asked::Head if !self.head_re.is_empty() => (&self.head_re, &self.head_im),
+            _ => (&self.rel_re, &self.rel_im),
+        };
+        let at = relation as usize * self.dim..(relation as usize + 1) * self.dim;
+        let (Some((e_re, e_im)), Some(r_re), Some(r_im)) =
+            (self.entity(known), re.get(at.clone()), im.get(at))
         else {
             return Vec::new();
         };
-        let (q_re, q_im): (Vec<f32>, Vec<f32>) = (0..self.dim)
-            .map(|k| query(e_re[k], e_im[k], r_re[k], r_im[k]))
-            .unzip();
+        let mut query = vec![0.0; 2 * self.dim];
+        asked.vector(&[e_re, e_im].concat(), &[r_re, r_im].concat(), &mut query);
+        let (q_re, q_im) = query.split_at(self.dim);
         let against = |row: &[f32], query: &[f32]| -> f32 {
             let pairs = row.iter().zip(query);
             pairs.map(|(&x, q)| self.entity.value(x) * q).sum()
         };
         let rows = self.ent_re.chunks_exact(self.dim.max(1));
         rows.zip(self.ent_im.chunks_exact(self.dim.max(1)))
-            .map(|(re, im)| against(re, &q_re) + against(im, &q_im))
+            .map(|(re, im)| against(re, q_re) + against(im, q_im))
             .collect()
     }
 

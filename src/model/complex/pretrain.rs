@@ -142,7 +142,11 @@ pub fn pretrain(
     Ok((tables, Ended::Complete))
 }
 
-fn check_facts(facts: &[Fact], n_entities: usize, n_relations: usize) -> Result<(), ComplexError> {
+pub(super) fn check_facts(
+    facts: &[Fact],
+    n_entities: usize,
+    n_relations: usize,
+) -> Result<(), ComplexError> {
     if facts.is_empty() {
         return Err(ComplexError::NoFacts);
     }

@@ -59,6 +59,8 @@ fn the_pretraining_loss_and_its_gradients_match_the_golden_file() {
         ent_im: singles(&given["E_im"]),
         rel_re: singles(&given["R_re"]),
         rel_im: singles(&given["R_im"]),
+        head_re: Vec::new(),
+        head_im: Vec::new(),
     };
     let signs = singles(&given["y"]);
     let triples = given["triples"].as_array().unwrap();
@@ -340,6 +342,8 @@ fn ranks_are_filtered_and_share_ties() {
         ent_im: vec![0.0; 4],
         rel_re: vec![1.0],
         rel_im: vec![0.0],
+        head_re: Vec::new(),
+        head_im: Vec::new(),
     };
     let fact = |tail| Fact {
         head: 0,

@@ -146,7 +146,7 @@ pub fn detail_of(index: usize) -> Detail {
                 naive: (*r == 0).then_some(0.61),
                 full: (*r == 0).then_some(0.7),
                 kb: (*r == 0).then_some(0.66),
-                mutual: None,
+                ..Scores::default()
             },
             runner_up: Some((RelationId(3), 0.31)),
         };
@@ -479,6 +479,7 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
         ],
         text_top: vec![("place_lived".into(), 0.74), ("NA".into(), 0.2)],
         kb_top: vec![("place_lived".into(), 0.66), ("place_of_birth".into(), 0.3)],
+        mutual: None,
         notes: vec!["tail is linked by an alias".into()],
     }
 }

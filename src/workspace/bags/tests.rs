@@ -5,13 +5,16 @@ use crate::domain::{
     Split, TokenSpan, Triple,
 };
 use crate::kb::RelationMap;
-use crate::model::complex::ComplexConfig;
+use crate::model::bags::BagBank;
+use crate::model::complex::one_vs_all::OneVsAllConfig;
 use crate::model::encoder::EncoderConfig;
 use crate::model::encoder::bilstm::BiLstmConfig;
+use crate::model::files::{Precision, Source, decode_tensors};
 use crate::model::hrere::HrereConfig;
 use crate::model::params::Params;
-use crate::model::sentence::{ModelConfig, SentenceModel};
+use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
 use crate::model::tokens::WordPieces;
+use crate::model::words::BagSentence;
 use crate::store::KbRows;
 use crate::train::bags::BagOptions;
 use crate::train::fit::FitOptions;
@@ -88,10 +91,11 @@ fn knowledge_base() -> KbRows {
     rows
 }
 
-struct World {
+pub struct World {
     _dir: tempfile::TempDir,
-    workspace: Workspace,
-    model: SentenceModel,
+    pub workspace: Workspace,
+    pub model: SentenceModel,
+    pub params: Params,
 }
 
 fn map() -> RelationMap {
@@ -99,7 +103,7 @@ fn map() -> RelationMap {
     RelationMap::from_toml("test", text).unwrap()
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut workspace = Workspace::open_or_create(dir.path()).unwrap();
     let sentences: Vec<Sentence> = (0..TEXT.len()).map(sentence).collect();
@@ -116,13 +120,14 @@ fn world() -> World {
         ..BiLstmConfig::new(tokens.n_ids())
     };
     let labels = vec!["/people/born".to_owned(), "/other".to_owned()];
-    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, None, None);
+    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, Heads::default());
     let params = Params::new(&Device::Cpu, 3);
     let model = SentenceModel::from_params(&params, config, Arc::new(tokens), RunId(1)).unwrap();
     World {
         _dir: dir,
         workspace,
         model,
+        params,
     }
 }
 
@@ -139,13 +144,15 @@ fn settings() -> BagSettings {
             dropout_dense: 0.0,
             ..demo.hrere.clone()
         },
-        complex: Some(ComplexConfig {
-            dim: 8,
-            batch: 16,
-            steps: 60,
-            rate: 0.05,
-            ..ComplexConfig::default()
-        }),
+        kb: KbSettings {
+            one_vs_all: Some(OneVsAllConfig {
+                dim: 8,
+                batch: 16,
+                epochs: 20,
+                ..OneVsAllConfig::default()
+            }),
+            ..KbSettings::default()
+        },
         train: BagOptions {
             fit: FitOptions {
                 epochs: 60,
@@ -167,9 +174,10 @@ fn train(world: &World, cancelled: &dyn Fn() -> bool) -> TrainedBank {
         model: &world.model,
         map: &map(),
         settings: &settings(),
+        kb_model: None,
+        keep: None,
         observe: &mut |_| {},
         cancelled,
-        checkpoint: &|_| Ok(None),
     })
     .unwrap()
 }
@@ -184,7 +192,7 @@ fn scorer(world: &World) -> (BagScorer, BagReport) {
     }
 }
 
-fn triple(sentence: &Sentence, relation: u16) -> Triple {
+pub fn triple(sentence: &Sentence, relation: u16) -> Triple {
     Triple {
         head: sentence.entities[0].span,
         relation: RelationId(relation),
@@ -206,6 +214,7 @@ fn a_tiny_workspace_trains_scores_explains_and_evaluates() {
     let reader = world.workspace.read();
     let knowledge = Knowledge::load(reader).unwrap().unwrap();
     scores_of_known_and_unknown_pairs(&world, &scorer, &knowledge);
+    entity_rows_are_stored_once(&world, &scorer);
     explanation_of_a_pair(&world, &scorer, &knowledge);
 
     let done = evaluate_bags(reader, &scorer, &knowledge, Split::Train, &mut |_, _| true);
@@ -218,6 +227,33 @@ fn a_tiny_workspace_trains_scores_explains_and_evaluates() {
     assert!(serde_json::to_string(&done).unwrap().contains("protocol"));
     let stopped = evaluate_bags(reader, &scorer, &knowledge, Split::Train, &mut |_, _| false);
     assert!(stopped.unwrap().is_none());
+}
+
+/// Fixed entity rows are ComplEx's: the files hold no others, and a bank read back scores alike.
+fn entity_rows_are_stored_once(world: &World, scorer: &BagScorer) {
+    let dir = tempfile::tempdir().unwrap();
+    let files = scorer.bank.files(Precision::F32).unwrap();
+    for (name, bytes) in &files {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    let stored = decode_tensors(&files[1].1, "weights").unwrap();
+    assert!(stored.contains_key("complex.ent_re") && stored.contains_key("full.kb.rel_re"));
+    assert!(stored.keys().all(|name| !name.contains(".kb.ent_")));
+    let back = BagBank::load(Source::Dir(dir.path()), &Device::Cpu)
+        .unwrap()
+        .unwrap();
+    let back = BagScorer::new(back, &world.model).unwrap();
+    let sentence = world.workspace.read().sentence(SentenceId(0)).unwrap();
+    let knowledge = Knowledge::load(world.workspace.read()).unwrap();
+    let ask = |scorer: &BagScorer| {
+        let (head, tail) = (sentence.entities[0].span, sentence.entities[1].span);
+        let case = scorer.case(knowledge.as_ref(), &sentence, 0, head, tail);
+        let kept = [BagSentence::new(&sentence, 100)];
+        scorer.ask(&kept, &[case]).unwrap()
+    };
+    let (before, after) = (ask(scorer), ask(&back));
+    assert!(before[0].full.z_kb.is_some());
+    assert_eq!(before, after);
 }
 
 fn scores_of_known_and_unknown_pairs(world: &World, scorer: &BagScorer, knowledge: &Knowledge) {
@@ -358,11 +394,11 @@ fn na_mentions_are_sampled_by_pair_and_never_taken_from_a_pair_with_a_fact() {
 
 #[test]
 fn settings_are_toml_tables() {
-    let text =
-        "negatives = 1.0\n[hrere]\nhidden = 7\n[complex]\nsteps = 9\n[train.fit]\nepochs = 2\n";
+    let text = "negatives = 1.0\n[hrere]\nhidden = 7\n[kb.negative_sampling]\nsteps = 9\n[train.fit]\nepochs = 2\n";
     let read: BagSettings = toml::from_str(text).unwrap();
     assert_eq!((read.hrere.hidden, read.train.fit.epochs), (7, 2));
-    assert_eq!(read.complex.as_ref().map(|c| c.steps), Some(9));
+    let negatives = read.kb.negative_sampling.as_ref();
+    assert_eq!(negatives.map(|c| c.steps), Some(9));
     let back: BagSettings = toml::from_str(&toml::to_string(&read).unwrap()).unwrap();
     assert_eq!(back, read);
     assert!(toml::from_str::<BagSettings>("hiden = 1").is_err());

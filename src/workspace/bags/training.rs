@@ -3,31 +3,32 @@
 //! ComplEx must not know a label: every pair of entities that some sentence names together (any split, either order)
 //! leaves the facts first, and the report counts them (Xu & Barbosa 2019, section 4.1; specs: hrere 3).
 
-use super::mentions::{EntityNumbers, MentionCounts, Negatives, collect, standing_page};
-use crate::domain::{Sentence, SentenceIdx, Split};
-use crate::kb::{Direction, KnowledgeBase, RelationMap, pairs_in_text};
+use super::facts::{FactRows, FactsReport, KbLearner, KbProgress, KbSettings};
+use super::mentions::{EntityNumbers, MentionCounts, Negatives, collect};
+use super::resume::BagWork;
+use crate::domain::Split;
+use crate::kb::{KnowledgeBase, RelationMap};
 use crate::model::bags::{BagBank, BankConfig, NA};
-use crate::model::complex::link::{KnownFacts, filtered_quality};
-use crate::model::complex::pretrain::{self, pretrain};
-use crate::model::complex::{ComplexConfig, ComplexTables, Fact, TableInit};
+use crate::model::complex::saved::SavedTables;
+use crate::model::complex::{ComplexTables, TableInit};
+use crate::model::files::short_hash;
 use crate::model::hrere::bags::{sentence_bags, training_bags};
 use crate::model::hrere::{Bag, BagSource, HrereConfig, PairMention, System};
+use crate::model::params::{Missing, Params};
 use crate::model::sentence::SentenceModel;
 use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
 use crate::store::Reader;
-use crate::train::bags::{BagData, BagEvent, BagOptions, BagSurroundings, TrainedBags, train_all};
-use crate::train::checkpoint::{Checkpoint, RunRecord};
-use crate::train::fit::{Ended, FitError, FitOptions};
+use crate::train::bags::{
+    BagData, BagEvent, BagOptions, BagSurroundings, KbEntities, train_system,
+};
+use crate::train::checkpoint::RunRecord;
+use crate::train::fit::{Ended, FitOptions};
+use crate::train::kb_start::{KbExample, KbStart, fit_relations};
 use crate::workspace::knowledge::Knowledge;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ops::ControlFlow;
-
-/// Facts held out of ComplEx at most, whatever the share (the released code's number).
-const MAX_HELD_OUT: f64 = 10_000.0;
-/// Held-out facts that are ranked: each costs two passes over all entities.
-const MAX_RANKED: usize = 1000;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 
 /// Settings of a run, as tables of a TOML file. The default is [`BagSettings::demo`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,10 @@ pub struct BagSettings {
     pub max_joint_entities: usize,
     /// `word_dim` is taken from the sentence model, whatever stands here.
     pub hrere: HrereConfig,
-    /// `None`: [`ComplexConfig::for_facts`] of the facts that are left.
-    pub complex: Option<ComplexConfig>,
+    /// ComplEx.
+    pub kb: KbSettings,
+    /// Relation rows of the joint model.
+    pub kb_start: KbStart,
     pub train: BagOptions,
 }
 
@@ -71,7 +74,15 @@ impl BagSettings {
                     ..paper.train.fit
                 },
                 text_rate: 1e-3,
+                kb_rate: 1e-3,
+                kb_entities: KbEntities::Fixed,
                 ..paper.train
+            },
+            kb: KbSettings::default(),
+            kb_start: KbStart::Fitted {
+                steps: 300,
+                rate: 0.02,
+                l2: 0.1,
             },
             ..paper
         }
@@ -84,7 +95,11 @@ impl BagSettings {
             held_out: 0.05,
             max_joint_entities: 50_000,
             hrere: HrereConfig::default(),
-            complex: None,
+            kb: KbSettings {
+                learner: KbLearner::NegativeSampling,
+                ..KbSettings::default()
+            },
+            kb_start: KbStart::Drawn,
             train: BagOptions::default(),
         }
     }
@@ -101,9 +116,6 @@ impl BagSettings {
     /// Sets the seed of every random choice.
     pub fn with_seed(mut self, seed: u64) -> Self {
         self.train.fit.seed = seed;
-        if let Some(complex) = &mut self.complex {
-            complex.seed = seed;
-        }
         self
     }
 
@@ -117,7 +129,7 @@ impl BagSettings {
 pub enum BagProgress {
     /// One line for the log: what was gathered, what ComplEx reached.
     Note(String),
-    Complex(pretrain::Progress),
+    Complex(KbProgress),
     Bags(BagEvent),
 }
 
@@ -129,16 +141,25 @@ pub struct BagTraining<'a> {
     /// From the relations of the knowledge base to those of the schema; facts without a target keep their own relation.
     pub map: &'a RelationMap,
     pub settings: &'a BagSettings,
+    /// ComplEx tables of `redress kb train`; `None`: they are learned here.
+    pub kb_model: Option<&'a Path>,
+    /// Where an interrupted run is kept; `None` keeps none.
+    pub keep: Option<Keep<'a>>,
     pub observe: &'a mut dyn FnMut(BagProgress),
     pub cancelled: &'a dyn Fn() -> bool,
-    /// Where each system's checkpoint goes; `&|_| Ok(None)` keeps none.
-    pub checkpoint: &'a dyn Fn(System) -> Result<Option<Checkpoint>, FitError>,
+}
+
+/// A folder for an interrupted run, and whether to continue the one that is there.
+#[derive(Clone, Copy)]
+pub struct Keep<'a> {
+    pub dir: &'a Path,
+    pub resume: bool,
 }
 
 /// How training ended.
 pub enum TrainedBank {
     Finished(Box<(BagBank, BagReport)>),
-    /// Stopped on request. Checkpoints, if any were kept, continue it: the earlier steps are made anew, to the same bits.
+    /// Stopped on request. What [`BagTraining::keep`] holds continues it, to the same bits.
     Stopped,
 }
 
@@ -149,41 +170,16 @@ pub struct BagReport {
     pub classes: Vec<String>,
     pub train: MentionCounts,
     pub dev: MentionCounts,
-    /// Training bags, and those of them that are NA.
+    /// Training bags, those of them that are NA, and those whose entities both have vectors.
     pub bags: usize,
     pub na_bags: usize,
+    pub bags_with_vectors: usize,
     pub systems: Vec<(String, RunRecord)>,
 }
 
-/// ComplEx and its facts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct FactsReport {
-    /// In the knowledge base.
-    pub known: usize,
-    /// Pairs of the text, and facts between them, that were taken out; either direction.
-    pub dropped_pairs: usize,
-    pub dropped_facts: usize,
-    /// Facts learned from, after the relation map.
-    pub learned: usize,
-    pub held_out: usize,
-    /// Held-out facts that were ranked, tail and head.
-    pub ranked: usize,
-    pub filtered_mrr: f64,
-    pub hits_at_1: f64,
-    pub hits_at_10: f64,
-}
-
 /// Trains the three systems. Errors say what the workspace lacks.
-pub fn train_bags(training: BagTraining) -> Result<TrainedBank> {
-    let BagTraining {
-        reader,
-        model,
-        map,
-        settings,
-        observe,
-        cancelled,
-        checkpoint,
-    } = training;
+pub fn train_bags(mut training: BagTraining) -> Result<TrainedBank> {
+    let (reader, model, settings) = (training.reader, training.model, training.settings);
     let Some(knowledge) = Knowledge::load(reader)? else {
         bail!(
             "bag systems need a knowledge base; add one with `redress kb import TRIPLES --names FILE`, then `redress label`"
@@ -197,37 +193,182 @@ pub fn train_bags(training: BagTraining) -> Result<TrainedBank> {
     };
     hrere.check().context("settings of the bag models")?;
     let data = gather(reader, &knowledge.kb, &hrere, settings)?;
-    observe(BagProgress::Note(data.describe()));
-    let rows = FactRows::new(reader, &knowledge, map)?;
-    let learned = learn_facts(&rows, &knowledge, settings, observe, cancelled)?;
-    let Some((tables, facts)) = learned else {
+    training.note(data.describe());
+    let rows = FactRows::new(reader, &knowledge, training.map)?;
+    let work = match training.keep {
+        Some(keep) => {
+            let fingerprint = fingerprint(&data, &rows, settings, &hrere, scale)?;
+            Some(BagWork::open(keep.dir, fingerprint, keep.resume)?)
+        }
+        None => None,
+    };
+    let Some((tables, facts)) = training.tables(&rows, &knowledge, work.as_ref())? else {
         return Ok(TrainedBank::Stopped);
     };
     let joint = joint_rows(&knowledge.kb, &data, settings);
+    let kb_rows: HashMap<u32, u32> = (0u32..).zip(&joint).map(|(row, e)| (*e, row)).collect();
+    let initial = tables.restrict(
+        &joint,
+        &rows.class_rows(&data.classes),
+        TableInit::Uniform01,
+        settings.seed(),
+    );
     let start = Start {
-        initial: rows.start(&tables, &joint, &data.classes, settings.seed()),
-        kb_rows: (0u32..).zip(&joint).map(|(row, e)| (*e, row)).collect(),
+        initial: training.fitted(initial, &data.kb_examples(&kb_rows))?,
+        kb_rows,
         vectors: &vectors,
         hrere: &hrere,
     };
-    let mut hear = |event: BagEvent| observe(BagProgress::Bags(event));
-    let mut around = BagSurroundings {
-        observe: &mut hear,
-        cancelled,
-        checkpoint,
-    };
-    let trained = learn_bags(&data, &start, &settings.train, &mut around)?;
-    if trained.len() < System::ALL.len() || trained.iter().any(|t| t.ended == Ended::Stopped) {
+    let Some(trained) = training.systems(&data, &start, work.as_ref())? else {
         return Ok(TrainedBank::Stopped);
-    }
-    let report = data.report(facts, &trained);
+    };
+    let report = data.report(facts, &start.kb_rows, &trained);
     let entities = knowledge.kb.entities();
     let ids = entities.map(|e| knowledge.kb.id(e).to_string()).collect();
     let names = rows.relations;
-    let config = BankConfig::new(hrere, scale, data.classes, names, ids, joint, &tables);
+    let config = BankConfig::new(
+        hrere.clone(),
+        scale,
+        data.classes,
+        names,
+        ids,
+        joint,
+        &tables,
+    );
+    let config = match settings.train.kb_entities {
+        KbEntities::Fixed => config.sharing_entities(),
+        KbEntities::Trained => config,
+    };
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
     let bank = BagBank::from_trained(config, &tables, &parts, vectors.device())?;
+    if let Some(work) = work {
+        work.remove()?;
+    }
     Ok(TrainedBank::Finished(Box::new((bank, report))))
+}
+
+impl BagTraining<'_> {
+    fn note(&mut self, text: String) {
+        (self.observe)(BagProgress::Note(text));
+    }
+
+    /// ComplEx: as learned earlier, else learned now and kept; `None` when stopped.
+    fn tables(
+        &mut self,
+        rows: &FactRows,
+        knowledge: &Knowledge,
+        work: Option<&BagWork>,
+    ) -> Result<Option<(ComplexTables, FactsReport)>> {
+        let kept = work.map(BagWork::tables).transpose()?.flatten();
+        let found = match (kept, self.kb_model) {
+            (Some(kept), _) => Some((kept, "the interrupted run".to_owned())),
+            (None, Some(dir)) => Some((SavedTables::load(dir)?, dir.display().to_string())),
+            (None, None) => None,
+        };
+        let learned = match found {
+            Some((saved, place)) => Some(rows.take(&saved, &place)?),
+            None => {
+                let (settings, seed) = (&self.settings.kb, self.settings.seed());
+                let share = self.settings.held_out;
+                let known = rows.report();
+                (self.observe)(BagProgress::Note(format!(
+                    "{} facts; {} of {} pairs in the text taken out",
+                    known.known, known.dropped_facts, known.dropped_pairs
+                )));
+                let observe = &mut *self.observe;
+                let mut hear = |progress| observe(BagProgress::Complex(progress));
+                rows.learn(knowledge, share, settings, seed, &mut hear, self.cancelled)?
+            }
+        };
+        let Some((tables, report)) = learned else {
+            return Ok(None);
+        };
+        if let Some(work) = work {
+            work.keep_tables(&rows.saved(tables.clone(), &report)?)?;
+        }
+        let quality = report.run.valid.map_or(String::new(), |q| {
+            format!(
+                ": filtered MRR {:.3}, hits@10 {:.3} on {} held-out facts",
+                q.mrr, q.hits_at_10, report.held_out
+            )
+        });
+        let learned = report.learned;
+        self.note(format!("ComplEx of {learned} facts{quality}"));
+        Ok(Some((tables, report)))
+    }
+
+    /// Relation rows fitted to the training bags, where the settings say so.
+    fn fitted(&mut self, initial: ComplexTables, examples: &[KbExample]) -> Result<ComplexTables> {
+        let KbStart::Fitted { steps, rate, l2 } = self.settings.kb_start else {
+            return Ok(initial);
+        };
+        let (fitted, loss) = fit_relations(&initial, examples, (steps, rate, l2))?;
+        self.note(format!(
+            "relation rows fitted to {} training bags with vectors: J_G {loss:.3}",
+            examples.len()
+        ));
+        Ok(fitted)
+    }
+
+    /// base, naive, full, each from the same seed and tables; `None` when stopped.
+    fn systems(
+        &mut self,
+        data: &Gathered,
+        start: &Start,
+        work: Option<&BagWork>,
+    ) -> Result<Option<Vec<TrainedSystem>>> {
+        let words = SentenceVectors {
+            vectors: start.vectors,
+            sentences: &data.sentences,
+        };
+        let bags = BagData {
+            source: BagSource {
+                mentions: &data.mentions,
+                vectors: &words,
+                kb_rows: &start.kb_rows,
+            },
+            train: &data.train_bags,
+            dev: &data.dev_bags,
+            n_classes: data.classes.len(),
+            tables: &start.initial,
+        };
+        let device = start.vectors.device();
+        let mut out = Vec::new();
+        for system in System::ALL {
+            if let Some((tensors, record)) = work.map(|w| w.done(system)).transpose()?.flatten() {
+                let params = Params::from_tensors(tensors, device, Missing::Fail)?;
+                out.push(TrainedSystem {
+                    system,
+                    params,
+                    record,
+                });
+                continue;
+            }
+            let observe = &mut *self.observe;
+            let mut around = BagSurroundings {
+                observe: &mut |event| observe(BagProgress::Bags(event)),
+                cancelled: self.cancelled,
+                checkpoint: &|system| Ok(work.map(|w| w.checkpoint(system)).transpose()?),
+            };
+            let options = &self.settings.train;
+            let trained = train_system(system, start.hrere, bags, options, device, &mut around)?;
+            if trained.ended == Ended::Stopped {
+                return Ok(None);
+            }
+            let (params, record) = (trained.params, trained.record);
+            if let Some(work) = work {
+                let all = params.all().into_iter();
+                let tensors = all.map(|(name, var)| (name, var.as_tensor().detach()));
+                work.keep_done(system, &tensors.collect(), &record)?;
+            }
+            out.push(TrainedSystem {
+                system,
+                params,
+                record,
+            });
+        }
+        Ok(Some(out))
+    }
 }
 
 /// Where the three systems start.
@@ -239,29 +380,27 @@ struct Start<'a> {
     hrere: &'a HrereConfig,
 }
 
-fn learn_bags(
+struct TrainedSystem {
+    system: System,
+    params: Params,
+    record: RunRecord,
+}
+
+/// Which run this is: settings, bags, facts and word vectors.
+fn fingerprint(
     data: &Gathered,
-    start: &Start,
-    options: &BagOptions,
-    around: &mut BagSurroundings,
-) -> Result<Vec<TrainedBags>> {
-    let words = SentenceVectors {
-        vectors: start.vectors,
-        sentences: &data.sentences,
-    };
-    let bags = BagData {
-        source: BagSource {
-            mentions: &data.mentions,
-            vectors: &words,
-            kb_rows: &start.kb_rows,
-        },
-        train: &data.train_bags,
-        dev: &data.dev_bags,
-        n_classes: data.classes.len(),
-        tables: &start.initial,
-    };
-    let device = start.vectors.device();
-    Ok(train_all(start.hrere, bags, options, device, around)?)
+    rows: &FactRows,
+    settings: &BagSettings,
+    hrere: &HrereConfig,
+    scale: f32,
+) -> Result<u64> {
+    let bags = format!("{:?}{:?}{:?}", data.classes, data.train_bags, data.dev_bags);
+    Ok(short_hash([
+        &serde_json::to_vec(&(settings, hrere))?[..],
+        bags.as_bytes(),
+        rows.hash().as_bytes(),
+        &scale.to_le_bytes(),
+    ]))
 }
 
 /// Train and dev bags under one list of classes.
@@ -291,8 +430,26 @@ impl Gathered {
         )
     }
 
-    fn report(&self, facts: FactsReport, trained: &[TrainedBags]) -> BagReport {
-        let named = |t: &TrainedBags| (t.system.name().to_owned(), t.record.clone());
+    /// Training bags whose entities both have vectors.
+    fn kb_examples(&self, kb_rows: &HashMap<u32, u32>) -> Vec<KbExample> {
+        let row = |entity: u32| kb_rows.get(&entity).copied();
+        let example = |bag: &Bag| {
+            Some(KbExample {
+                head: row(bag.head)?,
+                tail: row(bag.tail)?,
+                class: bag.relation,
+            })
+        };
+        self.train_bags.iter().filter_map(example).collect()
+    }
+
+    fn report(
+        &self,
+        facts: FactsReport,
+        kb_rows: &HashMap<u32, u32>,
+        trained: &[TrainedSystem],
+    ) -> BagReport {
+        let named = |t: &TrainedSystem| (t.system.name().to_owned(), t.record.clone());
         BagReport {
             facts,
             classes: self.classes.clone(),
@@ -300,6 +457,7 @@ impl Gathered {
             dev: self.dev,
             bags: self.train_bags.len(),
             na_bags: self.train_bags.iter().filter(|b| b.relation == 0).count(),
+            bags_with_vectors: self.kb_examples(kb_rows).len(),
             systems: trained.iter().map(named).collect(),
         }
     }
@@ -353,156 +511,6 @@ fn gather(
         train_bags,
         dev_bags,
     })
-}
-
-/// Facts as rows: entities by the knowledge base's order, relations by name.
-struct FactRows {
-    kb: KnowledgeBase,
-    relations: Vec<String>,
-    /// Row and direction for each relation of the knowledge base.
-    targets: Vec<Vec<(u32, Direction)>>,
-    report: FactsReport,
-}
-
-impl FactRows {
-    fn new(reader: &Reader, knowledge: &Knowledge, map: &RelationMap) -> Result<Self> {
-        let mut pairs = HashSet::new();
-        let mut next = Some(SentenceIdx(0));
-        while let Some(from) = next {
-            let page = standing_page(reader, from)?;
-            let sentences: Vec<&Sentence> = page.sentences.iter().map(|(s, _)| s).collect();
-            pairs.extend(pairs_in_text(sentences, &knowledge.kb, &knowledge.linker));
-            next = page.next;
-        }
-        let (kb, dropped) = knowledge.kb.without_pairs(&pairs);
-        let named: Vec<Vec<(String, Direction)>> = kb
-            .relations()
-            .iter()
-            .map(|own| {
-                let targets = map.targets(own);
-                if targets.is_empty() {
-                    return vec![(own.clone(), Direction::Same)];
-                }
-                targets
-                    .into_iter()
-                    .map(|t| (t.relation, t.direction))
-                    .collect()
-            })
-            .collect();
-        let names: BTreeSet<&String> = named.iter().flatten().map(|(name, _)| name).collect();
-        let relations: Vec<String> = names.into_iter().cloned().collect();
-        let row = |name: &String| relations.binary_search(name).unwrap_or(0) as u32; // always found
-        let targets = named
-            .iter()
-            .map(|of| of.iter().map(|(name, d)| (row(name), *d)).collect())
-            .collect();
-        let report = FactsReport {
-            known: knowledge.kb.n_facts(),
-            dropped_pairs: dropped.pairs,
-            dropped_facts: dropped.facts,
-            ..FactsReport::default()
-        };
-        Ok(Self {
-            kb,
-            relations,
-            targets,
-            report,
-        })
-    }
-
-    /// Tables of the joint model: the rows of `joint`, and one relation row a class; a class without facts (NA always)
-    /// starts uniform 0..1, as in the released code.
-    fn start(
-        &self,
-        tables: &ComplexTables,
-        joint: &[u32],
-        classes: &[String],
-        seed: u64,
-    ) -> ComplexTables {
-        let row = |class: &String| self.relations.binary_search(class).ok().map(|r| r as u32);
-        let classes: Vec<Option<u32>> = classes.iter().map(row).collect();
-        tables.restrict(joint, &classes, TableInit::Uniform01, seed)
-    }
-
-    /// Distinct, sorted.
-    fn rows<'a>(&self, facts: impl IntoIterator<Item = &'a crate::kb::Fact>) -> Vec<Fact> {
-        let mut out = Vec::new();
-        for fact in facts {
-            for &(relation, direction) in &self.targets[fact.relation.index()] {
-                let (head, tail) = match direction {
-                    Direction::Same => (fact.head.0, fact.tail.0),
-                    Direction::Inverse => (fact.tail.0, fact.head.0),
-                };
-                out.push(Fact {
-                    head,
-                    relation,
-                    tail,
-                });
-            }
-        }
-        out.sort_unstable();
-        out.dedup();
-        out
-    }
-}
-
-/// Tables, and the report with their quality; `None` when stopped.
-fn learn_facts(
-    rows: &FactRows,
-    knowledge: &Knowledge,
-    settings: &BagSettings,
-    observe: &mut dyn FnMut(BagProgress),
-    cancelled: &dyn Fn() -> bool,
-) -> Result<Option<(ComplexTables, FactsReport)>> {
-    let share = settings
-        .held_out
-        .min(MAX_HELD_OUT / rows.kb.n_facts().max(1) as f64);
-    let split = rows.kb.hold_out(share, settings.seed());
-    let facts = rows.rows(split.rest.facts());
-    if facts.is_empty() {
-        bail!(
-            "all {} facts of the knowledge base are between entities that the text names together; ComplEx has nothing to learn from, add a larger knowledge base",
-            rows.report.known
-        );
-    }
-    let config = settings.complex.clone().unwrap_or_else(|| ComplexConfig {
-        seed: settings.seed(),
-        ..ComplexConfig::for_facts(facts.len())
-    });
-    let mut report = FactsReport {
-        learned: facts.len(),
-        held_out: split.held_out.len(),
-        ..rows.report.clone()
-    };
-    observe(BagProgress::Note(format!(
-        "{} facts; {} of {} pairs in the text taken out; learning {}",
-        report.known, report.dropped_facts, report.dropped_pairs, report.learned
-    )));
-    let mut hear = |progress| {
-        observe(BagProgress::Complex(progress));
-        if cancelled() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    };
-    let n_entities = rows.kb.n_entities();
-    let (tables, ended) = pretrain(&facts, n_entities, rows.relations.len(), &config, &mut hear)?;
-    if ended != pretrain::Ended::Complete {
-        return Ok(None);
-    }
-    let held_out = rows.rows(&split.held_out);
-    let test = &held_out[..held_out.len().min(MAX_RANKED)];
-    let known: KnownFacts = rows.rows(knowledge.kb.facts()).into_iter().collect();
-    let quality = filtered_quality(&tables, test, &known);
-    report.ranked = test.len();
-    (report.filtered_mrr, report.hits_at_1, report.hits_at_10) =
-        (quality.mrr, quality.hits_at_1, quality.hits_at_10);
-    observe(BagProgress::Note(format!(
-        "ComplEx: filtered MRR {:.3}, hits@10 {:.3} on {} held-out facts",
-        quality.mrr, quality.hits_at_10, report.ranked
-    )));
-    Ok(Some((tables, report)))
 }
 
 /// Entities that get a row in the joint tables, ascending.

@@ -11,6 +11,7 @@ use crate::workspace::messages::{
     Detail, ErrorRow, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request,
     ReviewState, Ticket,
 };
+use crate::workspace::mutual::explain_mutual;
 use crate::workspace::{asked_for, hits, viewed};
 use anyhow::{Result, bail};
 use std::sync::Arc;
@@ -342,7 +343,13 @@ impl Query {
             searcher: Some(&self.shared.searcher),
             schema,
         };
-        explain(scorer, knowledge, corpus, sentence, triple, explanation)
+        explain(scorer, knowledge, corpus, sentence, triple, explanation)?;
+        match models.as_ref().and_then(|m| m.mutual.as_ref()) {
+            Some(mutual) => {
+                explain_mutual(mutual, knowledge, schema, sentence, triple, explanation)
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -43,17 +43,20 @@ const fn system(title: &'static str, level: Level, score: fn(&Scores) -> Option<
     }
 }
 
-const SYSTEMS: [System; 6] = [
+const SYSTEMS: [System; 7] = [
     system("RIN", Level::Sentence, |s| s.rin),
     system("kern", Level::Sentence, |s| s.kernel),
     system("base", Level::Bag, |s| s.base),
     system("naiv", Level::Bag, |s| s.naive),
     system("full", Level::Bag, |s| s.full),
     system("KB", Level::Bag, |s| s.kb),
+    system("MR", Level::Bag, |s| s.mutual),
 ];
+/// Shown only where some triple has its score: most models have no mutual-relation systems.
+const MUTUAL: usize = 6;
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
-const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
+const GIVE_WAY: [usize; 5] = [3, 2, MUTUAL, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
@@ -87,8 +90,12 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: u16, longest_relation: usize, longest_argument: usize) -> Self {
-        let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
+    fn of(
+        width: u16,
+        mut systems: Vec<usize>,
+        longest_relation: usize,
+        longest_argument: usize,
+    ) -> Self {
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
             let rules = 4 + 2 * u16::from(systems.len() > 2);
@@ -177,7 +184,13 @@ impl SentenceView {
         let longest = arguments
             .map(|span| clean::width(&self.surface(span)))
             .max();
-        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+        let mut shown = self.shown.iter();
+        let mutual = shown.any(|s| s.row.scores.mutual.is_some());
+        let systems = (0..SYSTEMS.len())
+            .filter(|s| *s != MUTUAL || mutual)
+            .collect();
+        let relation = relations.max().unwrap_or(8);
+        Columns::of(width, systems, relation, longest.unwrap_or(8))
     }
 
     fn surface(&self, span: TokenSpan) -> String {
@@ -382,5 +395,28 @@ fn draw_verdict(painter: &mut Painter<'_>, (x, y): (u16, u16), cells: u16, shown
     }
     if !shown.row.tags.is_empty() {
         painter.text(at, y, 1, glyphs::FLAG, Role::Warning);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mutual_column_stands_last_and_gives_way_before_full_and_kb() {
+        let all: Vec<usize> = (0..SYSTEMS.len()).collect();
+        let shown = |width| -> Vec<usize> {
+            let columns = Columns::of(width, all.clone(), 14, 16).columns.into_iter();
+            columns
+                .filter_map(|c| match c.what {
+                    What::System(system) => Some(system),
+                    _ => None,
+                })
+                .collect()
+        };
+        assert_eq!(shown(130), all);
+        assert_eq!(shown(86), [0, 1, 4, 5, 6]);
+        assert_eq!(shown(80), [0, 1, 4, 5]);
+        assert_eq!(shown(40), [0, 1]);
     }
 }
