@@ -112,10 +112,7 @@ pub fn align_sentence(
 
 /// Scored triples that the rule accepts, in the prediction's order.
 pub fn predicted_triples(prediction: &Prediction, rule: &DecisionRule) -> Vec<Triple> {
-    let accepted = prediction
-        .triples
-        .iter()
-        .filter(|t| rule.accepts(&t.scores));
+    let accepted = prediction.accepted(rule).into_iter();
     accepted.map(|t| t.triple).collect()
 }
 

@@ -88,6 +88,7 @@ mod tests {
                 gold: &gold,
                 gold_entities: &[],
                 predicted,
+                mistyped: &[],
             });
             scorer.into_report()
         };

@@ -25,4 +25,4 @@ pub use score::{
     Averaging, Candidates, Case, Counts, EntityMatching, Matching, Prf, Protocol, Report, Scorer,
     score_entities,
 };
-pub use threshold::{Choice, ScoredCase, best_threshold, tune_rule};
+pub use threshold::{Choice, ScoredCase, SpanUse, Tuning, best_threshold, tune_rule};

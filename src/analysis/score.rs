@@ -15,6 +15,8 @@ pub enum Matching {
     Partial,
     /// Both whole spans and the relation.
     Exact,
+    /// Both whole spans, the entity types of both, and the relation (SpERT's "strict").
+    Strict,
 }
 
 impl Matching {
@@ -22,6 +24,7 @@ impl Matching {
         match self {
             Matching::Partial => "partial match (last words)",
             Matching::Exact => "exact match (whole spans)",
+            Matching::Strict => "strict match (whole spans and entity types)",
         }
     }
 
@@ -35,7 +38,7 @@ impl Matching {
 
     fn span(self, span: TokenSpan) -> TokenSpan {
         match self {
-            Matching::Exact => span,
+            Matching::Exact | Matching::Strict => span,
             Matching::Partial => TokenSpan::new(span.last(), span.end()).unwrap_or(span),
         }
     }
@@ -156,6 +159,8 @@ pub struct Case<'a> {
     /// What the model predicted under the protocol's candidates. With gold pairs or gold entities, anything outside
     /// them is left out here too.
     pub predicted: &'a [Triple],
+    /// Predicted triples with an entity of another type than gold's: never correct under [`Matching::Strict`].
+    pub mistyped: &'a [Triple],
 }
 
 /// Adds up sentences; two scorers of one protocol can be merged.
@@ -256,7 +261,8 @@ impl Scorer {
             relations.entry(triple.relation).or_default().gold += 1;
         }
         for triple in &predicted {
-            let correct = u64::from(gold.contains(triple));
+            let mistyped = matching == Matching::Strict && case.mistyped.contains(triple);
+            let correct = u64::from(gold.contains(triple) && !mistyped);
             sentence.predicted += 1;
             sentence.correct += correct;
             let counts = relations.entry(triple.relation).or_default();

@@ -59,6 +59,7 @@ fn case<'a>(gold: &'a [Triple], predicted: &'a [Triple]) -> Case<'a> {
         gold,
         gold_entities: &[],
         predicted,
+        mistyped: &[],
     }
 }
 
@@ -171,6 +172,7 @@ fn the_candidates_decide_what_can_be_wrong() {
             gold: &gold,
             gold_entities: &entities,
             predicted: &predicted,
+            mistyped: &[],
         };
         let micro = score(protocol, &[case]).micro;
         assert_eq!(

@@ -2,12 +2,15 @@
 
 use super::score::Counts;
 use crate::domain::{DecisionRule, Scores};
+use std::collections::HashMap;
 
 /// One candidate triple of dev: its scores, and whether it is gold.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct ScoredCase {
     pub scores: Scores,
     pub correct: bool,
+    /// Numbers the unordered pair of spans among all cases.
+    pub pair: usize,
 }
 
 /// A threshold (a score at or above it is accepted) and what it gives on the data it was chosen on.
@@ -62,15 +65,54 @@ fn between(accepted: f32, lower: Option<f32>) -> f32 {
     }
 }
 
-/// The decision rule with the highest dev F1, over eleven kernel weights (0, 0.1 .. 1) and all thresholds. Of equal F1
-/// the one that trusts the kernel head more wins. Thresholds of systems that the data lacks stay at their default.
-pub fn tune_rule(cases: &[ScoredCase], n_gold: u64) -> (DecisionRule, Counts) {
-    let has = |score: fn(&Scores) -> Option<f32>| cases.iter().any(|c| score(&c.scores).is_some());
-    let has_kernel = has(|s| s.kernel);
-    let weights: Vec<f32> = if has_kernel && has(|s| s.rin) {
+/// Exponents of the spans' probability that are tried.
+const SPAN_WEIGHTS: [f32; 5] = [0.0, 0.25, 0.5, 1.0, 2.0];
+
+/// What kind of rule is sought.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuning {
+    pub spans: SpanUse,
+    /// [`DecisionRule::one_per_pair`] of the rule.
+    pub one_per_pair: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SpanUse {
+    /// Candidates are the model's own: how likely their spans are counts.
+    Weighted,
+    /// Candidates were given: it does not.
+    Ignored,
+}
+
+/// The highest score of each pair, with its correctness.
+fn best_of_pairs(cases: &[&ScoredCase], scored: Vec<(f32, bool)>) -> Vec<(f32, bool)> {
+    let mut best: HashMap<usize, (f32, bool)> = HashMap::new();
+    for (case, score) in cases.iter().zip(scored) {
+        let known = best.entry(case.pair).or_insert(score);
+        if score.0 > known.0 {
+            *known = score;
+        }
+    }
+    best.into_values().collect()
+}
+
+/// The rule with the highest F1 over the cases of a dev set, and its counts. `n_gold`: gold triples, found or not. The
+/// kernel's weight is tried in tenths, the spans' over a few exponents; among equals the kernel's weight is largest.
+pub fn tune_rule(cases: &[ScoredCase], n_gold: u64, tuning: Tuning) -> (DecisionRule, Counts) {
+    let has_kernel = cases.iter().any(|c| c.scores.kernel.is_some());
+    let scores = |c: &&ScoredCase| match has_kernel {
+        true => c.scores.kernel.is_some(),
+        false => c.scores.rin.is_some(),
+    };
+    let cases: Vec<&ScoredCase> = cases.iter().filter(scores).collect();
+    let weights: Vec<f32> = if has_kernel && cases.iter().any(|c| c.scores.rin.is_some()) {
         (0..=10u8).rev().map(|i| f32::from(i) / 10.0).collect()
     } else {
         vec![DecisionRule::default().kernel_weight]
+    };
+    let span_weights = match tuning.spans {
+        SpanUse::Weighted if cases.iter().any(|c| c.scores.spans.is_some()) => &SPAN_WEIGHTS[..],
+        _ => &SPAN_WEIGHTS[..1],
     };
     let mut best = (
         DecisionRule::default(),
@@ -79,31 +121,32 @@ pub fn tune_rule(cases: &[ScoredCase], n_gold: u64) -> (DecisionRule, Counts) {
             ..Counts::default()
         },
     );
-    for kernel_weight in weights {
-        let rule = DecisionRule {
+    let tried = weights
+        .iter()
+        .flat_map(|w| span_weights.iter().map(move |s| (*w, *s)));
+    for (kernel_weight, span_weight) in tried {
+        let mut rule = DecisionRule {
             kernel_weight,
+            span_weight,
+            one_per_pair: tuning.one_per_pair,
             ..DecisionRule::default()
         };
-        let scored: Vec<(f32, bool)> = cases
+        let mut scored: Vec<(f32, bool)> = cases
             .iter()
-            .filter(|c| !has_kernel || c.scores.kernel.is_some())
             .filter_map(|c| Some((rule.score(&c.scores)?, c.correct)))
             .collect();
+        if tuning.one_per_pair {
+            scored = best_of_pairs(&cases, scored);
+        }
         let Some(choice) = best_threshold(&scored, n_gold) else {
             continue;
         };
         if choice.counts.f1() > best.1.f1() {
-            let rule = if has_kernel {
-                DecisionRule {
-                    kernel: choice.threshold,
-                    ..rule
-                }
+            if has_kernel {
+                rule.kernel = choice.threshold;
             } else {
-                DecisionRule {
-                    rin: choice.threshold,
-                    ..rule
-                }
-            };
+                rule.rin = choice.threshold;
+            }
             best = (rule, choice.counts);
         }
     }
@@ -113,6 +156,11 @@ pub fn tune_rule(cases: &[ScoredCase], n_gold: u64) -> (DecisionRule, Counts) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WEIGHTED: Tuning = Tuning {
+        spans: SpanUse::Weighted,
+        one_per_pair: false,
+    };
 
     #[test]
     fn the_cut_with_the_highest_f1_is_found() {
@@ -167,6 +215,7 @@ mod tests {
                 ..Scores::default()
             },
             correct,
+            pair: 0,
         };
         // The kernel head alone cannot tell these apart, RIN alone neither; together they can.
         let both = [
@@ -174,19 +223,50 @@ mod tests {
             case(Some(0.2), Some(0.9), false),
             case(Some(0.8), Some(0.8), true),
         ];
-        let (rule, counts) = tune_rule(&both, 1);
+        let (rule, counts) = tune_rule(&both, 1, WEIGHTED);
         assert_eq!(counts.f1(), 1.0);
         assert!(
             both.iter().all(|c| rule.accepts(&c.scores) == c.correct),
             "{rule:?}"
         );
+        // A likely relation between unlikely spans is told apart only where the spans count.
+        let with = |spans, kernel, correct| ScoredCase {
+            scores: Scores {
+                spans: Some(spans),
+                kernel: Some(kernel),
+                ..Scores::default()
+            },
+            correct,
+            pair: 0,
+        };
+        let spans = [with(0.1, 0.9, false), with(0.9, 0.8, true)];
+        let f1 = |spans_use| {
+            let tuning = Tuning {
+                spans: spans_use,
+                ..WEIGHTED
+            };
+            tune_rule(&spans, 1, tuning).1.f1()
+        };
+        assert_eq!(
+            (f1(SpanUse::Weighted), f1(SpanUse::Ignored)),
+            (1.0, 2.0 / 3.0)
+        );
+        // Held to one relation a pair, the likelier one wins before any threshold is sought.
+        let rivals = [with(1.0, 0.9, true), with(1.0, 0.8, false)];
+        let one = Tuning {
+            one_per_pair: true,
+            ..WEIGHTED
+        };
+        let (rule, counts) = tune_rule(&rivals, 1, one);
+        assert_eq!((counts.predicted, rule.one_per_pair), (1, true));
         let (rule, _) = tune_rule(
             &[case(Some(0.3), None, true), case(Some(0.1), None, false)],
             1,
+            WEIGHTED,
         );
         assert!((rule.rin - 0.2).abs() < 1e-6 && rule.kernel == 0.5);
         assert_eq!(
-            tune_rule(&[], 3),
+            tune_rule(&[], 3, WEIGHTED),
             (
                 DecisionRule::default(),
                 Counts {

@@ -25,6 +25,7 @@ const EXAMPLES: &str = "Examples:
   redress evaluate -w news --split dev --json
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
+  redress fine-tune -w news --accept              learn from the corrections
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 the input had problems (listed), 130 stopped by a signal.";
 
@@ -38,7 +39,7 @@ pub struct OpenArgs {
     pub demo: bool,
     #[command(flatten)]
     pub model: ModelArg,
-    /// Colour theme: default, dark, light, deuteranopia, mono, or a file.
+    /// Colour theme: default, dark, light, deuteranopia, tritanopia, mono, or a file.
     #[arg(long)]
     pub theme: Option<String>,
     /// Key bindings on top of the defaults (TOML; docs/keys.md lists the actions).
@@ -75,8 +76,13 @@ pub enum Command {
     Kb(KbCommand),
     /// Distant supervision: link mentions to the knowledge base and label every pair that has a fact.
     Label(LabelArgs),
+    /// Work with the proximity graph of a workspace's entities.
+    #[command(subcommand)]
+    Graph(GraphCommand),
     /// Train models on the labels that stand.
     Train(TrainArgs),
+    /// Fine-tune the workspace's model on the corrections, and say what changed.
+    FineTune(FineTuneArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),
     /// Score predictions against the labels that stand.
@@ -106,8 +112,11 @@ pub struct ImportArgs {
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
     /// Force a format instead of detecting it.
-    #[arg(long, value_parser = ["casrel", "mentions", "spert", "redress"])]
+    #[arg(long, value_parser = ["casrel", "mentions", "spert", "semeval", "redress"])]
     pub format: Option<String>,
+    /// Types for entities that have none, by name: lines `name<TAB>TYPE`, or `name<TAB>TYPE:count<TAB>..`.
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     pub json: bool,
@@ -212,6 +221,61 @@ pub struct LabelArgs {
     pub json: bool,
 }
 
+#[derive(Subcommand, Debug)]
+pub enum GraphCommand {
+    /// Count which entities stand together in a sentence and learn LINE vectors of them.
+    Build(GraphBuildArgs),
+    /// List the entities nearest to one.
+    Near(GraphNearArgs),
+}
+
+#[derive(Args, Debug)]
+pub struct GraphBuildArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Where the vectors go [default: the workspace, where `redress train --systems mutual` finds them].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// What an edge weighs: log_norm (pairs seen once make no edge), log1p or count.
+    #[arg(long, default_value = "log1p", value_parser = ["log_norm", "log1p", "count"])]
+    pub weight: String,
+    /// Pairs seen in fewer sentences make no edge.
+    #[arg(long, default_value_t = 1)]
+    pub threshold: u32,
+    /// Width of each order's vectors.
+    #[arg(long, default_value_t = 100)]
+    pub dim: usize,
+    /// Edges drawn for each order [default: 200 for each edge, at least a million].
+    #[arg(long)]
+    pub samples: Option<u64>,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Leave dev sentences out too, so that figures on dev are clean; test sentences never count.
+    #[arg(long)]
+    pub leave_out_dev: bool,
+    /// Replace the file named with --output.
+    #[arg(long)]
+    pub force: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct GraphNearArgs {
+    /// An entity's name, or its id in the knowledge base.
+    #[arg(required = true)]
+    pub name: Vec<String>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Read this file instead of the workspace's own.
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub limit: usize,
+    #[arg(long)]
+    pub json: bool,
+}
+
 #[derive(Args, Debug)]
 pub struct TrainArgs {
     #[command(flatten)]
@@ -220,8 +284,14 @@ pub struct TrainArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// Which systems to train, comma-separated.
-    #[arg(long, default_value = "rin,kernel", value_delimiter = ',', value_parser = ["rin", "kernel", "hrere"])]
+    #[arg(long, default_value = "rin,kernel,spans", value_delimiter = ',', value_parser = ["rin", "kernel", "spans", "hrere", "mutual"])]
     pub systems: Vec<String>,
+    /// Entity vectors for `mutual`, from `redress graph build` [default: the workspace's; where it has none they are made].
+    #[arg(long, value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Types of entities for `mutual`: `name<TAB>TYPE` lines [default: the corpus's own types].
+    #[arg(long, value_name = "FILE")]
+    pub types: Option<PathBuf>,
     /// Start from a Hugging Face encoder directory [default: start from --from, else from the embedded model's encoder].
     #[arg(long, value_name = "DIR")]
     pub encoder: Option<PathBuf>,
@@ -247,6 +317,19 @@ pub struct TrainArgs {
     /// How weights are stored.
     #[arg(long, default_value = "f32", value_parser = ["f32", "f16", "int8"])]
     pub precision: String,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct FineTuneArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Make the new model the workspace's own, unless it is worse on dev (exit 3 then).
+    #[arg(long)]
+    pub accept: bool,
     #[arg(long)]
     pub json: bool,
 }
@@ -353,8 +436,12 @@ mod tests {
             "redress kb train t.tsv.gz --valid v.tsv --test s.tsv --out kb --preset one-vs-all --seed 2 --json",
             "redress kb train -w w --out kb",
             "redress train -w w --out m --systems hrere --from m0 --kb-model kb --resume",
+            "redress train -w w --out m --systems mutual --from n --graph g --types t.tsv",
             "redress train --workspace w --out m --systems rin,kernel,hrere --encoder e --epochs 3 --seed 7 --resume",
+            "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
+            "redress graph near New York -w w -n 3",
             "redress predict",
+            "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",
             "redress export --workspace w --format spert -o f --only reviewed --view train",
         ] {

@@ -2,7 +2,7 @@
 
 use super::args::{ImportArgs, KbImportArgs, LabelArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
-use crate::workspace::import::{self, FileReport, ImportOptions, LISTED};
+use crate::workspace::import::{self, FileReport, ImportOptions, LISTED, TypeNames};
 use crate::workspace::knowledge;
 use crate::workspace::{Workspace, format_named};
 use anyhow::Result;
@@ -12,6 +12,10 @@ pub fn import(args: ImportArgs) -> Result<Ended> {
         format: args.format.as_deref().map(format_named).transpose()?,
         split: args.split.map(Into::into),
         author: author(),
+        types: match &args.types {
+            Some(file) => import::read_types(file)?,
+            None => TypeNames::default(),
+        },
     };
     import::can_be_read(&args.files, &options)?;
     let mut workspace = Workspace::open_or_create(&workspace_dir(&args.workspace)?)?;
@@ -47,6 +51,9 @@ fn in_words(r: &FileReport) -> String {
         "{} ({}, {}): {} sentences, {} new, {} known already; {} triples",
         r.file, r.format, r.style, r.sentences, r.added, r.known, r.triples
     );
+    if r.typed > 0 {
+        text += &format!("; {} entities typed by name", r.typed);
+    }
     if r.decisions > 0 {
         text += &format!("; {} decisions restored", r.decisions);
     }

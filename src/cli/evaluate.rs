@@ -5,6 +5,7 @@ use super::{Ended, print_json, progress, remark, say, workspace_dir};
 use crate::workspace::evaluate::{Evaluation, Score};
 use crate::workspace::evaluating;
 use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::mutual::MutualEvaluation;
 use anyhow::Result;
 
 pub fn run(args: EvaluateArgs) -> Result<Ended> {
@@ -51,11 +52,18 @@ fn in_words(e: &Evaluation) -> String {
             e.not_predicted
         );
     }
-    text += &format!(
-        "\nthresholds: RIN {:.3}, kernel {:.3}, kernel weight {:.1}\n\n",
-        e.rule[0], e.rule[1], e.rule[2]
-    );
+    text += "\n";
+    for rule in &e.rules {
+        text += &format!(
+            "thresholds on {}: RIN {:.3}, kernel {:.3}, kernel weight {:.1}, span weight {:.2}\n",
+            rule.candidates, rule.rin, rule.kernel, rule.kernel_weight, rule.span_weight
+        );
+    }
+    text += "\n";
     text += &line(&e.entity_protocol, &e.entities);
+    if let Some(typed) = &e.typed_entities {
+        text += &line(&e.typed_entity_protocol, typed);
+    }
     for p in &e.protocols {
         text += &format!("\n{}, micro\n", p.protocol);
         text += &line("all", &p.micro);
@@ -83,6 +91,32 @@ fn in_words(e: &Evaluation) -> String {
         text += &format!(
             "\nbags\n{}\n",
             serde_json::to_string_pretty(bags).unwrap_or_default()
+        );
+    }
+    if let Some(mutual) = &e.mutual {
+        text += &mutual_in_words(mutual);
+    }
+    text
+}
+
+fn mutual_in_words(m: &MutualEvaluation) -> String {
+    let mut text = format!(
+        "\nmutual relations: {}\n{} pairs ({} with graph vectors), {} positives; new pairs: {} with {} positives\n",
+        m.protocol, m.pairs, m.pairs_with_vectors, m.positives, m.new_pairs, m.new_positives
+    );
+    text += "  system    AP  AUC  maxF1  P@10%  P@30%  P@50%  AP new pairs\n";
+    for s in &m.systems {
+        let at = |p: Option<f64>| p.map_or("—".to_owned(), |p| format!("{:.1}", 100.0 * p));
+        text += &format!(
+            "  {:<6} {:5.1} {:5.1} {:5.1}  {:>5}  {:>5}  {:>5}  {:5.1}\n",
+            s.system,
+            100.0 * s.average_precision,
+            100.0 * s.auc_trapezoid,
+            100.0 * s.max_f1,
+            at(s.p_at_10),
+            at(s.p_at_30),
+            at(s.p_at_50),
+            100.0 * s.average_precision_new_pairs
         );
     }
     text

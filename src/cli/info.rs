@@ -1,15 +1,15 @@
 //! `redress info` and `redress doctor`.
 
 use super::args::InfoArgs;
-use super::{Ended, paths, print_json, say, workspace_dir};
+use super::{Ended, Opens, opens, paths, print_json, say};
 use crate::workspace::{about, in_words, models};
 use anyhow::Result;
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 
 pub fn info(args: InfoArgs) -> Result<Ended> {
     let paths = paths()?;
-    let dir = workspace_dir(&args.workspace)?;
-    let facts = about::facts(&dir);
+    let (dir, note) = place(&args)?;
     let mut rows: Vec<(String, String)> = vec![
         ("version".into(), env!("CARGO_PKG_VERSION").into()),
         ("settings".into(), paths.config_file().display().to_string()),
@@ -23,11 +23,15 @@ pub fn info(args: InfoArgs) -> Result<Ended> {
             paths.workspaces().display().to_string(),
         ),
         ("log".into(), paths.log_file().display().to_string()),
+        ("device".into(), models::describe_device()),
         ("workspace".into(), dir.display().to_string()),
     ];
-    match facts {
-        Ok(facts) => rows.extend(facts),
-        Err(error) => rows.push(("workspace state".into(), in_words(&error))),
+    match note {
+        Some(note) => rows.push(("workspace state".into(), note)),
+        None => match about::facts(&dir) {
+            Ok(facts) => rows.extend(facts),
+            Err(error) => rows.push(("workspace state".into(), in_words(&error))),
+        },
     }
     if args.json {
         let object: serde_json::Map<_, _> = rows.into_iter().map(|(n, v)| (n, v.into())).collect();
@@ -38,6 +42,18 @@ pub fn info(args: InfoArgs) -> Result<Ended> {
         say(&format!("{name:<18} {value}"))?;
     }
     Ok(Ended::Done)
+}
+
+/// The workspace that is reported on, and what to say instead where none was asked for and none is there.
+fn place(args: &InfoArgs) -> Result<(PathBuf, Option<String>)> {
+    Ok(match opens(&args.workspace)? {
+        Opens::Workspace(dir) => (dir, None),
+        Opens::Demo(dir) if dir.exists() => (dir, None),
+        Opens::Demo(dir) => {
+            let note = "none yet; `redress` opens the demo, `redress import FILE` makes one";
+            (dir, Some(note.to_owned()))
+        }
+    })
 }
 
 pub fn doctor(args: InfoArgs) -> Result<Ended> {
@@ -54,19 +70,17 @@ pub fn doctor(args: InfoArgs) -> Result<Ended> {
             (false, _) => Err("standard input or output is not a terminal".to_owned()),
         },
     ));
-    checks.push((
-        "device",
-        match models::device("auto") {
-            Ok((device, note)) => Ok(note.unwrap_or_else(|| format!("{:?}", device.location()))),
-            Err(error) => Err(in_words(&error)),
-        },
-    ));
+    checks.push(("device", Ok(models::describe_device())));
     checks.push((
         "embedded model",
         about::embedded_model().map_err(|e| in_words(&e)),
     ));
-    let dir = workspace_dir(&args.workspace)?;
-    checks.push(("workspace", about::check(&dir).map_err(|e| in_words(&e))));
+    let (dir, note) = place(&args)?;
+    let sound = match note {
+        Some(note) => Ok(note),
+        None => about::check(&dir).map_err(|e| in_words(&e)),
+    };
+    checks.push(("workspace", sound));
     let failed = checks
         .iter()
         .any(|(name, result)| *name != "terminal" && result.is_err());

@@ -10,9 +10,11 @@ pub mod args;
 mod data;
 mod evaluate;
 mod export;
+mod graph;
 mod info;
 mod kb_train;
 mod log;
+mod man;
 mod open;
 mod predict;
 mod progress;
@@ -23,7 +25,7 @@ use crate::config::Paths;
 use crate::workspace::Workspace;
 use crate::workspace::knowledge::{ColumnOrder, Columns};
 use anyhow::{Context, Result, bail};
-use args::{Cli, Command, KbCommand, SplitArg, WorkspaceArg};
+use args::{Cli, Command, GraphCommand, KbCommand, SplitArg, WorkspaceArg};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -66,7 +68,10 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Kb(KbCommand::Import(args))) => data::import_kb(args),
         Some(Command::Kb(KbCommand::Train(args))) => kb_train::run(args),
         Some(Command::Label(args)) => data::label(args),
+        Some(Command::Graph(GraphCommand::Build(args))) => graph::build(args),
+        Some(Command::Graph(GraphCommand::Near(args))) => graph::near(args),
         Some(Command::Train(args)) => train::run(args),
+        Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),
@@ -80,10 +85,7 @@ fn run(cli: Cli) -> Result<Ended> {
             io::stdout().write_all(&script)?;
             Ok(Ended::Done)
         }
-        Some(Command::Man) => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?;
-            Ok(Ended::Done)
-        }
+        Some(Command::Man) => man::run(),
     }
 }
 
@@ -124,15 +126,39 @@ fn paths() -> Result<Paths> {
         .context("there is no home directory; set HOME, or name a workspace with --workspace")
 }
 
-/// The workspace that a command works on: as told, else $REDRESS_WORKSPACE, else the default one.
+/// The workspace that was asked for: by option, else by $REDRESS_WORKSPACE.
+fn named_workspace(arg: &WorkspaceArg) -> Option<PathBuf> {
+    let variable = || std::env::var_os("REDRESS_WORKSPACE").filter(|d| !d.is_empty());
+    arg.dir.clone().or_else(|| variable().map(PathBuf::from))
+}
+
+/// The workspace that a command works on: the one asked for, else the default one.
 fn workspace_dir(arg: &WorkspaceArg) -> Result<PathBuf> {
-    if let Some(dir) = &arg.dir {
-        return Ok(dir.clone());
+    match named_workspace(arg) {
+        Some(dir) => Ok(dir),
+        None => Ok(paths()?.workspaces().join("default")),
     }
-    if let Some(dir) = std::env::var_os("REDRESS_WORKSPACE").filter(|d| !d.is_empty()) {
-        return Ok(PathBuf::from(dir));
+}
+
+/// The workspace that the screen opens.
+enum Opens {
+    Workspace(PathBuf),
+    /// Made here if it is not there yet.
+    Demo(PathBuf),
+}
+
+/// The workspace asked for; else the default one if it exists; else the demo.
+fn opens(arg: &WorkspaceArg) -> Result<Opens> {
+    if let Some(dir) = named_workspace(arg) {
+        return Ok(Opens::Workspace(dir));
     }
-    Ok(paths()?.workspaces().join("default"))
+    let all = paths()?.workspaces();
+    let default = all.join("default");
+    Ok(if default.exists() {
+        Opens::Workspace(default)
+    } else {
+        Opens::Demo(all.join("demo"))
+    })
 }
 
 fn open_workspace(arg: &WorkspaceArg) -> Result<Workspace> {

@@ -1,9 +1,9 @@
 //! `redress` without a command: the screen.
 
 use super::args::OpenArgs;
-use super::{Ended, paths, remark, workspace_dir};
-use crate::config::{Config, Flags};
-use crate::tui::{self, TuiOptions};
+use super::{Ended, Opens, opens, paths, remark};
+use crate::config::{Config, Flags, Paths};
+use crate::tui::{self, Stopped, TuiOptions};
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::session::{Session, SessionOptions};
 use crate::workspace::{Workspace, demo};
@@ -50,21 +50,24 @@ pub fn run(args: OpenArgs) -> Result<Ended> {
         })?;
     let result = tui::run(TuiOptions::new(&config, &paths), requests, replies);
     let _ = forward.join();
-    result?;
-    Ok(Ended::Done)
+    match result {
+        Ok(()) => Ok(Ended::Done),
+        Err(error) if error.is::<Stopped>() => {
+            remark(&error.to_string());
+            Ok(Ended::Stopped)
+        }
+        Err(error) => Err(error),
+    }
 }
 
-/// The workspace asked for; else the default one if it exists; else the demo.
-fn open(args: &OpenArgs, paths: &crate::config::Paths) -> Result<Workspace> {
-    let demo = || demo::open(&paths.workspaces().join("demo"));
-    if args.demo {
-        return demo();
-    }
-    let asked = args.workspace.dir.is_some() || std::env::var_os("REDRESS_WORKSPACE").is_some();
-    let dir = workspace_dir(&args.workspace)?;
-    if asked || dir.exists() {
-        Workspace::open(&dir)
+fn open(args: &OpenArgs, paths: &Paths) -> Result<Workspace> {
+    let demo = Opens::Demo(paths.workspaces().join("demo"));
+    match if args.demo {
+        demo
     } else {
-        demo()
+        opens(&args.workspace)?
+    } {
+        Opens::Workspace(dir) => Workspace::open(&dir),
+        Opens::Demo(dir) => demo::open(&dir),
     }
 }

@@ -1,9 +1,10 @@
-//! `redress train`.
+//! `redress train` and `redress fine-tune`.
 
-use super::args::TrainArgs;
+use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
-use crate::workspace::models;
+use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
+use crate::workspace::{finetune, models};
 use anyhow::{Context, Result};
 use std::io::{self, Write};
 use std::time::Instant;
@@ -25,6 +26,10 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         workspace: workspace_dir(&args.workspace)?,
         out: args.out,
         systems: args.systems,
+        inputs: MutualInputs {
+            graph: args.graph,
+            types: args.types,
+        },
         encoder: args.encoder,
         from: args.from,
         epochs: args.epochs,
@@ -35,31 +40,7 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         kb_model: args.kb_model,
         device,
     };
-    let bar = progress::bar(0, "steps");
-    let cancel = progress::cancel_on_signal();
-    let cancelled = || cancel.is_cancelled();
-    let started = Instant::now();
-    let mut observe = |event: TrainEvent| match training::in_words(&event) {
-        TrainProgress::Line(text) => {
-            let line = format!("{:>6.0} s  {text}", started.elapsed().as_secs_f64());
-            bar.suspend(|| {
-                let _ = writeln!(io::stderr(), "{}", printable(&line));
-            });
-        }
-        TrainProgress::Step { step, total, text } => {
-            bar.set_length(total);
-            bar.set_position(step);
-            bar.set_message(text);
-        }
-    };
-    let report = training::run(
-        &command,
-        &mut Around {
-            observe: &mut observe,
-            cancelled: &cancelled,
-        },
-    )?;
-    bar.finish_and_clear();
+    let report = watched(|around| training::run(&command, around))?;
     if args.json {
         print_json(&report)?;
     } else if report.finished && report.record.best_epoch == 0 {
@@ -80,4 +61,72 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
         return Ok(Ended::Stopped);
     }
     Ok(Ended::Done)
+}
+
+pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.model.device)?;
+    if let Some(note) = note {
+        remark(&note);
+    }
+    let dir = workspace_dir(&args.workspace)?;
+    let model = args.model.model.as_deref();
+    let tuned = watched(|around| finetune::fine_tune_workspace(&dir, model, device, around))?;
+    let Some(report) = tuned else {
+        remark("stopped; nothing was changed");
+        return Ok(Ended::Stopped);
+    };
+    let accepted = args.accept && !report.is_worse();
+    if accepted {
+        finetune::accept(&dir, &report)?;
+    }
+    if args.json {
+        print_json(&finetune::as_json(&dir, &report)?)?;
+    } else {
+        let judged = &report.judgements;
+        say(&format!(
+            "dev F1 {:.3} -> {:.3} ({})\nagrees with {} -> {} of {} judgements in {} corrected sentences\n{}",
+            report.before_f1,
+            report.after_f1,
+            report.protocol,
+            judged.met_before,
+            judged.met_after,
+            judged.all,
+            report.n_corrected,
+            report.model_dir.display()
+        ))?;
+    }
+    if args.accept && !accepted {
+        remark(
+            "the new model is worse on dev and was not made current; --model uses it all the same",
+        );
+        return Ok(Ended::WithProblems);
+    }
+    Ok(Ended::Done)
+}
+
+/// Runs a training with progress on standard error, to be stopped by a signal.
+fn watched<T>(train: impl FnOnce(&mut Around) -> Result<T>) -> Result<T> {
+    let bar = progress::bar(0, "steps");
+    let cancel = progress::cancel_on_signal();
+    let cancelled = || cancel.is_cancelled();
+    let started = Instant::now();
+    let mut observe = |event: TrainEvent| match training::in_words(&event) {
+        TrainProgress::Line(text) => {
+            let line = format!("{:>6.0} s  {text}", started.elapsed().as_secs_f64());
+            bar.suspend(|| {
+                let _ = writeln!(io::stderr(), "{}", printable(&line));
+            });
+        }
+        TrainProgress::Step { step, total, text } => {
+            bar.set_length(total);
+            bar.set_position(step);
+            bar.set_message(text);
+        }
+    };
+    let result = train(&mut Around {
+        observe: &mut observe,
+        cancelled: &cancelled,
+    });
+    bar.finish_and_clear();
+    result
 }

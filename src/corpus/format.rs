@@ -6,6 +6,7 @@ pub mod casrel;
 pub mod mentions;
 pub mod redress;
 pub mod restore;
+pub mod semeval;
 pub mod spert;
 mod wire;
 
@@ -31,15 +32,18 @@ pub enum Format {
     Mentions,
     /// `{"tokens", "entities": [{type, start, end}], "relations": [{type, head, tail}]}`; BILOU `tags` for entities.
     Spert,
+    /// SemEval-2010 Task 8: a numbered sentence with `<e1>` and `<e2>`, its label, a comment, a blank line.
+    SemEval,
     /// The program's own export.
     Redress,
 }
 
 impl Format {
-    pub const ALL: [Format; 4] = [
+    pub const ALL: [Format; 5] = [
         Format::CasRel,
         Format::Mentions,
         Format::Spert,
+        Format::SemEval,
         Format::Redress,
     ];
 
@@ -48,6 +52,7 @@ impl Format {
             Format::CasRel => "casrel",
             Format::Mentions => "mentions",
             Format::Spert => "spert",
+            Format::SemEval => "semeval",
             Format::Redress => "redress",
         }
     }
@@ -76,6 +81,7 @@ impl Format {
             Format::CasRel => casrel::read(json, context),
             Format::Mentions => mentions::read(json, context),
             Format::Spert => spert::read(json, context),
+            Format::SemEval => semeval::read(json, context),
             Format::Redress => redress::read(json, context),
         }
     }
@@ -86,6 +92,7 @@ impl Format {
             Format::CasRel => casrel::FIELDS,
             Format::Mentions => mentions::FIELDS,
             Format::Spert => spert::FIELDS,
+            Format::SemEval => &[],
             Format::Redress => redress::FIELDS,
         }
     }

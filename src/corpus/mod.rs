@@ -17,6 +17,7 @@ pub mod reader;
 pub mod records;
 mod summary;
 mod tokenize;
+mod types;
 
 pub use format::Format;
 pub use plain::{parse_line, plain_sentence};
@@ -24,6 +25,7 @@ pub use problem::{CorpusError, Problem, ProblemKind, Severity, excerpt};
 pub use reader::{CorpusReader, Imported, Item};
 pub use summary::{AnnotationStyle, Summary};
 pub use tokenize::tokenize;
+pub use types::{TypeNames, TypesError};
 
 /// Longest record (a line or an array element) that is read, in bytes; longer ones are problems.
 pub const MAX_RECORD_BYTES: usize = 8 << 20;

@@ -26,7 +26,7 @@ pub enum CorpusError {
     },
     #[error(
         "{file}: unknown format: {found}; expected casrel (text, triple_list), mentions (sentText, relationMentions), \
-         spert (tokens, entities or tags, relations) or redress (schema, text, tokens); {hint}"
+         spert (tokens, entities or tags, relations), semeval (numbered sentences with <e1> and <e2>) or redress (schema, text, tokens); {hint}"
     )]
     UnknownFormat {
         file: String,

@@ -1,7 +1,7 @@
 //! The one way into a corpus file: opens it, tells its format, and hands out sentences and problems in file order.
 
 use super::MAX_RECORD_BYTES;
-use super::format::{Context, Draft, Format, Place, field_names, hint_for, spert};
+use super::format::{Context, Draft, Format, Place, field_names, hint_for, semeval, spert};
 use super::identity::Identities;
 use super::input::Input;
 use super::problem::{CorpusError, Problem, ProblemKind, excerpt};
@@ -315,10 +315,11 @@ fn look_ahead(
                 return Err(CorpusError::Io { file, source });
             }
         };
-        let fields = std::str::from_utf8(&record.bytes)
-            .ok()
-            .and_then(field_names);
-        let detected = fields.as_deref().and_then(Format::detect);
+        let text = std::str::from_utf8(&record.bytes).ok();
+        let fields = text.and_then(field_names);
+        let semeval = text.filter(|t| semeval::looks_like(t));
+        let semeval = semeval.map(|_| Format::SemEval);
+        let detected = semeval.or_else(|| fields.as_deref().and_then(Format::detect));
         unknown = unknown.or(fields);
         let nothing = record.bytes.is_empty();
         ahead.push_back(record);

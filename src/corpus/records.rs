@@ -1,7 +1,8 @@
 //! Splits a stream of JSON into records without reading it whole.
 //!
-//! Two layouts, told apart by the first byte. In an *array* (`[`) each element is a record, however it is broken into
-//! lines. Otherwise each *line* is a record, except that a line holding only `{` opens a record that runs to its
+//! Three layouts, told apart by the first byte. In an *array* (`[`) each element is a record, however it is broken into
+//! lines. After a digit (no JSON record starts so) the file is text, and *paragraphs* between blank lines are records.
+//! Otherwise each *line* is a record, except that a line holding only `{` opens a record that runs to its
 //! closing brace (pretty-printed objects, one after another). A broken line therefore costs one record and no more.
 //! Only brackets and strings are looked at here; whether a record is JSON is for the caller to say.
 
@@ -32,6 +33,7 @@ pub enum RecordEnd {
 enum Layout {
     NotYetKnown,
     Lines,
+    Paragraphs,
     Array,
     Ended,
 }
@@ -114,17 +116,20 @@ impl Records {
     pub fn read(&mut self) -> io::Result<Option<Record>> {
         if self.layout == Layout::NotYetKnown {
             self.skip_byte_order_mark()?;
-            self.layout = if self.skip(u8::is_ascii_whitespace)? == Some(b'[') {
-                self.input.consume(1);
-                self.is_array = true;
-                Layout::Array
-            } else {
-                Layout::Lines
+            self.layout = match self.skip(u8::is_ascii_whitespace)? {
+                Some(b'[') => {
+                    self.input.consume(1);
+                    self.is_array = true;
+                    Layout::Array
+                }
+                Some(b'0'..=b'9') => Layout::Paragraphs,
+                _ => Layout::Lines,
             };
         }
         let result = match self.layout {
             Layout::Array => self.element(),
             Layout::Lines => self.line_record(),
+            Layout::Paragraphs => self.paragraph(),
             Layout::NotYetKnown | Layout::Ended => Ok(None),
         };
         let goes_on = matches!(&result, Ok(Some(record)) if record.end != RecordEnd::Cut);
@@ -158,6 +163,30 @@ impl Records {
             }
             Some(record)
         })
+    }
+
+    fn paragraph(&mut self) -> io::Result<Option<Record>> {
+        if self.skip(u8::is_ascii_whitespace)?.is_none() {
+            return Ok(None);
+        }
+        let mut blank = false;
+        let mut record = self.collect(|byte| match byte {
+            b'\n' if blank => Step::Past,
+            b'\n' => {
+                blank = true;
+                Step::More
+            }
+            b' ' | b'\t' | b'\r' => Step::More,
+            _ => {
+                blank = false;
+                Step::More
+            }
+        })?;
+        // A last paragraph without a blank line after it is whole.
+        if record.end == RecordEnd::Cut {
+            record.end = RecordEnd::Complete;
+        }
+        Ok(Some(record))
     }
 
     fn element(&mut self) -> io::Result<Option<Record>> {

@@ -16,7 +16,9 @@ pub use annotation::{
     AnnotatedTriple, Annotation, Correction, Edit, EditError, ErrorTag, Origin, Verdict,
 };
 pub use ids::{EntityTypeId, RelationId, RunId, SentenceId, SentenceIdx};
-pub use prediction::{DecisionRule, Outcome, Prediction, ScoredEntity, ScoredTriple, Scores};
+pub use prediction::{
+    DecisionRule, DecisionRules, Outcome, Prediction, ScoredEntity, ScoredTriple, Scores,
+};
 pub use schema::{RelationInfo, RelationSchema, SchemaError};
 pub use sentence::{Entity, Sentence, Split};
 pub use span::{ByteSpan, TokenSpan};

@@ -1,6 +1,7 @@
 //! What a model says of a sentence.
 
 use super::{EntityTypeId, RelationId, RunId, SentenceId, TokenSpan, Triple};
+use std::collections::HashMap;
 
 /// Probabilities for one triple, one per system; `None` where a system does not apply (no link, no bag model).
 ///
@@ -10,6 +11,8 @@ use super::{EntityTypeId, RelationId, RunId, SentenceId, TokenSpan, Triple};
 pub struct Scores {
     pub rin: Option<f32>,
     pub kernel: Option<f32>,
+    /// Probability that head and tail are entities, both at once; from the span head.
+    pub spans: Option<f32>,
     pub base: Option<f32>,
     pub naive: Option<f32>,
     pub full: Option<f32>,
@@ -17,11 +20,22 @@ pub struct Scores {
     pub mutual: Option<f32>,
 }
 
+/// A span that the model itself proposes; see [`DecisionRule::entity`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct ScoredEntity {
     pub span: TokenSpan,
     pub kind: Option<EntityTypeId>,
+    /// Probability that this is an entity.
     pub score: f32,
+}
+
+impl Scores {
+    /// Whether a prediction would hold the triple had the sentence brought neither spans nor labels: triples of given spans
+    /// are kept however unlikely the spans are, and nothing that a label gave may count as the model's own finding.
+    pub fn is_own_finding(&self) -> bool {
+        let related = self.rin.unwrap_or(0.0).max(self.kernel.unwrap_or(0.0));
+        related * self.spans.unwrap_or(1.0) >= KEEP_SCORE
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -54,6 +68,13 @@ pub struct DecisionRule {
     pub kernel: f32,
     /// Weight of the kernel head's probability against RIN's in [`DecisionRule::score`], in 0..=1.
     pub kernel_weight: f32,
+    /// Exponent of [`Scores::spans`] in the score; 0 leaves it out.
+    pub span_weight: f32,
+    /// Score from which on a proposed span counts as a predicted entity.
+    pub entity: f32,
+    /// Of the triples between two spans, either way round, only the likeliest counts: for corpora that never give a pair
+    /// two relations.
+    pub one_per_pair: bool,
 }
 
 impl Default for DecisionRule {
@@ -62,17 +83,25 @@ impl Default for DecisionRule {
             rin: 0.5,
             kernel: 0.5,
             kernel_weight: 1.0,
+            span_weight: 0.0,
+            entity: 0.0,
+            one_per_pair: false,
         }
     }
 }
 
 impl DecisionRule {
-    /// The sentence-level score of a triple: RIN's and the kernel head's probabilities, weighted.
+    /// The sentence-level score of a triple: RIN's and the kernel head's probabilities, weighted, times that of its spans.
     pub fn score(&self, scores: &Scores) -> Option<f32> {
-        match (scores.rin, scores.kernel) {
+        let relation = match (scores.rin, scores.kernel) {
             (Some(r), Some(k)) => Some(self.kernel_weight * k + (1.0 - self.kernel_weight) * r),
             (r, k) => k.or(r),
-        }
+        };
+        let spans = match scores.spans {
+            Some(p) if self.span_weight > 0.0 => p.powf(self.span_weight),
+            _ => 1.0,
+        };
+        relation.map(|p| p * spans)
     }
 
     pub fn threshold(&self, scores: &Scores) -> f32 {
@@ -83,9 +112,55 @@ impl DecisionRule {
         }
     }
 
+    /// Whether the score is high enough; [`Prediction::accepted`] also looks at a triple's rivals.
     pub fn accepts(&self, scores: &Scores) -> bool {
         self.score(scores)
             .is_some_and(|s| s >= self.threshold(scores))
+    }
+}
+
+impl Prediction {
+    /// The triples that count as predicted, in this prediction's order.
+    pub fn accepted(&self, rule: &DecisionRule) -> Vec<&ScoredTriple> {
+        let enough = self.triples.iter().filter(|t| rule.accepts(&t.scores));
+        if !rule.one_per_pair {
+            return enough.collect();
+        }
+        let mut best: HashMap<(TokenSpan, TokenSpan), f32> = HashMap::new();
+        let pair = |t: &Triple| (t.head.min(t.tail), t.head.max(t.tail));
+        let score = |t: &ScoredTriple| rule.score(&t.scores).unwrap_or(0.0);
+        for scored in enough.clone() {
+            let known = best.entry(pair(&scored.triple)).or_default();
+            *known = known.max(score(scored));
+        }
+        // Of equals the first is taken.
+        enough
+            .filter(|t| {
+                let key = pair(&t.triple);
+                let is_best = best.get(&key) == Some(&score(t));
+                is_best && best.remove(&key).is_some()
+            })
+            .collect()
+    }
+}
+
+/// One rule for each kind of candidates that a score can be about: what is best among predicted spans is not what is best
+/// among pairs that are known to be related.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct DecisionRules {
+    /// The screen's rule: nothing is given.
+    pub predicted: DecisionRule,
+    pub gold_entities: DecisionRule,
+    pub gold_pairs: DecisionRule,
+}
+
+impl From<DecisionRule> for DecisionRules {
+    fn from(rule: DecisionRule) -> Self {
+        Self {
+            predicted: rule,
+            gold_entities: rule,
+            gold_pairs: rule,
+        }
     }
 }
 
@@ -144,6 +219,7 @@ mod tests {
             rin: 0.4,
             kernel: 0.6,
             kernel_weight: 0.5,
+            ..DecisionRule::default()
         };
         let check = |rin, kernel, expected| {
             let scores = Scores {
@@ -158,5 +234,77 @@ mod tests {
         check(Some(0.5), Some(0.75), true);
         check(Some(0.9), Some(0.2), false);
         check(None, None, false);
+        let sure = Scores {
+            kernel: Some(0.8),
+            spans: Some(0.25),
+            ..Scores::default()
+        };
+        assert_eq!(rule.score(&sure), Some(0.8));
+        let rule = DecisionRule {
+            span_weight: 0.5,
+            ..rule
+        };
+        assert_eq!(rule.score(&sure), Some(0.4));
+    }
+
+    #[test]
+    fn what_a_given_span_keeps_is_no_finding() {
+        let check = |kernel, spans, expected| {
+            let scores = Scores {
+                rin: Some(0.0),
+                kernel: Some(kernel),
+                spans,
+                ..Scores::default()
+            };
+            assert_eq!(scores.is_own_finding(), expected, "{kernel} {spans:?}");
+        };
+        check(0.9, None, true);
+        check(0.9, Some(0.5), true);
+        check(0.9, Some(0.05), false);
+        check(0.04, Some(1.0), false);
+    }
+
+    #[test]
+    fn a_pair_may_be_held_to_its_likeliest_triple() {
+        let span = |i: usize| TokenSpan::new(i, i + 1).unwrap();
+        let scored = |head, relation, tail, kernel| ScoredTriple {
+            triple: Triple {
+                head: span(head),
+                relation: RelationId(relation),
+                tail: span(tail),
+            },
+            scores: Scores {
+                kernel: Some(kernel),
+                ..Scores::default()
+            },
+            runner_up: None,
+        };
+        let prediction = Prediction {
+            sentence: SentenceId(1),
+            run: RunId(1),
+            covered: 3,
+            entities: Vec::new(),
+            triples: vec![
+                scored(0, 0, 1, 0.9),
+                scored(1, 2, 0, 0.95),
+                scored(0, 1, 2, 0.7),
+                scored(2, 0, 0, 0.7),
+                scored(1, 0, 2, 0.2),
+            ],
+        };
+        let check = |one_per_pair, expected: &[(usize, u16)]| {
+            let rule = DecisionRule {
+                one_per_pair,
+                ..DecisionRule::default()
+            };
+            let found = prediction.accepted(&rule);
+            let found: Vec<_> = found
+                .iter()
+                .map(|t| (t.triple.head.start(), t.triple.relation.0))
+                .collect();
+            assert_eq!(found, expected);
+        };
+        check(false, &[(0, 0), (1, 2), (0, 1), (2, 0)]);
+        check(true, &[(1, 2), (0, 1)]);
     }
 }

@@ -8,10 +8,12 @@
 
 pub mod atomic;
 pub mod casrel;
+pub mod json;
 pub mod redress;
 pub mod spert;
 
 pub use atomic::{ExportError, Overwrite, write_atomically};
+pub use json::{escape_controls, write_json};
 
 use crate::domain::{
     AnnotatedTriple, Annotation, DecisionRule, Prediction, RelationSchema, Sentence, Verdict,
@@ -83,8 +85,8 @@ impl ExportFormat {
     pub fn exporter(self, view: View) -> Box<dyn Exporter> {
         match self {
             ExportFormat::Redress => Box::new(redress::RedressExporter::new(view)),
-            ExportFormat::CasRel => Box::new(casrel::CasRelExporter::default()),
-            ExportFormat::Spert => Box::new(spert::SpertExporter::default()),
+            ExportFormat::CasRel => Box::new(ArrayExporter::<casrel::CasRel>::default()),
+            ExportFormat::Spert => Box::new(ArrayExporter::<spert::Spert>::default()),
         }
     }
 }
@@ -171,23 +173,50 @@ impl Tally {
     }
 }
 
-/// A JSON array, one element a line.
-#[derive(Default)]
-struct ArrayWriter {
-    n_written: usize,
+/// What the formats share that are one JSON array, one element a line.
+trait Elements: Default {
+    const NAME: &'static str;
+    type Element<'a>: serde::Serialize;
+
+    /// One sentence. What the format cannot hold is counted in `tally`, relations that it holds too.
+    fn element<'a>(
+        record: &ExportRecord<'a>,
+        schema: &'a RelationSchema,
+        tally: &mut Tally,
+    ) -> Self::Element<'a>;
 }
 
-impl ArrayWriter {
+#[derive(Default)]
+struct ArrayExporter<F> {
+    tally: Tally,
+    format: std::marker::PhantomData<F>,
+}
+
+impl<F: Elements> Exporter for ArrayExporter<F> {
+    fn name(&self) -> &'static str {
+        F::NAME
+    }
+
     fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.n_written = 0;
         out.write_all(b"[")
     }
-    fn element(&mut self, value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(if self.n_written == 0 { b"\n" } else { b",\n" })?;
-        self.n_written += 1;
-        serde_json::to_writer(out, value).map_err(io::Error::from)
+
+    fn write(
+        &mut self,
+        record: &ExportRecord<'_>,
+        schema: &RelationSchema,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        self.tally.lose_decisions(record);
+        let element = F::element(record, schema, &mut self.tally);
+        let first = self.tally.sentences == 0;
+        self.tally.sentences += 1;
+        out.write_all(if first { b"\n" } else { b",\n" })?;
+        write_json(&element, out)
     }
-    fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(b"\n]\n")
+
+    fn finish(&mut self, out: &mut dyn Write) -> io::Result<ExportReport> {
+        out.write_all(b"\n]\n")?;
+        Ok(self.tally.report())
     }
 }

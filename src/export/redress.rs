@@ -3,7 +3,7 @@
 //! The full view can be imported into a new workspace without loss. The train view says of each relation whether it
 //! is positive, negative or masked; what nobody looked at is never written as a negative.
 
-use super::{ExportRecord, ExportReport, Exporter, Tally, View};
+use super::{ExportRecord, ExportReport, Exporter, Tally, View, write_json};
 use crate::domain::{
     AnnotatedTriple, GoldSource, Origin, RelationSchema, Scores, TokenSpan, Triple, Verdict,
 };
@@ -159,7 +159,7 @@ impl Exporter for RedressExporter {
                 edits: record.n_edits,
             },
         };
-        serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
+        write_json(&line, out)?;
         out.write_all(b"\n")
     }
 
@@ -230,8 +230,12 @@ fn predicted_only<'a>(
     entities: &mut Entities<'_>,
     relations: &mut Vec<WireRelation<'a>>,
 ) {
-    for scored in record.prediction.iter().flat_map(|p| &p.triples) {
-        if record.rule.accepts(&scored.scores) && record.annotation.find(scored.triple).is_none() {
+    let accepted = record
+        .prediction
+        .iter()
+        .flat_map(|p| p.accepted(&record.rule));
+    for scored in accepted {
+        if record.annotation.find(scored.triple).is_none() {
             let mut relation = wire(relations.len(), scored.triple, None, schema, entities);
             relation.origin = Some(origin(Origin::Model));
             relation.scores = Some(WireScores(scored.scores));

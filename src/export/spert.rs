@@ -3,23 +3,19 @@
 //! Ends are exclusive, relations name entities by index. SpERT wants a type for every entity; those without get
 //! [`UNTYPED`].
 
-use super::{ArrayWriter, ExportRecord, ExportReport, Exporter, Tally};
+use super::{Elements, ExportRecord, Tally};
 use crate::domain::{RelationSchema, TokenSpan};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::io::{self, Write};
 
 /// Type written for an entity that has none.
 pub const UNTYPED: &str = "Entity";
 
 #[derive(Default)]
-pub struct SpertExporter {
-    tally: Tally,
-    array: ArrayWriter,
-}
+pub struct Spert;
 
 #[derive(Serialize)]
-struct Element<'a> {
+pub struct Element<'a> {
     tokens: Vec<&'a str>,
     entities: Vec<WireEntity<'a>>,
     relations: Vec<WireRelation<'a>>,
@@ -43,22 +39,15 @@ struct WireRelation<'a> {
     tail: usize,
 }
 
-impl Exporter for SpertExporter {
-    fn name(&self) -> &'static str {
-        "spert"
-    }
+impl Elements for Spert {
+    const NAME: &'static str = "spert";
+    type Element<'a> = Element<'a>;
 
-    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.array.begin(out)
-    }
-
-    fn write(
-        &mut self,
-        record: &ExportRecord<'_>,
-        schema: &RelationSchema,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        self.tally.lose_decisions(record);
+    fn element<'a>(
+        record: &ExportRecord<'a>,
+        schema: &'a RelationSchema,
+        tally: &mut Tally,
+    ) -> Element<'a> {
         let (sentence, annotation) = (record.sentence, record.annotation);
         // A reader counts entities in the order of the list; by place is what other writers give.
         let mut spans: Vec<TokenSpan> = annotation.entities.iter().map(|e| e.span).collect();
@@ -75,7 +64,7 @@ impl Exporter for SpertExporter {
             .iter()
             .map(|&span| {
                 let kind = annotation.entity(span).and_then(|e| e.kind);
-                self.tally.lose(
+                tally.lose(
                     "entities without a type: written as Entity",
                     usize::from(kind.is_none()),
                 );
@@ -98,24 +87,17 @@ impl Exporter for SpertExporter {
             .collect();
         let tokens: Vec<&str> = sentence.words().collect();
         let respaced = sentence.text != tokens.join(" ");
-        self.tally.lose(
+        tally.lose(
             "sentences whose own spacing differs from single spaces",
             usize::from(respaced),
         );
-        self.tally.sentences += 1;
-        self.tally.relations += relations.len();
-        let element = Element {
+        tally.relations += relations.len();
+        Element {
             tokens,
             entities,
             relations,
             orig_id: sentence.native_id.as_deref(),
-        };
-        self.array.element(&element, out)
-    }
-
-    fn finish(&mut self, out: &mut dyn Write) -> io::Result<ExportReport> {
-        self.array.finish(out)?;
-        Ok(self.tally.report())
+        }
     }
 }
 

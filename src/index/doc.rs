@@ -99,35 +99,7 @@ pub(super) fn keys(doc: &Doc, schema: &RelationSchema) -> BTreeSet<String> {
         keys.name("type", schema.type_name(*kind));
     }
     for triple in &doc.triples {
-        let relation = schema.name(triple.relation);
-        if triple.gold {
-            keys.name("gold", relation);
-            keys.name("rel", relation);
-        }
-        if triple.predicted {
-            keys.name("pred", relation);
-            keys.name("rel", relation);
-        }
-        let mut outcome = |name: &str| {
-            keys.name(name, relation);
-            keys.name("outcome", name);
-        };
-        if triple.false_positive() {
-            outcome("fp");
-        }
-        if triple.false_negative(doc.predicted) {
-            outcome("fn");
-        }
-        if let Some(fared) = triple.outcome {
-            outcome(fared.name());
-        }
-        if let Some(verdict) = triple.verdict {
-            keys.name(verdict_name(verdict), relation);
-            keys.name("verdict", verdict_name(verdict));
-        }
-        for tag in &triple.tags {
-            keys.name("tag", tag.name());
-        }
+        keys.triple(triple, doc.predicted, schema);
     }
     if !doc.note.trim().is_empty() {
         keys.special("note", "any");
@@ -144,10 +116,53 @@ pub(super) fn keys(doc: &Doc, schema: &RelationSchema) -> BTreeSet<String> {
     keys.0
 }
 
+/// What one triple contributes to the [`keys`] of its sentence; `predicted`: the current run has seen the sentence.
+pub(super) fn triple_keys(
+    triple: &DocTriple,
+    predicted: bool,
+    schema: &RelationSchema,
+) -> BTreeSet<String> {
+    let mut keys = Keys::default();
+    keys.triple(triple, predicted, schema);
+    keys.0
+}
+
 #[derive(Default)]
 struct Keys(BTreeSet<String>);
 
 impl Keys {
+    fn triple(&mut self, triple: &DocTriple, predicted: bool, schema: &RelationSchema) {
+        let relation = schema.name(triple.relation);
+        if triple.gold {
+            self.name("gold", relation);
+            self.name("rel", relation);
+        }
+        if triple.predicted {
+            self.name("pred", relation);
+            self.name("rel", relation);
+        }
+        let mut outcome = |name: &str| {
+            self.name(name, relation);
+            self.name("outcome", name);
+        };
+        if triple.false_positive() {
+            outcome("fp");
+        }
+        if triple.false_negative(predicted) {
+            outcome("fn");
+        }
+        if let Some(fared) = triple.outcome {
+            outcome(fared.name());
+        }
+        if let Some(verdict) = triple.verdict {
+            self.name(verdict_name(verdict), relation);
+            self.name("verdict", verdict_name(verdict));
+        }
+        for tag in &triple.tags {
+            self.name("tag", tag.name());
+        }
+    }
+
     fn name(&mut self, field: &str, name: &str) {
         self.0.insert(named(field, name));
         self.special(field, "any");

@@ -13,6 +13,7 @@ mod doc;
 mod error;
 mod evaluate;
 mod fields;
+mod hits;
 pub mod query;
 mod search;
 
@@ -23,5 +24,6 @@ pub use cache::{Freshness, Index, Stamp};
 pub use collect::{RelationTally, Sort};
 pub use doc::{Doc, DocTriple, State};
 pub use error::IndexError;
+pub use hits::{asks_for, strength};
 pub use query::{Query, QueryError};
 pub use search::{Found, Searcher};

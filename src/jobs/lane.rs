@@ -41,6 +41,19 @@ pub fn spawn_ordered<M: Send + 'static>(
     })
 }
 
+/// As [`spawn_ordered`], for long work: its thread steps back behind the others.
+pub fn spawn_background<M: Send + 'static>(
+    name: &str,
+    mut handle: impl FnMut(M) + Send + 'static,
+) -> std::io::Result<Lane<M>> {
+    spawn(name, move |receiver: Receiver<M>| {
+        super::lower();
+        for message in receiver {
+            handle(message);
+        }
+    })
+}
+
 /// Of messages of the same `kind` that wait together only the last is handled: an older question is stale.
 pub fn spawn_latest<M: Send + 'static, K: PartialEq>(
     name: &str,

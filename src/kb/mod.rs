@@ -17,6 +17,7 @@ mod names;
 mod normalise;
 mod subset;
 mod triples;
+mod types;
 
 #[cfg(test)]
 mod real_data_tests;
@@ -33,3 +34,4 @@ pub use subset::{DroppedPairs, EntityPair, HeldOut};
 pub use triples::{
     ColumnOrder, Columns, Confidence, OrderDecision, TriplesReport, read_triples, read_triples_from,
 };
+pub use types::{TypesByName, read_types};

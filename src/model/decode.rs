@@ -14,6 +14,8 @@ pub const I: u32 = 2;
 pub const E: u32 = 3;
 pub const S: u32 = 4;
 pub const N_TAGS: usize = 5;
+/// Words of a span that [`likely_spans`] proposes, at most.
+const LONGEST: usize = 32;
 
 /// Which word of an entity stands for it in RIN's pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -61,6 +63,37 @@ pub fn bioes_spans(tags: &[u32]) -> Vec<TokenSpan> {
         }
     }
     spans
+}
+
+/// Spans that the tag probabilities allow, likeliest first (of equals the earlier): at most `most`, each with the lowest
+/// tag probability inside it, which is `least` or more. Read as strictly as [`bioes_spans`], but each tag may be any
+/// that is likely enough, so spans overlap. `probabilities`: of O, B, I, E, S, word by word.
+pub fn likely_spans(
+    probabilities: &[[f32; N_TAGS]],
+    least: f32,
+    most: usize,
+) -> Vec<(TokenSpan, f32)> {
+    let p = |word: usize, tag: u32| probabilities[word][tag as usize];
+    let mut found = Vec::new();
+    for start in 0..probabilities.len() {
+        if p(start, S) >= least {
+            found.extend(TokenSpan::new(start, start + 1).map(|span| (span, p(start, S))));
+        }
+        let mut lowest = p(start, B);
+        for end in start + 1..probabilities.len().min(start + LONGEST) {
+            if lowest < least {
+                break;
+            }
+            let score = lowest.min(p(end, E));
+            if score >= least {
+                found.extend(TokenSpan::new(start, end + 1).map(|span| (span, score)));
+            }
+            lowest = lowest.min(p(end, I));
+        }
+    }
+    found.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    found.truncate(most);
+    found
 }
 
 /// Tags of a sentence and the entities that one tag a word could not express.
@@ -209,6 +242,29 @@ mod tests {
             tail,
             relation,
         }
+    }
+
+    #[test]
+    fn likely_spans_hold_the_strict_reading_and_come_likeliest_first() {
+        let word = |p: [f32; N_TAGS]| p;
+        let p = [
+            word([0.1, 0.9, 0.0, 0.0, 0.0]),
+            word([0.0, 0.0, 0.6, 0.4, 0.0]),
+            word([0.0, 0.0, 0.3, 0.7, 0.0]),
+            word([0.95, 0.0, 0.0, 0.0, 0.05]),
+        ];
+        let check = |least, most, expected: &[(usize, usize, f32)]| {
+            let found: Vec<_> = likely_spans(&p, least, most)
+                .into_iter()
+                .map(|(s, score)| (s.start(), s.end(), score))
+                .collect();
+            assert_eq!(found, expected, "{least} {most}");
+        };
+        check(0.5, 9, &[(0, 3, 0.6)]);
+        check(0.04, 9, &[(0, 3, 0.6), (0, 2, 0.4), (3, 4, 0.05)]);
+        check(0.04, 2, &[(0, 3, 0.6), (0, 2, 0.4)]);
+        check(1.1, 9, &[]);
+        assert_eq!(likely_spans(&[], 0.0, 9), []);
     }
 
     #[test]

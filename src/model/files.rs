@@ -82,6 +82,22 @@ impl Source<'_> {
     }
 }
 
+impl Source<'_> {
+    /// Those of `files` that the model has.
+    pub fn read_those(
+        &self,
+        files: &[&'static str],
+    ) -> Result<Vec<(&'static str, Vec<u8>)>, FilesError> {
+        let mut found = Vec::new();
+        for file in files {
+            if let Some(bytes) = self.read_optional(file)? {
+                found.push((*file, bytes.into_owned()));
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// How weights are stored.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,

@@ -15,16 +15,19 @@ pub mod ops;
 pub mod tokens;
 
 pub mod assemble;
-mod bce;
 pub mod decode;
 pub mod gold;
+pub mod grow;
 pub mod kernel;
+pub mod labels;
 pub mod rin;
 pub mod sentence;
+pub mod spans;
 
 pub mod bags;
 pub mod complex;
 pub mod hrere;
+pub mod mutual;
 pub mod words;
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl Init {
         }
     }
 
-    fn draw(self, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
+    pub(super) fn draw(self, n: usize, rng: &mut ChaCha8Rng) -> Vec<f32> {
         match self {
             Init::Const(value) => vec![value as f32; n],
             Init::Uniform { low, high } => {

@@ -2,28 +2,33 @@
 //!
 //! The same layers train and predict; a model that only predicts has all parameters frozen, so nothing is recorded.
 
-use super::assemble::{Candidates, PairTable, Parts, assemble, candidates};
+use super::assemble::{Candidates, PairTable, Parts, Proposals, assemble};
 use super::batch::Batch;
 use super::decode::{Anchor, Cell};
+use super::encoded::Encoded;
 use super::encoder::{Encoder, EncoderConfig};
 use super::files::{
     self, FilesError, Precision, Source, decode_tensors, encode_tensors, short_hash,
 };
 use super::kernel::{Heat, Kernel, KernelConfig, KernelScorer};
+use super::labels::LabelMap;
 use super::mode::Mode;
 use super::params::{Missing, Params};
 use super::rin::{Rin, RinConfig, RinRequest, RinSentence};
+use super::spans::{BatchSpan, SpanConfig, Spans};
 use super::tokens::{TokenError, WordPieces};
 use crate::domain::prediction::KEEP_SCORE;
-use crate::domain::{DecisionRule, Prediction, RelationId, RunId, Sentence, TokenSpan, Triple};
+use crate::domain::{
+    DecisionRule, DecisionRules, Prediction, RelationSchema, RunId, Sentence, TokenSpan, Triple,
+};
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Version of config.json that this program writes and the newest it reads.
-const VERSION: u32 = 1;
+/// Version of config.json that this program writes and the newest it reads. 2 added the span head and its rules.
+const VERSION: u32 = 2;
 /// Cells of RIN kept a sentence.
 const MAX_CELLS: usize = 2048;
 
@@ -49,6 +54,12 @@ pub struct RuleConfig {
     pub rin: f32,
     pub kernel: f32,
     pub kernel_weight: f32,
+    #[serde(default)]
+    pub span_weight: f32,
+    #[serde(default)]
+    pub entity: f32,
+    #[serde(default)]
+    pub one_per_pair: bool,
 }
 
 impl From<RuleConfig> for DecisionRule {
@@ -57,6 +68,9 @@ impl From<RuleConfig> for DecisionRule {
             rin: r.rin,
             kernel: r.kernel,
             kernel_weight: r.kernel_weight,
+            span_weight: r.span_weight,
+            entity: r.entity,
+            one_per_pair: r.one_per_pair,
         }
     }
 }
@@ -66,8 +80,18 @@ impl From<DecisionRule> for RuleConfig {
             rin: r.rin,
             kernel: r.kernel,
             kernel_weight: r.kernel_weight,
+            span_weight: r.span_weight,
+            entity: r.entity,
+            one_per_pair: r.one_per_pair,
         }
     }
+}
+
+/// Rules for given spans and given pairs, as stored; see [`DecisionRules`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenRules {
+    pub gold_entities: RuleConfig,
+    pub gold_pairs: RuleConfig,
 }
 
 /// config.json of a model directory.
@@ -79,25 +103,63 @@ pub struct ModelConfig {
     pub labels: Vec<String>,
     pub rin: Option<RinConfig>,
     pub kernel: Option<KernelConfig>,
+    /// Names of the entity types that the span head tells apart; may be empty.
+    #[serde(default)]
+    pub entity_types: Vec<String>,
+    #[serde(default)]
+    pub spans: Option<SpanConfig>,
     pub rule: RuleConfig,
+    /// `None`: as `rule`.
+    #[serde(default)]
+    pub given: Option<GivenRules>,
+}
+
+/// Which heads a model has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Heads {
+    pub rin: Option<RinConfig>,
+    pub kernel: Option<KernelConfig>,
+    pub spans: Option<SpanConfig>,
 }
 
 impl ModelConfig {
-    pub fn new(
-        encoder: EncoderConfig,
-        labels: Vec<String>,
-        rin: Option<RinConfig>,
-        kernel: Option<KernelConfig>,
-    ) -> Self {
-        let rule = DecisionRule::default().into();
+    pub fn new(encoder: EncoderConfig, labels: Vec<String>, heads: Heads) -> Self {
         Self {
             version: VERSION,
             encoder,
             labels,
-            rin,
-            kernel,
-            rule,
+            rin: heads.rin,
+            kernel: heads.kernel,
+            entity_types: Vec::new(),
+            spans: heads.spans,
+            rule: DecisionRule::default().into(),
+            given: None,
         }
+    }
+
+    /// This model's labels in `schema`.
+    pub fn label_map(&self, schema: &RelationSchema) -> LabelMap {
+        LabelMap::new(schema, &self.labels, &self.entity_types)
+    }
+
+    pub fn rules(&self) -> DecisionRules {
+        let predicted: DecisionRule = self.rule.into();
+        match self.given {
+            Some(given) => DecisionRules {
+                predicted,
+                gold_entities: given.gold_entities.into(),
+                gold_pairs: given.gold_pairs.into(),
+            },
+            None => predicted.into(),
+        }
+    }
+
+    pub fn set_rules(&mut self, rules: DecisionRules) {
+        self.rule = rules.predicted.into();
+        self.given = Some(GivenRules {
+            gold_entities: rules.gold_entities.into(),
+            gold_pairs: rules.gold_pairs.into(),
+        });
     }
     /// "RIN emnlp K=2 + kernel"
     pub fn systems(&self) -> String {
@@ -112,6 +174,9 @@ impl ModelConfig {
         if self.kernel.is_some() {
             parts.push("kernel".to_owned());
         }
+        if self.spans.is_some() {
+            parts.push("spans".to_owned());
+        }
         parts.join(" + ")
     }
 }
@@ -121,6 +186,7 @@ pub struct Layers {
     pub encoder: Encoder,
     pub rin: Option<Rin>,
     pub kernel: Option<Kernel>,
+    pub spans: Option<Spans>,
 }
 
 impl Layers {
@@ -139,10 +205,17 @@ impl Layers {
             .as_ref()
             .map(|c| Kernel::new(&root.pp("ker"), c, d, n))
             .transpose()?;
+        let n_types = config.entity_types.len();
+        let spans = config
+            .spans
+            .as_ref()
+            .map(|c| Spans::new(&root.pp("span"), c, d, n_types))
+            .transpose()?;
         Ok(Self {
             encoder,
             rin,
             kernel,
+            spans,
         })
     }
 }
@@ -284,6 +357,7 @@ impl SentenceModel {
     pub fn encoder(&self) -> &Encoder {
         &self.layers.encoder
     }
+    /// The screen's rule: no spans are given.
     pub fn rule(&self) -> DecisionRule {
         self.config.rule.into()
     }
@@ -294,23 +368,20 @@ impl SentenceModel {
         self.layers.encoder.max_pieces()
     }
 
-    /// One prediction a sentence, in order. `relation` maps the model's labels to the caller's schema. Work is shared
-    /// by all cores; a sentence's numbers do not depend on its neighbours beyond rounding.
+    /// One prediction a sentence, in order. `map`: this model's labels in the caller's schema. Work is shared by all
+    /// cores; a sentence's numbers do not depend on its neighbours beyond rounding.
     pub fn predict(
         &self,
         sentences: &[&Sentence],
-        relation: impl Fn(usize) -> Option<RelationId> + Sync,
+        map: &LabelMap,
     ) -> candle_core::Result<Vec<Prediction>> {
-        let label_of: BTreeMap<RelationId, usize> = (0..self.config.labels.len())
-            .filter_map(|l| Some((relation(l)?, l)))
-            .collect();
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         order.sort_by_key(|i| sentences[*i].tokens.len());
         let parts: Vec<Vec<(usize, Prediction)>> = order
             .par_chunks(BATCH)
             .map(|group| {
                 let batch: Vec<&Sentence> = group.iter().map(|i| sentences[*i]).collect();
-                let predictions = self.predict_batch(&batch, &relation, &label_of)?;
+                let predictions = self.predict_batch(&batch, map)?;
                 Ok(group.iter().copied().zip(predictions).collect())
             })
             .collect::<candle_core::Result<_>>()?;
@@ -322,8 +393,7 @@ impl SentenceModel {
     fn predict_batch(
         &self,
         sentences: &[&Sentence],
-        relation: &impl Fn(usize) -> Option<RelationId>,
-        label_of: &BTreeMap<RelationId, usize>,
+        map: &LabelMap,
     ) -> candle_core::Result<Vec<Prediction>> {
         let batch = Batch::new(
             sentences.iter().map(|s| s.words()),
@@ -335,30 +405,8 @@ impl SentenceModel {
             return Ok(sentences.iter().map(|s| self.nothing(s)).collect());
         }
         let encoded = self.layers.encoder.forward(&batch, Mode::Infer)?;
-        let layout = &encoded.layout;
-        let watch: Vec<Cell> = (0..sentences.len())
-            .flat_map(|b| self.gold_cells(b, sentences[b], layout.n_words(b), label_of))
-            .collect();
-        let request = RinRequest {
-            keep: KEEP_SCORE,
-            max_cells: MAX_CELLS,
-            watch: &watch,
-        };
-        let rin: Option<Vec<RinSentence>> = self
-            .layers
-            .rin
-            .as_ref()
-            .map(|r| r.predict(&encoded, &request))
-            .transpose()?;
-        let of = |b: usize| rin.as_ref().map(|r| &r[b]);
-        let found: Vec<Candidates> = sentences
-            .iter()
-            .enumerate()
-            .map(|(b, s)| {
-                let own: Vec<TokenSpan> = s.entities.iter().map(|e| e.span).collect();
-                candidates(&own, of(b), self.anchor(), layout.n_words(b))
-            })
-            .collect();
+        let rin = self.rin_sentences(&encoded, sentences, map)?;
+        let found = self.candidates(&encoded, sentences, rin.as_deref(), map)?;
         let spans: Vec<Vec<TokenSpan>> = found.iter().map(|c| c.spans.clone()).collect();
         let kernel = self
             .scorer
@@ -374,17 +422,75 @@ impl SentenceModel {
             let parts = Parts {
                 sentence: sentences[b].id,
                 run: self.run,
-                covered: layout.n_words(b),
+                covered: encoded.layout.n_words(b),
                 candidates,
-                rin: of(b),
+                rin: rin.as_ref().map(|r| &r[b]),
                 anchor: self.anchor(),
                 kernel: table,
                 gold: &gold,
                 rule: self.rule(),
             };
-            assemble(parts, relation)
+            assemble(parts, map)
         });
         Ok(parts.collect())
+    }
+
+    fn rin_sentences(
+        &self,
+        encoded: &Encoded,
+        sentences: &[&Sentence],
+        map: &LabelMap,
+    ) -> candle_core::Result<Option<Vec<RinSentence>>> {
+        let watch: Vec<Cell> = (0..sentences.len())
+            .flat_map(|b| self.gold_cells(b, sentences[b], encoded.layout.n_words(b), map))
+            .collect();
+        let request = RinRequest {
+            keep: KEEP_SCORE,
+            max_cells: MAX_CELLS,
+            watch: &watch,
+        };
+        let rin = self.layers.rin.as_ref();
+        rin.map(|r| r.predict(encoded, &request)).transpose()
+    }
+
+    /// Candidate spans, decided by the span head where there is one.
+    fn candidates(
+        &self,
+        encoded: &Encoded,
+        sentences: &[&Sentence],
+        rin: Option<&[RinSentence]>,
+        map: &LabelMap,
+    ) -> candle_core::Result<Vec<Candidates>> {
+        let proposals = match self.layers.spans {
+            Some(_) => Proposals::SpanHead,
+            None => Proposals::Tags,
+        };
+        let found = sentences.iter().enumerate().map(|(b, s)| {
+            let own: Vec<TokenSpan> = s.entities.iter().map(|e| e.span).collect();
+            let (rin, n_words) = (rin.map(|r| &r[b]), encoded.layout.n_words(b));
+            Candidates::new(&own, rin, self.anchor(), n_words, proposals)
+        });
+        let found: Vec<Candidates> = found.collect();
+        let Some(head) = &self.layers.spans else {
+            return Ok(found);
+        };
+        let spans: Vec<BatchSpan> = found
+            .iter()
+            .enumerate()
+            .flat_map(|(sentence, c)| {
+                c.spans
+                    .iter()
+                    .map(move |&span| BatchSpan { sentence, span })
+            })
+            .collect();
+        let scores = head.predict(encoded, &spans)?;
+        let mut rest = &scores[..];
+        let decided = found.into_iter().map(|candidates| {
+            let (own, others) = rest.split_at(candidates.spans.len());
+            rest = others;
+            candidates.decide(own, map)
+        });
+        Ok(decided.collect())
     }
 
     fn nothing(&self, sentence: &Sentence) -> Prediction {
@@ -403,11 +509,11 @@ impl SentenceModel {
         sentence: usize,
         s: &Sentence,
         n_words: usize,
-        label_of: &BTreeMap<RelationId, usize>,
+        map: &LabelMap,
     ) -> Vec<Cell> {
         let cell = |t: Triple| {
             let (head, tail) = (self.anchor().of(t.head), self.anchor().of(t.tail));
-            let relation = *label_of.get(&t.relation)?;
+            let relation = map.label(t.relation)?;
             (head < n_words && tail < n_words).then_some(Cell {
                 sentence,
                 head,

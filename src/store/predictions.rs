@@ -13,7 +13,8 @@ use crate::domain::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-const VERSION: u64 = 1;
+/// Version of a prediction's bytes. 2 added the probability of the spans.
+const VERSION: u64 = 2;
 
 /// A prediction always names its model; this says which model that was.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,17 +194,18 @@ fn encode(prediction: &Prediction, numbers: &Translation) -> Vec<u8> {
     out.0
 }
 
-fn slots(scores: &Scores) -> [Option<f32>; 7] {
+fn slots(scores: &Scores) -> [Option<f32>; 8] {
     let Scores {
         rin,
         kernel,
+        spans,
         base,
         naive,
         full,
         kb,
         mutual,
     } = *scores;
-    [rin, kernel, base, naive, full, kb, mutual]
+    [rin, kernel, base, naive, full, kb, mutual, spans]
 }
 
 fn decode(
@@ -215,7 +217,7 @@ fn decode(
     // Spans are checked against their sentence where they are drawn; here only against overflow.
     const ANY_LENGTH: usize = u32::MAX as usize;
     let mut bytes = Cursor(bytes);
-    if bytes.number()? != VERSION {
+    if !(1..=VERSION).contains(&bytes.number()?) {
         return Err("a prediction has an unknown version");
     }
     let covered = bytes.small()?;
@@ -264,6 +266,7 @@ fn scores_of(bytes: &mut Cursor) -> Result<Scores, Malformed> {
         full: score(4)?,
         kb: score(5)?,
         mutual: score(6)?,
+        spans: score(7)?,
     })
 }
 

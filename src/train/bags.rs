@@ -293,13 +293,13 @@ pub fn train_all(
     Ok(out)
 }
 
-struct Ranking {
-    average_precision: f64,
-    max_f1: f64,
+pub(super) struct Ranking {
+    pub average_precision: f64,
+    pub max_f1: f64,
 }
 
 /// Ranks candidates (score, correct), best first, ties in the given order (golden `metrics_ranking`).
-fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
+pub(super) fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
     candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
     let positives = positives.max(1) as f64;
     let (mut hits, mut precision_sum, mut max_f1) = (0.0, 0.0, 0f64);
@@ -319,4 +319,4 @@ fn rank(mut candidates: Vec<(f32, bool)>, positives: usize) -> Ranking {
 
 #[cfg(test)]
 #[path = "bags_tests.rs"]
-mod tests;
+pub(super) mod tests;

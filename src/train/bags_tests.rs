@@ -8,14 +8,14 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::HashMap;
 
-const WIDTH: usize = 6;
+pub(in crate::train) const WIDTH: usize = 6;
 const WORDS: usize = 5;
 
 /// Random vectors; sentence 99 holds a NaN.
-struct Vectors(Vec<f32>);
+pub(in crate::train) struct Vectors(Vec<f32>);
 
 impl Vectors {
-    fn new(n: usize) -> Self {
+    pub(in crate::train) fn new(n: usize) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
         let draw = (0..n * WORDS * WIDTH).map(|_| rng.random_range(-1.0..1.0));
         Self(draw.collect())
@@ -45,7 +45,7 @@ impl WordVectors for Vectors {
 }
 
 /// Eight pairs with one or two sentences each, classes 0 to 3 in turn; the last pair is not in the knowledge base.
-fn mentions() -> Vec<PairMention> {
+pub(in crate::train) fn mentions() -> Vec<PairMention> {
     (0..12)
         .map(|sentence| {
             let pair = sentence as u32 % 8;

@@ -1,9 +1,8 @@
 //! A sentence and what its curators decided, in the terms of a model's own label list.
 
-use crate::domain::{
-    Annotation, RelationId, RelationSchema, Sentence, SentenceId, TokenSpan, Triple, Verdict,
-};
-use std::collections::HashMap;
+use crate::domain::{Annotation, Sentence, SentenceId, TokenSpan, Triple, Verdict};
+use crate::model::labels::LabelMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A triple whose relation is a position in the model's label list.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -20,45 +19,23 @@ pub struct Example {
     pub words: Vec<String>,
     /// Sorted, distinct.
     pub entities: Vec<TokenSpan>,
+    /// Type of each entity, a position in the model's list; `None` where the corpus or the model names none.
+    pub kinds: Vec<Option<usize>>,
     /// Labels that stand: accepted, or gold that nobody judged. Sorted, distinct.
     pub positives: Vec<LabelledPair>,
     /// Judged unsure: neither positive nor negative.
     pub masked: Vec<LabelledPair>,
 }
 
-/// Relation names of a workspace's schema → positions in a model's label list.
-#[derive(Clone, Debug)]
-pub struct LabelMap {
-    to_model: HashMap<RelationId, usize>,
-    to_schema: Vec<Option<RelationId>>,
-}
-
-impl LabelMap {
-    pub fn new(schema: &RelationSchema, model_labels: &[String]) -> Self {
-        let to_schema: Vec<_> = model_labels
-            .iter()
-            .map(|name| schema.relation(name))
-            .collect();
-        let to_model = to_schema
-            .iter()
-            .enumerate()
-            .filter_map(|(i, r)| Some(((*r)?, i)))
-            .collect();
-        Self {
-            to_model,
-            to_schema,
-        }
-    }
-    pub fn label(&self, relation: RelationId) -> Option<usize> {
-        self.to_model.get(&relation).copied()
-    }
-    /// `None` when the workspace does not know the model's relation.
-    pub fn relation(&self, label: usize) -> Option<RelationId> {
-        self.to_schema.get(label).copied().flatten()
-    }
-}
-
 impl Example {
+    /// Whether no two positives are about the same two spans, either way round.
+    pub fn has_one_label_a_pair(&self) -> bool {
+        let mut seen = BTreeSet::new();
+        self.positives
+            .iter()
+            .all(|p| seen.insert((p.head.min(p.tail), p.head.max(p.tail))))
+    }
+
     /// The example of a sentence as it stands, and how many of its triples the model has no label for. Explicit negatives need no list of
     /// their own: every pair of entities that is neither positive nor masked is a negative, and the entities of a rejected triple stay.
     pub fn new(sentence: &Sentence, annotation: &Annotation, labels: &LabelMap) -> (Self, usize) {
@@ -80,19 +57,24 @@ impl Example {
             .with_verdict(Verdict::Unsure)
             .filter_map(|t| pair(&t.triple))
             .collect();
-        let mut entities: Vec<_> = annotation.entities.iter().map(|e| e.span).collect();
         for list in [&mut positives, &mut masked] {
             list.sort();
             list.dedup();
         }
-        entities.sort();
-        entities.dedup();
+        let mut typed: BTreeMap<TokenSpan, Option<usize>> = BTreeMap::new();
+        for entity in &annotation.entities {
+            let kind = entity.kind.and_then(|k| labels.kind(k));
+            let known = typed.entry(entity.span).or_default();
+            *known = known.or(kind);
+        }
+        let (entities, kinds) = typed.into_iter().unzip();
         let words = sentence.words().map(str::to_owned).collect();
         (
             Self {
                 id: sentence.id,
                 words,
                 entities,
+                kinds,
                 positives,
                 masked,
             },
@@ -104,7 +86,10 @@ impl Example {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{ByteSpan, Edit, Entity, GoldSource, GoldTriple, Split};
+    use crate::domain::{
+        ByteSpan, Edit, Entity, EntityTypeId, GoldSource, GoldTriple, RelationId, RelationSchema,
+        Split,
+    };
 
     #[test]
     fn rejected_is_negative_unsure_is_masked_and_unknown_relations_are_counted() {
@@ -129,7 +114,7 @@ mod tests {
             entities: (0..3)
                 .map(|i| Entity {
                     span: span(i),
-                    kind: None,
+                    kind: (i < 2).then_some(EntityTypeId(i as u16)),
                     link: None,
                 })
                 .collect(),
@@ -143,10 +128,13 @@ mod tests {
             file: "t".into(),
             line: 1,
         };
-        let schema = RelationSchema::from_names(["a", "b", "not-in-model"]);
+        let mut schema = RelationSchema::from_names(["a", "b", "not-in-model"]);
+        schema.intern_type("place").unwrap();
+        schema.intern_type("person").unwrap();
         let labels = LabelMap::new(
             &schema,
             &["b".to_owned(), "a".to_owned(), "elsewhere".to_owned()],
+            &["person".to_owned()],
         );
         let judge = |triple, verdict| Edit::Judge {
             triple,
@@ -165,6 +153,7 @@ mod tests {
         assert_eq!(example.positives, [pair(0, 1, 1)]);
         assert_eq!(example.masked, [pair(2, 0, 0)]);
         assert_eq!((example.entities.len(), unknown), (3, 1));
+        assert_eq!(example.kinds, [None, Some(0), None]);
         assert_eq!(labels.relation(2), None);
     }
 }

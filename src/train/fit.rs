@@ -137,6 +137,7 @@ pub struct Surroundings<'a> {
 }
 
 /// Trains in place and leaves the selected epoch's weights in the model's parameters. The record tells each epoch's loss and score.
+/// The checkpoint stays, also of a finished run: the caller removes it once the model is on disk, not before.
 pub fn fit(
     model: &dyn Trainable,
     options: &FitOptions,
@@ -156,9 +157,6 @@ pub fn fit(
         }
     }
     run.take_best()?;
-    if let Some(checkpoint) = &around.checkpoint {
-        checkpoint.remove()?;
-    }
     Ok((Ended::Finished, run.at.record))
 }
 
@@ -298,7 +296,7 @@ impl<'a> Run<'a> {
         if !value.is_finite() {
             return Ok((value, Gradients::new()));
         }
-        Ok((value, gradients(&self.trained, &loss.backward()?, 1.0)?))
+        Ok((value, gradients(&self.trained, &mut loss.backward()?)?))
     }
 
     fn end_of_epoch(
@@ -396,7 +394,8 @@ impl<'a> Run<'a> {
                 .iter()
                 .map(|(n, v)| (n.clone(), v.as_tensor().clone()))
                 .collect();
-            checkpoint.save(&self.at, &weights, &self.adam.state().1, self.best.as_ref())?;
+            let moments = self.adam.state()?.1;
+            checkpoint.save(&self.at, &weights, &moments, self.best.as_ref())?;
             (around.observe)(FitEvent::Saved { step: self.at.step });
         }
         self.saved = Instant::now();

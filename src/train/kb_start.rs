@@ -89,7 +89,7 @@ pub fn fit_relations(
         let loss = (&data + (moved? * l2)?)?;
         adam.step(
             &params,
-            &gradients(&params, &loss.backward()?, 1.0)?,
+            &gradients(&params, &mut loss.backward()?)?,
             1.0,
             |_| rate,
         )?;

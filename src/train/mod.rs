@@ -5,5 +5,7 @@ pub mod checkpoint;
 pub mod examples;
 pub mod fit;
 pub mod kb_start;
+pub mod mutual;
 pub mod optim;
 pub mod sentence;
+pub mod spans;

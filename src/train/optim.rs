@@ -3,39 +3,34 @@
 //! Owned here because candle's AdamW has one rate and hides its moments, so a run could not be resumed to the same bits.
 //! Moments are kept by parameter name in a stable order; the update touches each value once.
 
-use candle_core::backend::BackendStorage;
-use candle_core::{
-    CpuStorage, DType, InplaceOp2, InplaceOp3, Layout, Result, Tensor, Var, backprop::GradStore,
-    bail,
-};
+use crate::model::ops::{AdamStep, add_in_place, sum_of_squares};
+use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail};
+use std::collections::BTreeMap;
 
-/// Gradients by parameter name.
+/// Gradients by parameter name; each is a tensor of its own, which shares its values with nothing.
 pub type Gradients = BTreeMap<String, Tensor>;
 
-/// The gradients that a backward pass found for `params`, each multiplied by `weight`.
-pub fn gradients(params: &[(String, Var)], store: &GradStore, weight: f64) -> Result<Gradients> {
+/// The gradients that a backward pass found for `params`; they leave the store.
+pub fn gradients(params: &[(String, Var)], store: &mut GradStore) -> Result<Gradients> {
     let found = params
         .iter()
-        .filter_map(|(name, var)| Some((name, store.get(var.as_tensor())?)));
+        .filter_map(|(name, var)| Some((name, store.remove(var.as_tensor())?)));
     found
-        .map(|(name, g)| Ok((name.clone(), (g.detach() * weight)?)))
+        .map(|(name, g)| Ok((name.clone(), g.detach().contiguous()?)))
         .collect()
 }
 
 /// `sum += more`, parameter by parameter.
 pub fn accumulate(sum: &mut Gradients, more: Gradients) -> Result<()> {
     for (name, gradient) in more {
-        let total = match sum.get(&name) {
-            Some(before) => (before + gradient)?,
-            None => gradient,
-        };
-        sum.insert(name, total);
+        match sum.get_mut(&name) {
+            Some(total) if AdamStep::applies_to(total) => add_in_place(total, &gradient)?,
+            Some(total) => *total = (&*total + gradient)?,
+            None => _ = sum.insert(name, gradient),
+        }
     }
     Ok(())
 }
-
-use rayon::prelude::*;
-use std::collections::BTreeMap;
 
 /// Where epsilon stands (golden `optim`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +63,61 @@ impl Default for AdamConfig {
     }
 }
 
-/// First and second moment of one parameter, of its shape.
-struct Moments {
-    first: Tensor,
-    second: Tensor,
+/// First and second moment of one parameter.
+enum Moments {
+    /// Of a parameter that the fused step updates.
+    Values {
+        first: Vec<f32>,
+        second: Vec<f32>,
+        shape: Shape,
+    },
+    Tensors {
+        first: Tensor,
+        second: Tensor,
+    },
+}
+
+impl Moments {
+    /// Takes them over, in the form that `like`, the parameter or a moment of its kind, asks for.
+    fn new(like: &Tensor, first: &Tensor, second: &Tensor) -> Result<Self> {
+        if !AdamStep::applies_to(like) {
+            let (first, second) = (first.copy()?, second.copy()?);
+            return Ok(Self::Tensors { first, second });
+        }
+        Ok(Self::Values {
+            first: first.flatten_all()?.to_vec1()?,
+            second: second.flatten_all()?.to_vec1()?,
+            shape: first.shape().clone(),
+        })
+    }
+
+    fn zeros(like: &Tensor) -> Result<Self> {
+        if !AdamStep::applies_to(like) {
+            // zeros_like of a variable would be a view of one shared zero on some backends; these are real buffers.
+            let zeros = || Tensor::zeros(like.shape(), like.dtype(), like.device());
+            let (first, second) = (zeros()?, zeros()?);
+            return Ok(Self::Tensors { first, second });
+        }
+        Ok(Self::Values {
+            first: vec![0.0; like.elem_count()],
+            second: vec![0.0; like.elem_count()],
+            shape: like.shape().clone(),
+        })
+    }
+
+    fn tensors(&self) -> Result<(Tensor, Tensor)> {
+        match self {
+            Self::Tensors { first, second } => Ok((first.clone(), second.clone())),
+            Self::Values {
+                first,
+                second,
+                shape,
+            } => {
+                let tensor = |values: &[f32]| Tensor::from_slice(values, shape, &Device::Cpu);
+                Ok((tensor(first)?, tensor(second)?))
+            }
+        }
+    }
 }
 
 /// Optimizer state; [`Adam::state`] and [`Adam::restore`] carry it through a checkpoint.
@@ -114,14 +160,7 @@ impl Adam {
             }
             let moments = match self.moments.entry(name.clone()) {
                 std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
-                std::collections::btree_map::Entry::Vacant(e) => {
-                    // zeros_like of a variable would be a view of one shared zero on some backends; these are real buffers.
-                    let zeros = || Tensor::zeros(var.shape(), var.dtype(), var.device());
-                    e.insert(Moments {
-                        first: zeros()?,
-                        second: zeros()?,
-                    })
-                }
+                std::collections::btree_map::Entry::Vacant(e) => e.insert(Moments::zeros(var)?),
             };
             update(&self.config, self.steps, var, moments, grad, scale, rate)?;
         }
@@ -129,13 +168,14 @@ impl Adam {
     }
 
     /// (step count, moments by `first.NAME` and `second.NAME`).
-    pub fn state(&self) -> (u64, BTreeMap<String, Tensor>) {
+    pub fn state(&self) -> Result<(u64, BTreeMap<String, Tensor>)> {
         let mut tensors = BTreeMap::new();
-        for (name, m) in &self.moments {
-            tensors.insert(format!("first.{name}"), m.first.clone());
-            tensors.insert(format!("second.{name}"), m.second.clone());
+        for (name, moments) in &self.moments {
+            let (first, second) = moments.tensors()?;
+            tensors.insert(format!("first.{name}"), first);
+            tensors.insert(format!("second.{name}"), second);
         }
-        (self.steps, tensors)
+        Ok((self.steps, tensors))
     }
 
     /// Fails if a `first.` has no `second.` of its shape.
@@ -147,13 +187,9 @@ impl Adam {
                 continue;
             };
             match tensors.get(&format!("second.{name}")) {
-                Some(second) if second.shape() == first.shape() => self.moments.insert(
-                    name.to_owned(),
-                    Moments {
-                        first: first.copy()?,
-                        second: second.copy()?,
-                    },
-                ),
+                Some(second) if second.shape() == first.shape() => self
+                    .moments
+                    .insert(name.to_owned(), Moments::new(first, first, second)?),
                 _ => bail!("optimizer state of `{name}` is incomplete"),
             };
         }
@@ -178,130 +214,26 @@ fn update(
         EpsilonForm::TensorFlow => (rate * c2.sqrt() / c1, 1.0),
     };
     let shrink = 1.0 - rate * config.weight_decay;
-    let grad = grad.contiguous()?;
-    if var.device().is_cpu() && var.dtype() == DType::F32 {
-        moments.first.inplace_op2(
-            &grad,
-            &Decay {
-                beta: b1,
-                scale,
-                squared: false,
-            },
-        )?;
-        moments.second.inplace_op2(
-            &grad,
-            &Decay {
-                beta: b2,
-                scale,
-                squared: true,
-            },
-        )?;
-        let apply = Apply {
-            a: a as f32,
-            b: b as f32,
-            epsilon: config.epsilon as f32,
-            shrink: shrink as f32,
-        };
-        return var
-            .as_tensor()
-            .inplace_op3(&moments.first, &moments.second, &apply);
-    }
-    let grad = (grad.detach() * scale)?;
-    moments.first = ((&moments.first * b1)? + (&grad * (1.0 - b1))?)?.detach();
-    moments.second = ((&moments.second * b2)? + (grad.sqr()? * (1.0 - b2))?)?.detach();
-    let step = ((&moments.first * a)? / ((moments.second.sqrt()? * b)? + config.epsilon)?)?;
-    var.set(&((var.as_tensor().detach() * shrink)? - step)?.detach())
-}
-
-/// Values per parallel chunk: large enough that a chunk outweighs its scheduling.
-const CHUNK: usize = 1 << 15;
-
-fn range(layout: &Layout) -> Result<std::ops::Range<usize>> {
-    match layout.contiguous_offsets() {
-        Some((start, end)) => Ok(start..end),
-        None => bail!("optimizer tensors must be contiguous"),
-    }
-}
-
-fn values_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
-    let range = range(layout)?;
-    match storage {
-        CpuStorage::F32(values) => Ok(&mut values[range]),
-        other => bail!("optimizer expects f32, got {:?}", other.dtype()),
-    }
-}
-
-/// `m <- beta·m + (1-beta)·g` or, squared, `m <- beta·m + (1-beta)·g²`.
-struct Decay {
-    beta: f64,
-    scale: f64,
-    squared: bool,
-}
-
-impl InplaceOp2 for Decay {
-    fn name(&self) -> &'static str {
-        "adam-moment"
-    }
-    fn cpu_fwd(&self, m: &mut CpuStorage, ml: &Layout, g: &CpuStorage, gl: &Layout) -> Result<()> {
-        let m = values_mut(m, ml)?;
-        let g = &g.as_slice::<f32>()?[range(gl)?];
-        let (beta, rest, scale) = (
-            self.beta as f32,
-            (1.0 - self.beta) as f32,
-            self.scale as f32,
-        );
-        let squared = self.squared;
-        m.par_chunks_mut(CHUNK)
-            .zip(g.par_chunks(CHUNK))
-            .for_each(|(m, g)| {
-                for (m, g) in m.iter_mut().zip(g) {
-                    let g = g * scale;
-                    *m = beta * *m + rest * if squared { g * g } else { g };
-                }
-            });
-        Ok(())
-    }
-}
-
-struct Apply {
-    a: f32,
-    b: f32,
-    epsilon: f32,
-    shrink: f32,
-}
-
-impl InplaceOp3 for Apply {
-    fn name(&self) -> &'static str {
-        "adam-apply"
-    }
-    fn cpu_fwd(
-        &self,
-        theta: &mut CpuStorage,
-        tl: &Layout,
-        m: &CpuStorage,
-        ml: &Layout,
-        v: &CpuStorage,
-        vl: &Layout,
-    ) -> Result<()> {
-        let theta = values_mut(theta, tl)?;
-        let m = &m.as_slice::<f32>()?[range(ml)?];
-        let v = &v.as_slice::<f32>()?[range(vl)?];
-        let Apply {
-            a,
-            b,
-            epsilon,
-            shrink,
-        } = *self;
-        theta
-            .par_chunks_mut(CHUNK)
-            .zip(m.par_chunks(CHUNK))
-            .zip(v.par_chunks(CHUNK))
-            .for_each(|((theta, m), v)| {
-                for ((theta, m), v) in theta.iter_mut().zip(m).zip(v) {
-                    *theta = *theta * shrink - a * m / (b * v.sqrt() + epsilon);
-                }
-            });
-        Ok(())
+    match moments {
+        Moments::Values { first, second, .. } => {
+            let step = AdamStep {
+                beta1: b1 as f32,
+                beta2: b2 as f32,
+                scale: scale as f32,
+                shrink: shrink as f32,
+                a: a as f32,
+                b: b as f32,
+                epsilon: config.epsilon as f32,
+            };
+            step.apply(var.as_tensor(), grad, first, second)
+        }
+        Moments::Tensors { first, second } => {
+            let grad = (grad.detach() * scale)?;
+            *first = ((&*first * b1)? + (&grad * (1.0 - b1))?)?.detach();
+            *second = ((&*second * b2)? + (grad.sqr()? * (1.0 - b2))?)?.detach();
+            let step = ((&*first * a)? / ((second.sqrt()? * b)? + config.epsilon)?)?;
+            var.set(&((var.as_tensor().detach() * shrink)? - step)?.detach())
+        }
     }
 }
 
@@ -309,12 +241,7 @@ impl InplaceOp3 for Apply {
 pub fn global_norm(grads: &Gradients) -> Result<f64> {
     let mut total = 0.0;
     for grad in grads.values() {
-        total += f64::from(
-            grad.sqr()?
-                .sum_all()?
-                .to_dtype(DType::F32)?
-                .to_scalar::<f32>()?,
-        );
+        total += sum_of_squares(grad)?;
     }
     Ok(total.sqrt())
 }
@@ -369,7 +296,7 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use candle_core::Device;
+    use candle_core::DType;
     use serde_json::Value;
 
     fn golden() -> Value {
@@ -402,8 +329,8 @@ mod tests {
                 let grad = Tensor::from_slice(&grads[4 * step..4 * step + 4], 4, &Device::Cpu)?
                     .to_dtype(dtype)?;
                 // The gradient of sum(theta * grad) is grad.
-                let store = (var.as_tensor() * grad)?.sum_all()?.backward()?;
-                adam.step(&params, &gradients(&params, &store, 1.0)?, 1.0, |_| rate)?;
+                let mut store = (var.as_tensor() * grad)?.sum_all()?.backward()?;
+                adam.step(&params, &gradients(&params, &mut store)?, 1.0, |_| rate)?;
                 let got: Vec<f32> = var.as_tensor().to_dtype(DType::F32)?.to_vec1()?;
                 for (got, want) in got.iter().zip(&expected[4 * step..]) {
                     assert!(
@@ -466,12 +393,12 @@ mod tests {
             let mut adam = Adam::new(AdamConfig::default());
             for step in 0..6 {
                 if interrupted && step == 3 {
-                    let (steps, state) = adam.state();
+                    let (steps, state) = adam.state()?;
                     adam = Adam::new(AdamConfig::default());
                     adam.restore(steps, &state)?;
                 }
-                let store = (var.as_tensor().sqr()? * &grad)?.sum_all()?.backward()?;
-                adam.step(&params, &gradients(&params, &store, 1.0)?, 1.0, |_| 1e-2)?;
+                let mut store = (var.as_tensor().sqr()? * &grad)?.sum_all()?.backward()?;
+                adam.step(&params, &gradients(&params, &mut store)?, 1.0, |_| 1e-2)?;
             }
             var.as_tensor().to_vec1()
         };

@@ -1,19 +1,26 @@
-//! RIN and the kernel head on one encoder, trained together on sentences.
+//! RIN, the kernel head and the span head on one encoder, trained together on sentences.
 //!
-//! Joint loss (specs/bank section 4, ours): L_rin / n_words + L_ker, since L_rin is a sum over cells and L_ker a mean.
+//! Joint loss (specs/bank section 4, ours): L_rin / n_words + L_ker + L_span, since L_rin is a sum over cells and the
+//! others are means. The spans that RIN's tags wrongly propose at this very step are the span head's hard negatives
+//! and, the likeliest of them, unrelated entities for the kernel head: it trains on what it will meet.
 
 use super::examples::{Example, LabelledPair};
 use super::fit::Trainable;
+use super::spans::SpanTargets;
+use crate::domain::TokenSpan;
+use crate::model::assemble::{MAX_PROPOSED, PROPOSE};
 use crate::model::batch::Batch;
+use crate::model::decode::{N_TAGS, likely_spans};
+use crate::model::encoded::BatchLayout;
 use crate::model::encoder::EncoderConfig;
 use crate::model::gold::{Gold, SpanTriple};
-use crate::model::kernel::{KernelTargets, NegPairs};
+use crate::model::kernel::KernelTargets;
 use crate::model::mode::Mode;
 use crate::model::params::{Params, rng_for};
 use crate::model::rin::{Lost, RinTargets};
 use crate::model::sentence::{Layers, ModelConfig};
 use crate::model::tokens::WordPieces;
-use candle_core::{Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use rand::Rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -89,7 +96,7 @@ impl SentenceTrainer {
             let triples = Triples::new(example);
             lost += RinTargets::default().push(
                 batch.layout.n_words(0),
-                triples.gold(example),
+                triples.gold(example, &[]),
                 rin.anchor,
             );
         }
@@ -131,11 +138,13 @@ impl Triples {
             unsure: form(&example.masked),
         }
     }
-    fn gold<'a>(&'a self, example: &'a Example) -> Gold<'a> {
+    /// `distractors`: spans that are no entities, for the kernel head.
+    fn gold<'a>(&'a self, example: &'a Example, distractors: &'a [TokenSpan]) -> Gold<'a> {
         Gold {
             entities: &example.entities,
             triples: &self.positives,
             unsure: &self.unsure,
+            distractors,
             ..Gold::default()
         }
     }
@@ -175,49 +184,70 @@ impl Trainable for SentenceTrainer {
         let batch = self.batch(&examples);
         let encoded = self.layers.encoder.forward(&batch, mode)?;
         let layout = &encoded.layout;
-        let (mut rin_targets, mut kernel_targets) =
-            (RinTargets::default(), KernelTargets::default());
-        let negatives = self
-            .config
-            .kernel
-            .as_ref()
-            .map_or(NegPairs::None, |k| k.neg_pairs);
+        let triples: Vec<Triples> = examples.iter().map(|e| Triples::new(e)).collect();
         // Sampled negatives follow the run's own stream, so a resumed run draws the same ones.
         let mut rng = match mode {
             Mode::Train(rng) => rng_for(rng.borrow_mut().random(), "negatives"),
             Mode::Infer => rng_for(0, "negatives"),
         };
-        for (b, example) in examples.iter().enumerate() {
-            let triples = Triples::new(example);
-            let n_words = layout.n_words(b);
-            if let Some(rin) = &self.config.rin {
-                rin_targets.push(n_words, triples.gold(example), rin.anchor);
+        let mut losses: Vec<Tensor> = Vec::new();
+        let mut wrong: Vec<Vec<TokenSpan>> = vec![Vec::new(); examples.len()];
+        if let (Some(rin), Some(config)) = (&self.layers.rin, &self.config.rin) {
+            let mut targets = RinTargets::default();
+            for (b, example) in examples.iter().enumerate() {
+                let gold = triples[b].gold(example, &[]);
+                targets.push(layout.n_words(b), gold, config.anchor);
             }
-            kernel_targets.push(n_words, triples.gold(example), negatives, &mut rng);
+            let output = rin.forward(&encoded, mode)?;
+            if self.layers.spans.is_some() {
+                wrong = wrong_proposals(&output.tag_logits, layout, &examples)?;
+            }
+            losses.push(output.loss(&targets)?.per_word()?);
         }
-        let mut total: Option<Tensor> = None;
-        let mut add = |loss: Tensor| -> Result<()> {
-            total = Some(match total.take() {
-                None => loss,
-                Some(sum) => (sum + loss)?,
-            });
-            Ok(())
-        };
-        if let Some(rin) = &self.layers.rin {
-            add(rin
-                .forward(&encoded, mode)?
-                .loss(&rin_targets)?
-                .per_word()?)?;
+        if let Some(kernel) = &self.layers.kernel {
+            let keep = self.config.spans.as_ref().map_or(0, |c| c.distractors);
+            let mut targets = KernelTargets::default();
+            for (b, example) in examples.iter().enumerate() {
+                let gold = triples[b].gold(example, &wrong[b][..keep.min(wrong[b].len())]);
+                targets.push(layout.n_words(b), gold, kernel.config().neg_pairs, &mut rng);
+            }
+            losses.extend(kernel.loss(&encoded, &targets.pairs)?);
         }
-        if let Some(kernel) = &self.layers.kernel
-            && let Some(loss) = kernel.loss(&encoded, &kernel_targets.pairs)?
-        {
-            add(loss)?;
+        if let Some(head) = &self.layers.spans {
+            let mut targets = SpanTargets::default();
+            for (b, example) in examples.iter().enumerate() {
+                let n_words = layout.n_words(b);
+                targets.push(n_words, example, &wrong[b], head.config(), &mut rng);
+            }
+            if !targets.spans.is_empty() {
+                losses.push(head.loss(&encoded, &targets.spans, &targets.targets, mode)?);
+            }
         }
-        match total {
-            Some(loss) => Ok(loss),
+        let mut losses = losses.into_iter();
+        match losses.next() {
+            Some(first) => losses.try_fold(first, |sum, loss| sum + loss),
             // A batch without pairs for a kernel-only model teaches nothing, but is no error.
             None => encoded.words.sum_all()? * 0.0,
         }
     }
+}
+
+/// Each sentence's proposed spans that are no entities, likeliest first.
+fn wrong_proposals(
+    tag_logits: &Tensor,
+    layout: &BatchLayout,
+    examples: &[&Example],
+) -> Result<Vec<Vec<TokenSpan>>> {
+    let p = candle_nn::ops::softmax(&tag_logits.detach(), D::Minus1)?;
+    let p: Vec<Vec<f32>> = p.to_dtype(DType::F32)?.to_vec2()?;
+    let p: Vec<[f32; N_TAGS]> = p.iter().map(|p| std::array::from_fn(|t| p[t])).collect();
+    let of_sentence = |(b, example): (usize, &&Example)| {
+        let words = layout.word_starts[b]..layout.word_starts[b + 1];
+        likely_spans(&p[words], PROPOSE, MAX_PROPOSED)
+            .into_iter()
+            .map(|(span, _)| span)
+            .filter(|span| example.entities.binary_search(span).is_err())
+            .collect()
+    };
+    Ok(examples.iter().enumerate().map(of_sentence).collect())
 }

@@ -85,6 +85,14 @@ actions! {
         PreviousDisagreement = ["N"],
         /// Start or end a range of sentences.
         Range = ["v"],
+        /// Make the whole list the range.
+        RangeAll = ["V"],
+        /// Judge right what the query asks for, here or in the range; asks first.
+        Accept = ["a"],
+        /// Judge wrong what the query asks for, here or in the range; asks first.
+        Reject = ["x"],
+        /// Judge undecidable what the query asks for; asks first.
+        Unsure = ["s"],
         /// Predict the sentence under the cursor, or the range.
         Predict = ["p"],
         /// Show every sentence again.
@@ -151,6 +159,8 @@ actions! {
         AddEntity = ["e"],
         /// Remove an entity that no label uses.
         RemoveEntity = ["E"],
+        /// List every sentence with this fact, to judge it in all of them.
+        SameFact = ["b"],
         /// Flag the triple with what is wrong about it.
         Flag = ["f"],
         /// Write a note on the sentence.

@@ -2,6 +2,7 @@
 //! test or a benchmark drives it exactly as the runner does.
 
 use super::action::Context;
+use super::ahead::Ahead;
 use super::effect::Effect;
 use super::event::Event;
 use super::keymap::{Key, Keymap};
@@ -33,6 +34,8 @@ pub struct App {
     pub(super) count: usize,
     /// The row to open as soon as its page is here.
     pub(super) opening: Option<usize>,
+    /// Keys that wait for a sentence.
+    pub(super) ahead: Ahead,
     /// The query to start with.
     pub(super) first_query: String,
     area: Rect,
@@ -50,6 +53,7 @@ impl App {
             pressed: Vec::new(),
             count: 0,
             opening: None,
+            ahead: Ahead::default(),
             first_query: query.to_owned(),
             area: Rect::new(0, 0, 80, 24),
         }
@@ -64,6 +68,7 @@ impl App {
         }
         self.carry_out();
         self.layout(self.area);
+        self.catch_up();
         self.fetch();
         std::mem::take(&mut self.shared.effects)
     }
@@ -75,7 +80,14 @@ impl App {
 
     /// What would be lost or stopped by leaving now, in words.
     pub fn unfinished(&self) -> Option<String> {
-        self.shared.unfinished()
+        let keys = self.ahead.line();
+        let ahead = (!keys.is_empty()).then(|| format!("{keys} typed ahead"));
+        let parts: Vec<String> = ahead.into_iter().chain(self.shared.unfinished()).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
+    pub(super) fn area(&self) -> Rect {
+        self.area
     }
 
     pub(super) fn too_small(&self) -> bool {
@@ -164,6 +176,9 @@ impl App {
             Tab::Corpus if editing => {
                 Some("enter searches · esc leaves the query as it was".to_owned())
             }
+            _ if !self.ahead.is_empty() => {
+                Some("these keys wait for their sentence · esc drops them".to_owned())
+            }
             Tab::Sentence => self.sentence.jump_prompt(),
             _ => None,
         };
@@ -180,7 +195,10 @@ impl App {
                 Tab::Sentence => self.sentence.mode_name(),
             },
             position: self.position(),
-            waiting: [count, keys.join(" ")].join(" ").trim().to_owned(),
+            waiting: [self.ahead.line(), count, keys.join(" ")]
+                .join(" ")
+                .trim()
+                .to_owned(),
             prompt,
             hints,
         }

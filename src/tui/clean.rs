@@ -105,6 +105,38 @@ pub fn pad(text: &str, cells: usize) -> String {
     format!("{text}{:gap$}", "")
 }
 
+/// Cleaned and broken into lines of at most `cells`, between words where that is possible.
+pub fn lines(text: &str, cells: usize) -> Vec<String> {
+    let cells = cells.max(1);
+    let text = clean(text);
+    let mut out = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let bare = width(word.trim_end());
+        if used > 0 && used + bare > cells {
+            out.push(String::new());
+            used = 0;
+        }
+        for cluster in word.graphemes(true) {
+            let w = width(cluster);
+            if used + w > cells && used > 0 {
+                // A space at the edge is the break itself.
+                if cluster == " " {
+                    continue;
+                }
+                out.push(String::new());
+                used = 0;
+            }
+            used += w;
+            if let Some(line) = out.last_mut() {
+                line.push_str(cluster);
+            }
+        }
+    }
+    out.iter_mut().for_each(|l| l.truncate(l.trim_end().len()));
+    out
+}
+
 /// The first `bytes` bytes of `text`, or a little less so as not to split a character.
 fn head(text: &str, bytes: usize) -> &str {
     let mut end = bytes.min(text.len());
@@ -118,6 +150,22 @@ fn head(text: &str, bytes: usize) -> &str {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn long_messages_break_between_words() {
+        let check = |text: &str, cells, expected: &[&str]| {
+            assert_eq!(lines(text, cells), expected, "{text:?} {cells}");
+        };
+        check("the disk is full", 8, &["the disk", "is full"]);
+        check(
+            "a/very/long/path is gone",
+            8,
+            &["a/very/l", "ong/path", "is gone"],
+        );
+        check("東京 の", 4, &["東京", "の"]);
+        check("a\u{1b}b", 9, &["a␛b"]);
+        check("", 5, &[""]);
+    }
 
     #[test]
     fn hostile_text_becomes_visible() {

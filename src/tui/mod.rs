@@ -10,6 +10,7 @@
 //! text to a cell.
 
 mod action;
+mod ahead;
 mod app;
 mod clean;
 mod effect;
@@ -38,5 +39,5 @@ pub use event::Event;
 pub use keymap::{Key, Keymap};
 pub use paint::text_of;
 pub use queries::{by_relation, false_negatives, false_positives};
-pub use run::{TuiOptions, run};
+pub use run::{Stopped, TuiOptions, run};
 pub use theme::{Role, Theme};

@@ -7,12 +7,18 @@ pub fn by_relation(name: &str) -> String {
 
 /// Sentences in which the model predicts this relation and no label that stands agrees.
 pub fn false_positives(name: &str) -> String {
-    format!("outcome:fp {}", by_relation(name))
+    format!("fp:{}", quoted(name))
 }
 
 /// Sentences with a label of this relation that the model does not predict.
 pub fn false_negatives(name: &str) -> String {
-    format!("outcome:fn {}", by_relation(name))
+    format!("fn:{}", quoted(name))
+}
+
+/// Sentences that say this fact, labelled or predicted, by the names of its arguments.
+pub fn by_fact(relation: &str, head: &str, tail: &str) -> String {
+    let names = format!("head:{} tail:{}", quoted(head), quoted(tail));
+    format!("{} {names}", by_relation(relation))
 }
 
 /// `query` with `term` added, or taken out where it stands already.
@@ -74,7 +80,11 @@ mod tests {
             "rel:contains",
             "rel:contains_x rel:contains",
         );
-        assert_eq!(false_positives("place_lived"), "outcome:fp rel:place_lived");
+        assert_eq!(false_positives("place_lived"), "fp:place_lived");
+        assert_eq!(
+            by_fact("born_in", "Ana Ruiz", "Cádiz"),
+            "rel:born_in head:\"Ana Ruiz\" tail:Cádiz"
+        );
         assert_eq!(by_relation("lives \"in\""), r#"rel:"lives \"in\"""#);
         assert!(holds("a rel:x b", "rel:x") && !holds("a rel:xy", "rel:x"));
     }

@@ -92,6 +92,11 @@ impl TuiOptions {
     }
 }
 
+/// A signal ended the screen; what is not saved, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Stopped(String);
+
 /// Runs the screen until the curator leaves. An error, a panic or a signal gives the terminal back first.
 pub fn run(
     options: TuiOptions,
@@ -174,7 +179,7 @@ impl Loop {
                             .app
                             .unfinished()
                             .unwrap_or_else(|| "every edit is saved".to_owned());
-                        bail!("stopped by {name}; {left}");
+                        return Err(Stopped(format!("stopped by {name}; {left}")).into());
                     }
                     Woken::InputEnded(why) => bail!("the terminal gives no input any more: {why}"),
                     Woken::EngineEnded => {

@@ -38,10 +38,19 @@ pub enum Tab {
     Sentence,
 }
 
+/// Along the list of sentences.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Next,
+    Previous,
+}
+
 /// What one part of the screen asks of another; `update` carries it out.
 pub enum Intent {
     /// Opens the sentence at this row of the list.
     OpenRow(usize),
+    /// Opens a neighbour of the open sentence.
+    Step(Step),
     /// Searches and shows the list.
     Filter(String),
     Push(Overlay),
@@ -108,7 +117,7 @@ pub struct Shared {
     pub keymap: Keymap,
     /// Edits sent and not on disk yet, oldest first.
     pub pending: VecDeque<(SentenceId, Edit)>,
-    /// Undos and redos sent and not answered yet.
+    /// Undos, redos and bulk edits sent and not answered yet.
     pub undoing: usize,
     /// Edits that reached the disk since the program started.
     pub n_saved: usize,

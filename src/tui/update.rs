@@ -12,7 +12,7 @@ use super::overlay::help::Help;
 use super::overlay::log::Log;
 use super::overlay::picker::{Choice, Picker, Purpose};
 use super::overlay::{Flow, Overlay};
-use super::state::{Intent, Tab};
+use super::state::{Intent, Step, Tab};
 use super::widget::numbers::{counted, grouped};
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
 use crossterm::event::{
@@ -21,6 +21,8 @@ use crossterm::event::{
 
 /// A count beyond this is a slip of the hand.
 const MAX_COUNT: usize = 1_000_000;
+/// Leaves wherever it is pressed.
+const INTERRUPT: Key = Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
 
 impl App {
     pub(super) fn on_input(&mut self, input: Input) {
@@ -34,6 +36,12 @@ impl App {
     }
 
     fn on_paste(&mut self, text: &str) {
+        if !self.hold_paste(text) {
+            self.take_paste(text);
+        }
+    }
+
+    pub(super) fn take_paste(&mut self, text: &str) {
         if let Some(overlay) = self.overlays.last_mut() {
             overlay.paste(text);
         } else if let (Tab::Corpus, Some(input)) = (self.tab, &mut self.corpus.editing) {
@@ -55,7 +63,8 @@ impl App {
         if let Some(nav) = scroll {
             return self.navigate(nav, 3);
         }
-        if !self.overlays.is_empty() {
+        // A click is meant for what was in sight, and keys typed before it come first.
+        if !self.overlays.is_empty() || self.opening.is_some() || !self.ahead.is_empty() {
             return;
         }
         let (x, y) = (mouse.column, mouse.row);
@@ -67,16 +76,22 @@ impl App {
     }
 
     fn on_key(&mut self, key: Key) {
-        let interrupt = key == Key(KeyCode::Char('c'), KeyModifiers::CONTROL);
         if self.too_small() {
             // Nothing is in sight, so nothing but leaving may happen.
-            if interrupt {
+            if key == INTERRUPT {
                 self.quit();
             }
             return;
         }
         self.shared.notice = None;
-        let leave = interrupt || key.0 == KeyCode::Esc;
+        if !self.hold(key) {
+            self.take_key(key);
+        }
+    }
+
+    /// A key whose turn it is.
+    pub(super) fn take_key(&mut self, key: Key) {
+        let leave = key == INTERRUPT || key.0 == KeyCode::Esc;
         if let Some(top) = self.overlays.last_mut().filter(|o| o.takes_text()) {
             if leave || top.key(key, &mut self.shared) == Flow::Close {
                 self.overlays.pop();
@@ -144,7 +159,10 @@ impl App {
                 Vec::new()
             }
         };
-        self.pressed.clear();
+        let keys = std::mem::take(&mut self.pressed);
+        if self.hold_actions(&keys, &actions) {
+            return;
+        }
         let count = std::mem::take(&mut self.count).max(1);
         for action in actions {
             self.run(action, count);
@@ -281,7 +299,6 @@ impl App {
             return;
         }
         let saved = self
-            .shared
             .unfinished()
             .unwrap_or_else(|| "Every edit is saved.".to_owned());
         let lines = vec!["Leave redress?".to_owned(), saved];
@@ -295,7 +312,7 @@ impl App {
     /// Leaves at once when nothing is under way; asks otherwise, and takes a second request for an answer.
     fn quit(&mut self) {
         let asked = matches!(self.overlays.last(), Some(Overlay::Confirm(_)));
-        match self.shared.unfinished() {
+        match self.unfinished() {
             Some(what) if !asked => {
                 let lines = vec![format!("Leave now? {what}.")];
                 self.overlays.push(Overlay::Confirm(Confirm::new(
@@ -320,7 +337,8 @@ impl App {
         {
             self.opening = None;
             self.corpus.list.cursor = row;
-            self.sentence.open(id, row, &self.shared);
+            self.sentence
+                .open(id, row, &self.corpus.query, &self.shared);
             self.tab = Tab::Sentence;
         }
     }
@@ -328,13 +346,12 @@ impl App {
     fn carry_out_one(&mut self, intent: Intent) {
         let shared = &mut self.shared;
         match intent {
-            Intent::OpenRow(row) if row >= self.corpus.pages.total => {
-                shared.warn("this was the last sentence of the list");
-            }
-            Intent::OpenRow(row) => {
-                self.corpus.list.cursor = row;
-                self.opening = Some(row);
-            }
+            Intent::OpenRow(row) => self.open_row(row),
+            Intent::Step(Step::Next) => self.open_row(self.sentence.next_row()),
+            Intent::Step(Step::Previous) => match self.sentence.row.checked_sub(1) {
+                Some(row) => self.open_row(row),
+                None => self.refuse("this is the first sentence of the list"),
+            },
             Intent::Filter(query) => {
                 self.tab = Tab::Corpus;
                 self.corpus.panel = Default::default();
@@ -352,13 +369,31 @@ impl App {
         }
     }
 
+    /// Opens a row of the list; one that has not been found yet as soon as it is.
+    fn open_row(&mut self, row: usize) {
+        if !self.corpus.pages.answered || row < self.corpus.pages.total {
+            self.corpus.list.cursor = row;
+            self.opening = Some(row);
+        } else if row == 0 {
+            self.refuse("no sentence to open");
+        } else {
+            self.refuse("this was the last sentence of the list");
+        }
+    }
+
+    /// A step that leads nowhere: what was typed after it was meant for another place.
+    fn refuse(&mut self, why: &str) {
+        self.shared.warn(why);
+        self.drop_ahead(why);
+    }
+
     /// Asks the engine for what is in sight and not here.
     pub(super) fn fetch(&mut self) {
         if !self.shared.opened {
             return;
         }
         if self.tab == Tab::Corpus {
-            self.corpus.refresh_if_dirty();
+            self.corpus.refresh_if_dirty(&mut self.shared);
         }
         self.corpus.fetch(&mut self.shared);
         match self.tab {
@@ -394,13 +429,33 @@ impl App {
                 shared.info = info;
                 self.everything_changed();
             }
-            Reply::Page(page) => self.corpus.on_page(page, shared),
+            Reply::Page(page) => {
+                let open = self.sentence.id.map(|id| (id, self.sentence.next_row()));
+                if let Some(moved) = self.corpus.on_page(page, open, shared) {
+                    self.sentence.moved(moved);
+                }
+                if self
+                    .opening
+                    .is_some_and(|row| row >= self.corpus.pages.total)
+                {
+                    self.refuse("no sentence to open");
+                }
+            }
             Reply::BadQuery {
                 ticket,
                 column,
                 message,
-            } => self.corpus.on_bad_query(ticket, column, message),
+            } => {
+                self.corpus.on_bad_query(ticket, column, message);
+                self.drop_ahead("the query is wrong");
+            }
             Reply::Detail(detail) => self.sentence.on_detail(*detail, shared),
+            Reply::NotOpened { ticket, id, reason } => {
+                self.sentence.on_not_opened(ticket, id, reason);
+                if self.sentence.id == Some(id) {
+                    self.refuse("the sentence cannot be opened");
+                }
+            }
             Reply::Explanation(explanation) => self.sentence.on_explanation(*explanation),
             Reply::Errors {
                 ticket,
@@ -419,6 +474,24 @@ impl App {
                 let last_ticket = shared.last_ticket();
                 self.sentence.on_saved(*detail, last_ticket, shared);
             }
+            Reply::Planned(plan) => {
+                if let Some(Overlay::Bulk(bulk)) = self.overlays.last_mut() {
+                    bulk.take(*plan);
+                }
+            }
+            Reply::SavedAll { edits, ids } => {
+                shared.undoing = shared.undoing.saturating_sub(1);
+                shared.n_saved += edits;
+                let edits = counted(edits, "edit");
+                let sentences = counted(ids.len(), "sentence");
+                shared.good(format!(
+                    "saved {edits} in {sentences}; one undo takes all back"
+                ));
+                self.corpus.range_start = None;
+                self.sentence.mark_stale(&ids, shared.last_ticket());
+                self.corpus.mark_dirty();
+                self.errors.mark_dirty();
+            }
             Reply::EditRefused { id, reason } => {
                 shared.settle(id, None);
                 shared.error(format!("not saved: {reason}"));
@@ -433,10 +506,20 @@ impl App {
                     self.errors.mark_dirty();
                 }
             }
+            Reply::Indexed => {
+                self.corpus.mark_dirty();
+                self.errors.mark_dirty();
+            }
             Reply::Job(event) => self.on_job(event),
             Reply::ModelReady { report } => {
+                if report.is_worse() {
+                    shared.warn(
+                        "a fine-tuned model waits, worse than the current one on dev; F shows both",
+                    );
+                } else {
+                    shared.good("a fine-tuned model waits; F compares it with the current one");
+                }
                 shared.report = Some(report);
-                shared.good("a fine-tuned model waits; F compares it with the current one");
             }
             Reply::Exported {
                 path,
@@ -457,7 +540,11 @@ impl App {
             }
             Reply::Failed { what } => {
                 shared.undoing = 0;
-                shared.error(what);
+                shared.error(what.as_str());
+                self.overlays
+                    .retain(|o| !matches!(o, Overlay::Bulk(bulk) if bulk.is_counting()));
+                // What they wait for may never come.
+                self.drop_ahead(&what);
             }
         }
     }

@@ -2,17 +2,19 @@
 
 use super::view::Viewed;
 use crate::analysis::{
-    Candidates, Case, Counts, EntityMatching, Matching, Protocol, Report, ScoredCase, Scorer,
-    predicted_triples, score_entities, tune_rule,
+    Candidates, Case, Counts, EntityMatching, Matching, Protocol, Report, Scorer,
+    predicted_triples, score_entities,
 };
+use crate::domain::prediction::KEEP_SCORE;
 use crate::domain::{
-    Annotation, DecisionRule, Prediction, RelationSchema, Split, TokenSpan, Triple,
+    Annotation, DecisionRule, DecisionRules, EntityTypeId, Prediction, RelationSchema,
+    ScoredTriple, Split, TokenSpan, Triple,
 };
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The protocols that are always reported, the strictest first.
-pub const PROTOCOLS: [Protocol; 5] = [
+pub const PROTOCOLS: [Protocol; 6] = [
     Protocol {
         matching: Matching::Exact,
         candidates: Candidates::PredictedEntities,
@@ -32,6 +34,11 @@ pub const PROTOCOLS: [Protocol; 5] = [
     Protocol {
         matching: Matching::Exact,
         candidates: Candidates::GoldPairs,
+    },
+    // Only where gold and model know entity types.
+    Protocol {
+        matching: Matching::Strict,
+        candidates: Candidates::PredictedEntities,
     },
 ];
 
@@ -86,40 +93,119 @@ pub struct Evaluation {
     /// Sentences without a prediction; not scored.
     pub not_predicted: u64,
     pub run: Option<String>,
-    pub rule: [f32; 3],
+    /// Thresholds and weights behind each kind of candidates.
+    pub rules: Vec<NamedRule>,
     pub entities: Score,
     pub entity_protocol: String,
+    /// Entities with their types; `None` where gold or model know no types.
+    pub typed_entities: Option<Score>,
+    pub typed_entity_protocol: String,
     pub protocols: Vec<ProtocolReport>,
     /// Bag systems, where the model has them.
     pub bags: Option<serde_json::Value>,
+    /// Ranking of the mutual-relation systems, where a model and a split were named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mutual: Option<super::mutual::MutualEvaluation>,
+}
+
+/// A rule and the candidates that it is for.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamedRule {
+    pub candidates: String,
+    pub rin: f32,
+    pub kernel: f32,
+    pub kernel_weight: f32,
+    pub span_weight: f32,
+    pub entity: f32,
+}
+
+impl NamedRule {
+    fn new(candidates: Candidates, rule: DecisionRule) -> Self {
+        Self {
+            candidates: candidates.name().to_owned(),
+            rin: rule.rin,
+            kernel: rule.kernel,
+            kernel_weight: rule.kernel_weight,
+            span_weight: rule.span_weight,
+            entity: rule.entity,
+        }
+    }
+}
+
+/// The rule for a kind of candidates.
+pub fn rule_for(rules: &DecisionRules, candidates: Candidates) -> DecisionRule {
+    match candidates {
+        Candidates::PredictedEntities => rules.predicted,
+        Candidates::GoldEntities => rules.gold_entities,
+        Candidates::GoldPairs => rules.gold_pairs,
+    }
 }
 
 /// Adds up sentences for every protocol.
 pub struct Evaluator {
     scorers: Vec<Scorer>,
     entities: Counts,
-    rule: DecisionRule,
+    typed_entities: Counts,
+    /// Gold and model have named an entity type.
+    typed: [bool; 2],
+    rules: DecisionRules,
     n: u64,
     not_predicted: u64,
 }
 
-/// What the rule accepts between the spans that the model itself found: the input-free prediction.
-fn on_predicted_entities(prediction: &Prediction, accepted: &[Triple]) -> Vec<Triple> {
-    let spans: HashSet<TokenSpan> = prediction.entities.iter().map(|e| e.span).collect();
-    accepted
-        .iter()
-        .copied()
-        .filter(|t| spans.contains(&t.head) && spans.contains(&t.tail))
+/// What the rule accepts of what the model found by itself: nothing that gold gave takes part.
+fn on_predicted_entities(prediction: &Prediction, rule: &DecisionRule) -> Vec<Triple> {
+    own_findings(prediction)
+        .accepted(rule)
+        .into_iter()
+        .map(|t| t.triple)
         .collect()
 }
 
+/// A prediction without the triples that are there only because the sentence brought their spans or labels.
+pub fn own_findings(prediction: &Prediction) -> Prediction {
+    let spans: HashSet<TokenSpan> = prediction.entities.iter().map(|e| e.span).collect();
+    let is_own = |t: &&ScoredTriple| {
+        let both = spans.contains(&t.triple.head) && spans.contains(&t.triple.tail);
+        both && t.scores.is_own_finding()
+    };
+    // The cells of labels are reported however small; of the others only those worth keeping are.
+    let unlabelled = |t: &ScoredTriple| {
+        let mut t = t.clone();
+        t.scores.rin = t.scores.rin.map(|p| if p < KEEP_SCORE { 0.0 } else { p });
+        t
+    };
+    let own = prediction.triples.iter().filter(is_own);
+    Prediction {
+        triples: own.map(unlabelled).collect(),
+        ..prediction.clone()
+    }
+}
+
+/// Types by span.
+type Kinds = HashMap<TokenSpan, EntityTypeId>;
+
+/// Those of `triples` with an entity whose gold type the prediction misses.
+fn mistyped(triples: &[Triple], gold: &Kinds, predicted: &Kinds) -> Vec<Triple> {
+    let is_wrong = |span| {
+        gold.get(&span)
+            .is_some_and(|k| predicted.get(&span) != Some(k))
+    };
+    let wrong = triples
+        .iter()
+        .filter(|t| is_wrong(t.head) || is_wrong(t.tail));
+    wrong.copied().collect()
+}
+
 impl Evaluator {
-    pub fn new(rule: DecisionRule) -> Self {
+    pub fn new(rules: DecisionRules) -> Self {
         let scorers = PROTOCOLS.iter().map(|p| Scorer::new(*p)).collect();
         Self {
             scorers,
             entities: Counts::default(),
-            rule,
+            typed_entities: Counts::default(),
+            typed: [false; 2],
+            rules,
             n: 0,
             not_predicted: 0,
         }
@@ -136,28 +222,52 @@ impl Evaluator {
         self.n += 1;
         let gold: Vec<Triple> = annotation.standing().map(|t| t.triple).collect();
         let entities: Vec<TokenSpan> = annotation.entities.iter().map(|e| e.span).collect();
-        let accepted = predicted_triples(prediction, &self.rule);
-        let own = on_predicted_entities(prediction, &accepted);
+        let known = annotation.entities.iter();
+        let gold_kinds: Kinds = known.filter_map(|e| Some((e.span, e.kind?))).collect();
+        let proposed = prediction.entities.iter();
+        let kinds: Kinds = proposed.filter_map(|e| Some((e.span, e.kind?))).collect();
         for scorer in &mut self.scorers {
-            let predicted = match scorer.report().protocol.candidates {
-                Candidates::PredictedEntities => &own,
-                Candidates::GoldEntities | Candidates::GoldPairs => &accepted,
+            let candidates = scorer.report().protocol.candidates;
+            let rule = rule_for(&self.rules, candidates);
+            let predicted = match candidates {
+                Candidates::PredictedEntities => on_predicted_entities(prediction, &rule),
+                Candidates::GoldEntities | Candidates::GoldPairs => {
+                    predicted_triples(prediction, &rule)
+                }
             };
             scorer.add(Case {
                 gold: &gold,
                 gold_entities: &entities,
-                predicted,
+                predicted: &predicted,
+                mistyped: &mistyped(&predicted, &gold_kinds, &kinds),
             });
         }
-        self.entities.add(score_entities(
-            EntityMatching::Span,
-            entities.iter().map(|s| (*s, None)),
-            prediction.entities.iter().map(|e| (e.span, None)),
-        ));
+        let least = self.rules.predicted.entity;
+        let found: Vec<_> = prediction
+            .entities
+            .iter()
+            .filter(|e| e.score >= least)
+            .map(|e| (e.span, e.kind))
+            .collect();
+        let of_gold: Vec<_> = annotation
+            .entities
+            .iter()
+            .map(|e| (e.span, e.kind))
+            .collect();
+        for (counts, matching) in [
+            (&mut self.entities, EntityMatching::Span),
+            (&mut self.typed_entities, EntityMatching::SpanAndType),
+        ] {
+            counts.add(score_entities(matching, of_gold.clone(), found.clone()));
+        }
+        self.typed[0] |= !gold_kinds.is_empty();
+        self.typed[1] |= !kinds.is_empty();
     }
 
-    pub fn reports(&self) -> impl Iterator<Item = &Report> {
-        self.scorers.iter().map(Scorer::report)
+    /// The report of [`HEADLINE`].
+    pub fn headline(self) -> Report {
+        let first = self.scorers.into_iter().next();
+        first.unwrap_or_else(|| Scorer::new(HEADLINE)).into_report()
     }
 
     pub fn finish(
@@ -166,20 +276,33 @@ impl Evaluator {
         split: Option<Split>,
         run: Option<String>,
     ) -> Evaluation {
+        let typed = self.typed == [true; 2];
+        let kinds = [
+            Candidates::PredictedEntities,
+            Candidates::GoldEntities,
+            Candidates::GoldPairs,
+        ];
         Evaluation {
             split: split.map(|s| s.name().to_owned()),
             sentences: self.n,
             not_predicted: self.not_predicted,
             run,
-            rule: [self.rule.rin, self.rule.kernel, self.rule.kernel_weight],
+            rules: kinds
+                .map(|c| NamedRule::new(c, rule_for(&self.rules, c)))
+                .to_vec(),
             entities: self.entities.into(),
             entity_protocol: EntityMatching::Span.name().to_owned(),
+            typed_entities: typed.then(|| self.typed_entities.into()),
+            typed_entity_protocol: EntityMatching::SpanAndType.name().to_owned(),
             protocols: self
                 .scorers
                 .iter()
-                .map(|s| in_words(s.report(), schema))
+                .map(Scorer::report)
+                .filter(|r| typed || r.protocol.matching != Matching::Strict)
+                .map(|r| in_words(r, schema))
                 .collect(),
             bags: None,
+            mutual: None,
         }
     }
 }
@@ -220,27 +343,82 @@ fn in_words(report: &Report, schema: &RelationSchema) -> ProtocolReport {
     }
 }
 
-/// The rule with the highest F1 under the headline protocol on these dev sentences (gold spans where a model finds none).
-pub fn tune(dev: &[(&Annotation, &Prediction)]) -> (DecisionRule, Score) {
-    let has_entities = dev.iter().any(|(_, p)| !p.entities.is_empty());
-    let (mut cases, mut n_gold) = (Vec::new(), 0);
-    for (annotation, prediction) in dev {
-        let gold: HashSet<Triple> = annotation.standing().map(|t| t.triple).collect();
-        n_gold += gold.len() as u64;
-        let spans: HashSet<TokenSpan> = if has_entities {
-            prediction.entities.iter().map(|e| e.span).collect()
-        } else {
-            annotation.entities.iter().map(|e| e.span).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::plain_sentence;
+    use crate::domain::{Entity, GoldSource, GoldTriple, RelationId, RunId, Sentence};
+    use crate::model::encoder::EncoderConfig;
+    use crate::model::encoder::bilstm::BiLstmConfig;
+    use crate::model::params::Params;
+    use crate::model::rin::{RinConfig, Variant};
+    use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
+    use crate::model::tokens::WordPieces;
+    use candle_core::Device;
+    use std::sync::Arc;
+
+    fn untrained(text: &str, seed: u64) -> SentenceModel {
+        let tokens = WordPieces::train(text.split(' '), 80).unwrap();
+        let encoder = BiLstmConfig {
+            piece_width: 12,
+            width: 8,
+            ..BiLstmConfig::new(tokens.n_ids())
         };
-        let inside = prediction
-            .triples
-            .iter()
-            .filter(|t| spans.contains(&t.triple.head) && spans.contains(&t.triple.tail));
-        cases.extend(inside.map(|t| ScoredCase {
-            scores: t.scores,
-            correct: gold.contains(&t.triple),
-        }));
+        let heads = Heads {
+            rin: Some(RinConfig {
+                variant: Variant::Emnlp,
+                rounds: 1,
+                ..RinConfig::default()
+            }),
+            kernel: Some(Default::default()),
+            spans: Some(Default::default()),
+        };
+        let labels = vec!["a".to_owned(), "b".to_owned()];
+        let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, heads);
+        let params = Params::new(&Device::Cpu, seed);
+        SentenceModel::from_params(&params, config, Arc::new(tokens), RunId(1)).unwrap()
     }
-    let (rule, counts) = tune_rule(&cases, n_gold);
-    (rule, counts.into())
+
+    /// Between predicted entities a score must not depend on what gold says, or it flatters the model.
+    #[test]
+    fn own_findings_are_the_same_with_and_without_gold() {
+        // Short enough that no cap on spans or triples cuts anything.
+        let text = "Ann Lee met Bo";
+        let bare = plain_sentence(text.to_owned(), None, &"t".into(), 1);
+        let schema = RelationSchema::from_names(["a", "b"]);
+        let span = |start, end| TokenSpan::new(start, end).unwrap();
+        let (head, tail) = (span(0, 2), span(3, 4));
+        let labelled = Sentence {
+            entities: [head, tail, span(1, 2)]
+                .map(|span| Entity {
+                    span,
+                    kind: None,
+                    link: None,
+                })
+                .to_vec(),
+            gold: vec![GoldTriple {
+                triple: Triple {
+                    head,
+                    relation: RelationId(1),
+                    tail,
+                },
+                source: GoldSource::Distant,
+                line: 1,
+            }],
+            ..bare.clone()
+        };
+        for seed in 0..6 {
+            let model = untrained(text, seed);
+            let map = model.config.label_map(&schema);
+            let found = |s: &Sentence| {
+                let own = own_findings(&model.predict(&[s], &map).unwrap()[0]);
+                let mut all: Vec<_> = own.triples.iter().map(|t| (t.triple, t.scores)).collect();
+                all.sort_by_key(|(triple, _)| *triple);
+                all
+            };
+            let without = found(&bare);
+            assert!(!without.is_empty());
+            assert!(found(&labelled) == without, "seed {seed}");
+        }
+    }
 }

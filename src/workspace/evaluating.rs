@@ -4,8 +4,9 @@ use super::bags::evaluate_bags;
 use super::evaluate::{Evaluation, Evaluator};
 use super::knowledge::Knowledge;
 use super::models::ModelChoice;
+use super::mutual::evaluate_mutual;
 use super::view::Viewed;
-use super::{Tell, page_of_views, stored_rule};
+use super::{Tell, page_of_views, stored_rules};
 use crate::domain::{Sentence, SentenceIdx, Split};
 use crate::store::Reader;
 use anyhow::{Result, bail};
@@ -33,14 +34,16 @@ pub fn evaluate(
             dir.display()
         );
     };
-    let stored = stored_rule(&reader)?;
-    let rule = models.as_ref().map_or(stored, |m| m.sentence.rule());
+    let stored = stored_rules(&reader)?;
+    let rules = models
+        .as_ref()
+        .map_or(stored, |m| m.sentence.config.rules());
     let schema = reader.schema()?;
-    let mut evaluator = Evaluator::new(rule);
+    let mut evaluator = Evaluator::new(rules);
     let total = u64::from(reader.sentence_count()?);
     let (mut done, mut next) = (0, Some(SentenceIdx(0)));
     while let Some(from) = next {
-        let (page, after) = page_of_views(&reader, &stored, from)?;
+        let (page, after) = page_of_views(&reader, &stored.predicted, from)?;
         done += page.len() as u64;
         let mut wanted: Vec<Viewed> = page
             .into_iter()
@@ -68,6 +71,11 @@ pub fn evaluate(
     {
         let ranked = evaluate_bags(&reader, bags, knowledge, split, tell)?;
         evaluation.bags = ranked.map(serde_json::to_value).transpose()?;
+    }
+    if let (Some(models), Some(split)) = (&models, split)
+        && let Some(mutual) = &models.mutual
+    {
+        evaluation.mutual = evaluate_mutual(&reader, mutual, split, tell)?;
     }
     Ok(evaluation)
 }

@@ -3,8 +3,9 @@
 use super::models::ModelChoice;
 use crate::corpus::parse_line;
 use crate::domain::{DecisionRule, Prediction, RelationSchema, Sentence};
+pub use crate::export::escape_controls;
+use crate::export::write_json;
 use crate::model::sentence::SentenceModel;
-use crate::train::examples::LabelMap;
 use anyhow::Result;
 use candle_core::Device;
 use serde_json::{Value, json};
@@ -32,8 +33,11 @@ pub fn filter(
     out: &mut dyn Write,
 ) -> Result<Filtered> {
     let model = choice.load(device)?;
-    let schema = RelationSchema::from_names(model.config.labels.iter().map(String::as_str));
-    let map = LabelMap::new(&schema, &model.config.labels);
+    let mut schema = RelationSchema::from_names(model.config.labels.iter().map(String::as_str));
+    for kind in &model.config.entity_types {
+        schema.intern_type(kind)?;
+    }
+    let map = model.config.label_map(&schema);
     let name: Arc<str> = "standard input".into();
     let mut done = Filtered::default();
     loop {
@@ -51,7 +55,7 @@ pub fn filter(
             return Ok(done);
         }
         let sentences: Vec<&Sentence> = batch.iter().filter_map(|s| s.as_ref().ok()).collect();
-        let mut predictions = model.predict(&sentences, |l| map.relation(l))?.into_iter();
+        let mut predictions = model.predict(&sentences, &map)?.into_iter();
         for item in &batch {
             done.lines += 1;
             let record = match item {
@@ -64,29 +68,12 @@ pub fn filter(
                     json!({"line": done.lines, "error": error})
                 }
             };
-            writeln!(out, "{}", escape_controls(&record.to_string()))?;
+            write_json(&record, out)?;
+            writeln!(out)?;
         }
         // Whoever waits at the other end of the pipe gets whole batches.
         out.flush()?;
     }
-}
-
-/// JSON text whose strings hold no raw control character: JSON itself asks that only of those below U+0020, but U+009B
-/// starts an escape sequence too, and output may go to a terminal.
-pub fn escape_controls(json: &str) -> std::borrow::Cow<'_, str> {
-    let raw = |c: char| c.is_control() && c != '\n';
-    if !json.contains(raw) {
-        return json.into();
-    }
-    let mut out = String::with_capacity(json.len() + 16);
-    for c in json.chars() {
-        if raw(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out.into()
 }
 
 /// `None` at the end of input; an error text for a line beyond the limit, of which the rest is skipped.
@@ -129,9 +116,8 @@ fn record(
     let rule: DecisionRule = model.rule();
     let span = |s: crate::domain::TokenSpan| json!({"start": s.start(), "end": s.end(), "text": sentence.surface(s)});
     let relations: Vec<Value> = prediction
-        .triples
-        .iter()
-        .filter(|t| rule.accepts(&t.scores))
+        .accepted(&rule)
+        .into_iter()
         .map(|t| {
             json!({
                 "head": span(t.triple.head), "type": schema.name(t.triple.relation), "tail": span(t.triple.tail),
@@ -142,7 +128,11 @@ fn record(
     let entities: Vec<Value> = prediction
         .entities
         .iter()
-        .map(|e| json!({"start": e.span.start(), "end": e.span.end(), "text": sentence.surface(e.span), "score": e.score}))
+        .filter(|e| e.score >= rule.entity)
+        .map(|e| {
+            let kind = e.kind.map(|k| schema.type_name(k));
+            json!({"start": e.span.start(), "end": e.span.end(), "type": kind, "text": sentence.surface(e.span), "score": e.score})
+        })
         .collect();
     json!({
         "line": line, "id": sentence.native_id, "text": sentence.text,
@@ -155,15 +145,6 @@ fn record(
 mod tests {
     use super::*;
     use std::io::BufReader;
-
-    #[test]
-    fn json_for_a_terminal_reads_back_the_same() {
-        let text = "a\u{9b}31m\u{7f}\u{1b}é\n";
-        let json = serde_json::to_string_pretty(&vec![text]).unwrap();
-        let shown = escape_controls(&json);
-        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
-        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), [text]);
-    }
 
     #[test]
     fn lines_come_whole_and_a_monstrous_one_is_one_error() {

@@ -1,12 +1,14 @@
 //! Corpus files → workspace.
 
 use super::{PAGE, Workspace, now_ms};
+pub use crate::corpus::TypeNames;
 use crate::corpus::{CorpusReader, Format, Imported, Item, Problem, Severity};
 use crate::domain::annotation::Change;
 use crate::domain::{SentenceId, Split};
 use crate::store::NewCorrection;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashSet};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,8 @@ pub struct ImportOptions {
     pub format: Option<Format>,
     pub split: Option<Split>,
     pub author: String,
+    /// Types of entities that have none.
+    pub types: TypeNames,
 }
 
 /// What became of one file. `problems` lists the first [`LISTED`] of them; `problem_counts` counts all.
@@ -29,6 +33,8 @@ pub struct FileReport {
     /// Another text under the same id; not added.
     pub conflicts: usize,
     pub triples: u64,
+    /// Entities whose type came from the list of names.
+    pub typed: usize,
     /// Curator's decisions restored from a redress export.
     pub decisions: usize,
     /// Information lost, by kind.
@@ -47,6 +53,13 @@ pub fn can_be_read(files: &[PathBuf], options: &ImportOptions) -> Result<()> {
         CorpusReader::open(file, options.format, options.split)?;
     }
     Ok(())
+}
+
+/// Reads a list of names and entity types.
+pub fn read_types(file: &Path) -> Result<TypeNames> {
+    let name = file.display().to_string();
+    let open = std::fs::File::open(file).with_context(|| name.clone())?;
+    Ok(TypeNames::read(BufReader::new(open), &name)?)
 }
 
 /// Standard input, a named pipe, a device.
@@ -94,7 +107,10 @@ impl Workspace {
         let mut chunk: Vec<Imported> = Vec::with_capacity(PAGE);
         loop {
             match reader.next(&mut schema) {
-                Some(Item::Sentence(imported)) => chunk.push(*imported),
+                Some(Item::Sentence(mut imported)) => {
+                    report.typed += options.types.fill(&mut imported.sentence, &mut schema)?;
+                    chunk.push(*imported);
+                }
                 Some(Item::Problem(problem)) => note(&mut report, &problem),
                 None => break,
             }

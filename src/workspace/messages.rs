@@ -3,10 +3,12 @@
 //! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
 //! Requests carry tickets where a newer one makes an older answer useless.
 
+use crate::analysis::RelationChange;
 use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
-    RunId, Scores, Sentence, SentenceId, Triple,
+    RunId, Scores, Sentence, SentenceId, Triple, Verdict,
 };
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,14 +19,20 @@ pub type Ticket = u64;
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Sentences matching `query` (docs/query.md), rows `offset..offset + limit`, and counts per relation.
+    /// Pages of the same `list` are of one moment: an edit between two of them moves no row.
     Search {
         ticket: Ticket,
+        list: Ticket,
         query: String,
         offset: usize,
         limit: usize,
     },
-    /// Everything about one sentence.
-    Open { ticket: Ticket, id: SentenceId },
+    /// Everything about one sentence, found by `query`; answered by `Detail` or `NotOpened`.
+    Open {
+        ticket: Ticket,
+        id: SentenceId,
+        query: String,
+    },
     /// Why the models say what they say of one pair.
     Explain {
         ticket: Ticket,
@@ -33,6 +41,15 @@ pub enum Request {
     },
     /// The table of the errors view.
     Errors { ticket: Ticket },
+    /// What judging the triples that the query asks for, in these rows of a list, would change; answered by `Planned`.
+    PlanVerdict {
+        list: Ticket,
+        rows: Range<usize>,
+        query: String,
+        verdict: Verdict,
+    },
+    /// Appends all of these edits as one step to undo; answered by `SavedAll`, or `Failed` and none is saved.
+    EditAll { edits: Vec<(SentenceId, Edit)> },
     /// Appends one edit; answered by `Saved` once it is on disk, or `EditRefused`.
     Edit { id: SentenceId, edit: Edit },
     /// Takes back the latest edit or batch that is not taken back yet.
@@ -66,6 +83,12 @@ pub enum Reply {
         message: String,
     },
     Detail(Box<Detail>),
+    /// The sentence cannot be read.
+    NotOpened {
+        ticket: Ticket,
+        id: SentenceId,
+        reason: String,
+    },
     Explanation(Box<Explanation>),
     Errors {
         ticket: Ticket,
@@ -77,6 +100,12 @@ pub enum Reply {
         correction: Box<Correction>,
         detail: Box<Detail>,
     },
+    Planned(Box<Plan>),
+    /// On disk: that many edits in these sentences.
+    SavedAll {
+        edits: usize,
+        ids: Vec<SentenceId>,
+    },
     EditRefused {
         id: SentenceId,
         reason: String,
@@ -86,6 +115,8 @@ pub enum Reply {
         what: String,
         ids: Vec<SentenceId>,
     },
+    /// Edits have reached the index: what queries find and count has changed.
+    Indexed,
     Job(JobEvent),
     /// A fine-tuned model waits for `DecideModel`.
     ModelReady {
@@ -186,6 +217,21 @@ pub struct ErrorRow {
     pub false_negatives: u32,
 }
 
+/// A bulk edit before it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    pub verdict: Verdict,
+    /// Sentences looked at.
+    pub sentences: usize,
+    pub edits: Vec<(SentenceId, Edit)>,
+    /// Sentences that are edited.
+    pub edited: usize,
+    /// Triples that are judged so already.
+    pub settled: usize,
+    /// Triples to be judged of each relation, most first.
+    pub relations: Vec<(RelationId, usize)>,
+}
+
 /// Everything the sentence view shows.
 #[derive(Clone, Debug)]
 pub struct Detail {
@@ -196,6 +242,8 @@ pub struct Detail {
     /// One row a triple of annotation or prediction: annotation order, then predicted ones by falling score.
     pub rows: Vec<TripleRow>,
     pub state: ReviewState,
+    /// The triples that the query it was found by is about, in the order of the rows.
+    pub hits: Vec<Triple>,
     /// Edits that no longer apply, in words.
     pub skipped_edits: Vec<String>,
 }
@@ -236,8 +284,24 @@ pub struct Explanation {
     /// Top relations of p_L and p_G of the full checkpoint: (relation or "NA", probability).
     pub text_top: Vec<(String, f32)>,
     pub kb_top: Vec<(String, f32)>,
+    /// Terms of PA-TMR; `None` without such a model.
+    pub mutual: Option<MutualShares>,
     /// Why a part is missing ("head is not linked to the knowledge base").
     pub notes: Vec<String>,
+}
+
+/// What PA-TMR's terms say for one relation of one pair, and pairs that stand to each other alike.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MutualShares {
+    pub p: f32,
+    /// What each term adds to the log odds against NA; `None`: dropped, an entity has no graph vector.
+    pub text: Option<f32>,
+    pub mutual: Option<f32>,
+    pub types: Option<f32>,
+    /// The shares sum to the log odds; else a last layer stands behind them.
+    pub sums_up: bool,
+    /// Labelled pairs whose mutual relation is nearest, in words, with the cosine.
+    pub near: Vec<(String, f32)>,
 }
 
 /// Kernel head: P(token of head, token of tail) for one relation, row-major.
@@ -299,14 +363,33 @@ pub enum JobEvent {
     },
 }
 
+/// Triples that curators judged right or wrong in the corrected sentences, and on how many of them the model agrees.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Judgements {
+    pub all: usize,
+    pub met_before: usize,
+    pub met_after: usize,
+}
+
+/// A fall of dev F1 by less than this is not told from chance.
+pub const WORSE_BY: f32 = 0.01;
+
 /// What fine-tuning changed, measured on the same dev sentences before and after.
 #[derive(Clone, Debug, Default)]
 pub struct FineTuneReport {
     pub protocol: String,
     pub n_corrected: usize,
+    pub judgements: Judgements,
     pub before_f1: f32,
     pub after_f1: f32,
-    /// (relation, F1 before, F1 after), relations with support in dev or a correction.
-    pub per_relation: Vec<(RelationId, f32, f32)>,
+    /// Relations in dev or predicted, the largest change first.
+    pub per_relation: Vec<RelationChange>,
     pub model_dir: PathBuf,
+}
+
+impl FineTuneReport {
+    /// The new model scores lower on dev: it should be dropped unless the curator knows better.
+    pub fn is_worse(&self) -> bool {
+        self.after_f1 <= self.before_f1 - WORSE_BY
+    }
 }

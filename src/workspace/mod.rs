@@ -12,27 +12,31 @@ pub mod evaluating;
 pub mod exporting;
 pub mod filter;
 pub mod finetune;
+pub mod graph;
 pub mod import;
 pub mod kb_training;
 pub mod knowledge;
 pub mod messages;
 pub mod models;
+pub mod mutual;
 pub mod predicting;
 pub mod searching;
 pub mod session;
 pub mod training;
+pub mod tuning;
 pub mod view;
 
 pub use crate::domain::Split;
 pub use crate::jobs::Cancel;
 
 use crate::domain::{
-    Correction, DecisionRule, RelationSchema, RunId, Sentence, SentenceId, SentenceIdx,
+    Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
+    SentenceIdx, Triple,
 };
-use crate::index::{Doc, DocTriple, Freshness, Index, State};
+use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
-use messages::ReviewState;
+use messages::{Detail, ReviewState, TripleRow};
 use std::path::{Path, PathBuf};
 use view::Viewed;
 
@@ -48,7 +52,7 @@ pub struct Workspace {
     store: Store,
     index: Index,
     schema: RelationSchema,
-    rule: DecisionRule,
+    rules: DecisionRules,
 }
 
 /// Milliseconds since the Unix epoch.
@@ -87,17 +91,13 @@ impl Workspace {
     fn with(dir: &Path, store: Store) -> Result<Self> {
         let schema = store.read().schema()?;
         let index = Index::open(&dir.join("index"))?;
-        let rule = store
-            .read()
-            .setting("rule")?
-            .and_then(|r| parse_rule(&r))
-            .unwrap_or_default();
+        let rules = stored_rules(store.read())?;
         Ok(Self {
             dir: dir.to_owned(),
             store,
             index,
             schema,
-            rule,
+            rules,
         })
     }
 
@@ -110,9 +110,9 @@ impl Workspace {
     pub fn schema(&self) -> &RelationSchema {
         &self.schema
     }
-    /// The decision rule of the current model.
+    /// The decision rule of the current model; nothing given.
     pub fn rule(&self) -> DecisionRule {
-        self.rule
+        self.rules.predicted
     }
 
     /// Brings the index up to date with the store. Cheap when it is.
@@ -145,10 +145,10 @@ impl Workspace {
             if !tell(done, total) {
                 return Ok(false);
             }
-            let (page, after) = page_of_views(self.read(), &self.rule, from)?;
+            let (page, after) = page_of_views(self.read(), &self.rules.predicted, from)?;
             let docs: Vec<Doc> = page
                 .iter()
-                .map(|(idx, v)| doc(*idx, v, &self.schema, &self.rule))
+                .map(|(idx, v)| doc(*idx, v, &self.schema, &self.rules.predicted))
                 .collect();
             let run = self.read().current_run()?;
             let summaries: Vec<_> = page
@@ -169,12 +169,12 @@ impl Workspace {
             let mut docs = Vec::new();
             let mut summaries = Vec::new();
             for id in chunk {
-                let viewed = viewed(self.read(), &self.rule, run, *id)?;
+                let viewed = viewed(self.read(), &self.rules.predicted, run, *id)?;
                 docs.push(doc(
                     self.read().idx_of(*id)?,
                     &viewed,
                     &self.schema,
-                    &self.rule,
+                    &self.rules.predicted,
                 ));
                 summaries.push((*id, viewed.summary(run)));
             }
@@ -188,9 +188,12 @@ impl Workspace {
     fn put_summaries(&mut self, ids: &[SentenceId]) -> Result<()> {
         let run = self.read().current_run()?;
         for chunk in ids.chunks(PAGE) {
-            let summaries = chunk
-                .iter()
-                .map(|id| Ok((*id, viewed(self.read(), &self.rule, run, *id)?.summary(run))));
+            let summaries = chunk.iter().map(|id| {
+                Ok((
+                    *id,
+                    viewed(self.read(), &self.rules.predicted, run, *id)?.summary(run),
+                ))
+            });
             let summaries: Vec<_> = summaries.collect::<Result<_>>()?;
             self.store.put_summaries(&summaries)?;
         }
@@ -216,30 +219,66 @@ impl Workspace {
         Ok(self.read().setting("model")?)
     }
 
-    fn set_rule(&mut self, rule: DecisionRule) -> Result<()> {
-        self.rule = rule;
-        let text = format!("{} {} {}", rule.rin, rule.kernel, rule.kernel_weight);
-        Ok(self.store.set_setting("rule", &text)?)
+    fn set_rules(&mut self, rules: DecisionRules) -> Result<()> {
+        self.rules = rules;
+        Ok(self.store.set_setting("rule", &rules_text(&rules))?)
     }
 }
 
 const DATABASE: &str = "workspace.db";
 
-/// The rule of a workspace that is only read.
+/// The screen's rule of a workspace that is only read.
 pub fn stored_rule(reader: &Reader) -> Result<DecisionRule> {
-    Ok(reader
-        .setting("rule")?
-        .and_then(|r| parse_rule(&r))
-        .unwrap_or_default())
+    Ok(stored_rules(reader)?.predicted)
 }
 
-fn parse_rule(text: &str) -> Option<DecisionRule> {
-    let mut numbers = text.split(' ').map(|n| n.parse::<f32>().ok());
-    Some(DecisionRule {
-        rin: numbers.next()??,
-        kernel: numbers.next()??,
-        kernel_weight: numbers.next()??,
-    })
+pub fn stored_rules(reader: &Reader) -> Result<DecisionRules> {
+    let text = reader.setting("rule")?;
+    Ok(text.and_then(|r| parse_rules(&r)).unwrap_or_default())
+}
+
+/// Six numbers a rule, rule after rule.
+fn rules_text(rules: &DecisionRules) -> String {
+    let numbers = [rules.predicted, rules.gold_entities, rules.gold_pairs]
+        .into_iter()
+        .flat_map(|r| {
+            let one = f32::from(u8::from(r.one_per_pair));
+            [
+                r.rin,
+                r.kernel,
+                r.kernel_weight,
+                r.span_weight,
+                r.entity,
+                one,
+            ]
+        });
+    let numbers: Vec<String> = numbers.map(|n| n.to_string()).collect();
+    numbers.join(" ")
+}
+
+fn parse_rules(text: &str) -> Option<DecisionRules> {
+    let numbers: Vec<f32> = text
+        .split(' ')
+        .map(|n| n.parse().ok())
+        .collect::<Option<_>>()?;
+    let rule = |n: &[f32]| DecisionRule {
+        rin: n[0],
+        kernel: n[1],
+        kernel_weight: n[2],
+        span_weight: n.get(3).copied().unwrap_or(0.0),
+        entity: n.get(4).copied().unwrap_or(0.0),
+        one_per_pair: n.get(5).is_some_and(|one| *one == 1.0),
+    };
+    match numbers.len() {
+        // As older versions wrote it.
+        3 => Some(rule(&numbers).into()),
+        18 => Some(DecisionRules {
+            predicted: rule(&numbers[..6]),
+            gold_entities: rule(&numbers[6..12]),
+            gold_pairs: rule(&numbers[12..]),
+        }),
+        _ => None,
+    }
 }
 
 fn index_stamp(stamp: &Stamp) -> crate::index::Stamp {
@@ -317,17 +356,7 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
     let triples = rows
         .iter()
         .filter(|r| r.triple.relation.index() < schema.n_relations())
-        .map(|row| DocTriple {
-            relation: row.triple.relation,
-            head: sentence.surface(row.triple.head).to_owned(),
-            tail: sentence.surface(row.triple.tail).to_owned(),
-            gold: row.stands,
-            predicted: row.predicted,
-            score: row.score,
-            outcome: row.outcome,
-            verdict: row.verdict,
-            tags: row.tags.clone(),
-        });
+        .map(|row| doc_triple(sentence, row));
     Doc {
         idx,
         id: sentence.id,
@@ -346,6 +375,58 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
         state,
         note: viewed.annotation.note.clone(),
     }
+}
+
+fn doc_triple(sentence: &Sentence, row: &TripleRow) -> DocTriple {
+    DocTriple {
+        relation: row.triple.relation,
+        head: sentence.surface(row.triple.head).to_owned(),
+        tail: sentence.surface(row.triple.tail).to_owned(),
+        gold: row.stands,
+        predicted: row.predicted,
+        score: row.score,
+        outcome: row.outcome,
+        verdict: row.verdict,
+        tags: row.tags.clone(),
+    }
+}
+
+/// The triples that a query is about, in the order of the rows; none when it asks after sentences only.
+fn hits(query: &Query, detail: &Detail, schema: &RelationSchema) -> Vec<Triple> {
+    let predicted = detail.prediction.is_some();
+    let known = |r: &&TripleRow| r.triple.relation.index() < schema.n_relations();
+    let strengths: Vec<(usize, Triple)> = detail
+        .rows
+        .iter()
+        .filter(known)
+        .map(|row| {
+            let triple = doc_triple(&detail.sentence, row);
+            (strength(query, &triple, predicted, schema), row.triple)
+        })
+        .collect();
+    let most = strengths.iter().map(|(n, _)| *n).max().unwrap_or(0);
+    strengths
+        .into_iter()
+        .filter(|(n, _)| *n > 0 && *n == most)
+        .map(|(_, triple)| triple)
+        .collect()
+}
+
+/// The triples of a row that a bulk edit by this query means.
+fn asked_for<'a>(
+    query: &'a Query,
+    detail: &'a Detail,
+    schema: &'a RelationSchema,
+) -> impl Iterator<Item = &'a TripleRow> {
+    let predicted = detail.prediction.is_some();
+    detail
+        .rows
+        .iter()
+        .filter(|r| r.triple.relation.index() < schema.n_relations())
+        .filter(move |row| {
+            let triple = doc_triple(&detail.sentence, row);
+            asks_for(query, &triple, predicted, schema)
+        })
 }
 
 /// A corpus format by name, for the command line.

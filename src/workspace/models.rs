@@ -2,10 +2,10 @@
 
 use super::bags::BagScorer;
 use super::knowledge::Knowledge;
+use super::mutual::MutualScorer;
 use crate::domain::{Prediction, RelationSchema, Sentence};
 use crate::model::files::Source;
 use crate::model::sentence::{Loaded, SentenceModel};
-use crate::train::examples::LabelMap;
 #[cfg(not(feature = "embedded-model"))]
 use anyhow::bail;
 use anyhow::{Context, Result};
@@ -86,7 +86,7 @@ impl ModelChoice {
         SentenceModel::from_loaded(loaded, device).with_context(|| self.cannot())
     }
 
-    pub(super) fn source(&self) -> Source<'_> {
+    pub fn source(&self) -> Source<'_> {
         match self {
             Self::Dir(dir) => Source::Dir(dir),
             #[cfg(feature = "embedded-model")]
@@ -110,10 +110,15 @@ impl ModelChoice {
             // Predictions carry the bags' cells too: another bank is another run.
             sentence.run = bags.bank.run(sentence.run);
         }
+        let mutual = MutualScorer::load(self.source(), &sentence).with_context(|| self.cannot())?;
+        if let Some(mutual) = &mutual {
+            sentence.run = mutual.bank.run(sentence.run);
+        }
         let card = String::from_utf8_lossy(&loaded.card).into_owned();
         Ok(Models {
             sentence,
             bags,
+            mutual,
             card,
         })
     }
@@ -123,6 +128,7 @@ impl ModelChoice {
 pub struct Models {
     pub sentence: SentenceModel,
     pub bags: Option<BagScorer>,
+    pub mutual: Option<MutualScorer>,
     /// card.json
     pub card: String,
 }
@@ -131,7 +137,8 @@ impl Models {
     /// "RIN emnlp K=2 + kernel + HRERE"
     pub fn systems(&self) -> String {
         let bags = if self.bags.is_some() { " + HRERE" } else { "" };
-        format!("{}{bags}", self.sentence.config.systems())
+        let mutual = if self.mutual.is_some() { " + MR" } else { "" };
+        format!("{}{bags}{mutual}", self.sentence.config.systems())
     }
 
     /// Predictions of some sentences, in order, with every cell that this model and the knowledge base can fill.
@@ -141,13 +148,16 @@ impl Models {
         schema: &RelationSchema,
         knowledge: Option<&Knowledge>,
     ) -> Result<Vec<Prediction>> {
-        let map = LabelMap::new(schema, &self.sentence.config.labels);
-        let mut predictions = self.sentence.predict(sentences, |l| map.relation(l))?;
+        let map = self.sentence.config.label_map(schema);
+        let mut predictions = self.sentence.predict(sentences, &map)?;
         if let (Some(bags), Some(knowledge)) = (&self.bags, knowledge) {
             let name = |r: crate::domain::RelationId| {
                 schema.relations().get(r.index()).map(|r| r.name.as_str())
             };
             bags.score(Some(knowledge), sentences, &mut predictions, name)?;
+        }
+        if let Some(mutual) = &self.mutual {
+            mutual.score(knowledge, schema, sentences, &mut predictions)?;
         }
         Ok(predictions)
     }
@@ -156,4 +166,9 @@ impl Models {
 /// auto, cpu or cuda:N → a device, and a line of explanation where auto could not take a GPU.
 pub fn device(name: &str) -> Result<(Device, Option<String>)> {
     crate::model::device::select(name).map_err(|e| anyhow::anyhow!(e))
+}
+
+/// The device that auto takes here, and why.
+pub fn describe_device() -> String {
+    crate::model::device::describe()
 }

@@ -6,31 +6,28 @@ use super::{Tell, Workspace, now_ms};
 use crate::domain::{Prediction, RelationSchema, RunId, Sentence, SentenceIdx};
 use crate::model::sentence::SentenceModel;
 use crate::store::RunInfo;
-use crate::train::examples::LabelMap;
 use anyhow::Result;
 use std::collections::HashSet;
 
 /// Sentences between two writes: a kill loses at most these.
 const BATCH: usize = 256;
 
-/// Which relation of `schema` each label of a model is; labels the schema lacks are added.
-pub fn label_map(schema: &mut RelationSchema, labels: &[String]) -> Result<LabelMap> {
-    for label in labels {
-        schema.intern_relation(label)?;
-    }
-    Ok(LabelMap::new(schema, labels))
-}
-
 impl Workspace {
     /// Makes `model` the workspace's current run. Its predictions, if there are any from before, are shown at once.
     pub fn use_model(&mut self, model: &SentenceModel, card: &str) -> Result<()> {
         let mut schema = self.schema.clone();
-        label_map(&mut schema, &model.config.labels)?;
-        if schema.n_relations() != self.schema.n_relations() {
+        for label in &model.config.labels {
+            schema.intern_relation(label)?;
+        }
+        for kind in &model.config.entity_types {
+            schema.intern_type(kind)?;
+        }
+        let counts = |s: &RelationSchema| (s.n_relations(), s.entity_types().len());
+        if counts(&schema) != counts(&self.schema) {
             self.schema = schema;
             self.store.save_schema(&self.schema)?;
         }
-        self.set_rule(model.rule())?;
+        self.set_rules(model.config.rules())?;
         if self.read().current_run()? != Some(model.run) {
             self.store.put_run(&RunInfo {
                 id: model.run,

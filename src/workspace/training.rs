@@ -4,24 +4,33 @@ use super::bags::resume::BagWork;
 use super::bags::{
     BagProgress, BagSettings, BagTraining, KbProgress, Keep, TrainedBank, train_bags,
 };
-use super::evaluate::{Evaluator, HEADLINE, tune};
+use super::evaluate::{Evaluator, HEADLINE};
 use super::models::ModelChoice;
+use super::mutual::{MutualInputs, MutualSettings, add_mutual};
+use super::tuning::{DevCase, tune};
 use super::view::Viewed;
 use super::{page_of_views, stored_rule};
-use crate::domain::{Annotation, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split};
+use crate::analysis::Report;
+use crate::domain::{
+    Annotation, DecisionRule, Prediction, RelationSchema, RunId, Sentence, SentenceIdx, Split,
+};
 use crate::kb::RelationMap;
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::files::{CONFIG, Precision, replace_dir, short_hash};
+use crate::model::grow::grow;
 use crate::model::kernel::KernelConfig;
+use crate::model::labels::LabelMap;
+use crate::model::mutual;
 use crate::model::params::{Missing, Params};
 use crate::model::rin::{RinConfig, Variant};
-use crate::model::sentence::{ModelConfig, SentenceModel, model_files, save};
+use crate::model::sentence::{Heads, Loaded, ModelConfig, SentenceModel, model_files, save};
+use crate::model::spans::SpanConfig;
 use crate::model::tokens::WordPieces;
 use crate::store::Reader;
 use crate::train::bags::BagEvent;
 use crate::train::checkpoint::{Checkpoint, RunRecord};
-use crate::train::examples::{Example, LabelMap};
+use crate::train::examples::Example;
 use crate::train::fit::{Ended, FitEvent, FitOptions, Surroundings, fit};
 use crate::train::sentence::{SentenceRates, SentenceTrainer};
 use anyhow::{Context, Result, bail};
@@ -39,10 +48,13 @@ pub struct TrainConfig {
     pub rates: SentenceRates,
     pub rin: RinConfig,
     pub kernel: KernelConfig,
+    pub spans: SpanConfig,
     /// Pieces of the BiLSTM's own vocabulary.
     pub bilstm_pieces: usize,
     /// ComplEx and HRERE.
     pub bags: BagSettings,
+    /// Proximity graph, LINE and the mutual-relation systems.
+    pub mutual: MutualSettings,
 }
 
 impl Default for TrainConfig {
@@ -60,8 +72,10 @@ impl Default for TrainConfig {
                 ..RinConfig::default()
             },
             kernel: KernelConfig::default(),
+            spans: SpanConfig::default(),
             bilstm_pieces: 8000,
             bags: BagSettings::default(),
+            mutual: MutualSettings::default(),
         }
     }
 }
@@ -83,10 +97,21 @@ pub struct TrainOptions {
     pub start: Start,
     pub rin: bool,
     pub kernel: bool,
+    pub spans: bool,
     pub config: TrainConfig,
     pub precision: Precision,
     pub resume: bool,
     pub device: Device,
+}
+
+impl TrainOptions {
+    fn heads(&self) -> Heads {
+        Heads {
+            rin: self.rin.then(|| self.config.rin.clone()),
+            kernel: self.kernel.then(|| self.config.kernel.clone()),
+            spans: self.spans.then(|| self.config.spans.clone()),
+        }
+    }
 }
 
 /// What a run reports as it goes.
@@ -116,11 +141,15 @@ pub struct Data {
     pub train: Vec<Example>,
     pub dev: Vec<(Sentence, Annotation)>,
     pub labels: Vec<String>,
+    /// Names of the entity types that occur in train.
+    pub entity_types: Vec<String>,
     pub schema: RelationSchema,
     /// Where dev came from, for the card.
     pub dev_source: String,
     /// Positive triples of train.
     pub n_positives: usize,
+    /// Hardly any pair of spans of a training sentence has two labels, either way round.
+    pub one_per_pair: bool,
 }
 
 /// Training labels as they stand. Without a dev split every tenth training sentence (by id) is held out.
@@ -161,20 +190,42 @@ pub fn collect(reader: &Reader) -> Result<Data> {
             "no label stands in the train split; import labelled sentences or run `redress label` first"
         );
     }
-    let map = LabelMap::new(&schema, &labels);
+    let entity_types = types_of(&schema, train.iter().map(|v| &v.annotation));
+    let map = LabelMap::new(&schema, &labels, &entity_types);
     let examples: Vec<Example> = train
         .iter()
         .map(|v| Example::new(&v.sentence, &v.annotation, &map).0)
         .collect();
     let n_positives = examples.iter().map(|e| e.positives.len()).sum();
+    // A few doubly labelled pairs are slips; distant labels with inverse relations have many.
+    let doubled = examples
+        .iter()
+        .filter(|e| !e.has_one_label_a_pair())
+        .count();
+    let one_per_pair = doubled * 200 <= examples.len();
     Ok(Data {
         train: examples,
         dev,
         labels,
+        entity_types,
         schema,
         dev_source,
         n_positives,
+        one_per_pair,
     })
+}
+
+/// Names of the entity types that these sentences use, in the schema's order.
+pub fn types_of<'a>(
+    schema: &RelationSchema,
+    annotations: impl Iterator<Item = &'a Annotation>,
+) -> Vec<String> {
+    let used: BTreeSet<_> = annotations
+        .flat_map(|a| a.entities.iter().filter_map(|e| e.kind))
+        .collect();
+    used.iter()
+        .map(|k| schema.type_name(*k).to_owned())
+        .collect()
 }
 
 /// A model about to be trained.
@@ -188,25 +239,26 @@ pub struct Initial {
 
 /// Encoder and heads to start from.
 pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
-    let seed = options.config.fit.seed;
-    let missing = Missing::Init { seed };
-    let rin = options.rin.then(|| options.config.rin.clone());
-    let kernel = options.kernel.then(|| options.config.kernel.clone());
+    let missing = Missing::Init {
+        seed: options.config.fit.seed,
+    };
+    let heads = options.heads();
+    let fresh = |encoder| {
+        let mut config = ModelConfig::new(encoder, data.labels.clone(), heads.clone());
+        if config.spans.is_some() {
+            config.entity_types = data.entity_types.clone();
+        }
+        config
+    };
     match &options.start {
         Start::HuggingFace(dir) => {
             let hf = import_hf(dir)?;
-            let config = ModelConfig::new(
-                EncoderConfig::Bert(hf.config),
-                data.labels.clone(),
-                rin,
-                kernel,
-            );
             let params = Params::from_tensors(hf.tensors, &options.device, missing)?;
             let name = dir
                 .file_name()
                 .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
             Ok(Initial {
-                config,
+                config: fresh(EncoderConfig::Bert(hf.config)),
                 params,
                 tokens: Arc::new(hf.tokens),
                 source: format!("Hugging Face encoder {name}"),
@@ -218,59 +270,92 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
                 .iter()
                 .flat_map(|e| e.words.iter().map(String::as_str));
             let tokens = WordPieces::train(words, options.config.bilstm_pieces)?;
-            let encoder = EncoderConfig::BiLstm(BiLstmConfig::new(tokens.n_ids()));
-            let config = ModelConfig::new(encoder, data.labels.clone(), rin, kernel);
-            let params = Params::new(&options.device, seed);
             Ok(Initial {
-                config,
-                params,
+                config: fresh(EncoderConfig::BiLstm(BiLstmConfig::new(tokens.n_ids()))),
+                params: Params::new(&options.device, options.config.fit.seed),
                 tokens: Arc::new(tokens),
                 source: "BiLSTM from nothing".to_owned(),
             })
         }
         Start::Model(choice) => {
             let loaded = choice.read()?;
-            let same_labels = data.labels.iter().all(|l| loaded.config.labels.contains(l));
-            let keeps_heads = same_labels
-                && (!options.rin || loaded.config.rin.is_some())
-                && (!options.kernel || loaded.config.kernel.is_some());
-            let source = format!(
-                "redress model {}{}",
-                loaded.run,
-                if keeps_heads { "" } else { ", heads new" }
-            );
-            let params = Params::from_tensors(loaded.tensors, &options.device, missing)?;
-            let mut config = loaded.config;
-            if !keeps_heads {
-                params.forget("rin.");
-                params.forget("ker.");
-                config = ModelConfig::new(config.encoder, data.labels.clone(), rin, kernel);
-            }
-            Ok(Initial {
-                config,
-                params,
-                tokens: loaded.tokens,
-                source,
-            })
+            let params = Params::from_tensors(loaded.tensors.clone(), &options.device, missing)?;
+            let config = fresh(loaded.config.encoder.clone());
+            let seed = options.config.fit.seed;
+            continued(&loaded, params, config, data, seed)
         }
     }
 }
 
+/// Goes on from a model: heads whose outputs mean the same stay, relation heads get room for relations that come after
+/// theirs, the others start anew.
+fn continued(
+    loaded: &Loaded,
+    params: Params,
+    fresh: ModelConfig,
+    data: &Data,
+    seed: u64,
+) -> Result<Initial> {
+    let old = &loaded.config;
+    let knows = |known: &[String], wanted: &[String]| wanted.iter().all(|w| known.contains(w));
+    let has_heads = (fresh.rin.is_none() || old.rin.is_some())
+        && (fresh.kernel.is_none() || old.kernel.is_some());
+    let known = knows(&old.labels, &data.labels);
+    let mut config = fresh;
+    let mut new = Vec::new();
+    if has_heads && (known || data.labels.starts_with(&old.labels)) {
+        config.rin = old.rin.clone();
+        config.kernel = old.kernel.clone();
+        config.labels = old.labels.clone();
+        if !known {
+            let n_new = data.labels.len() - old.labels.len();
+            grow(&params, &config, n_new, seed)?;
+            config.labels.clone_from(&data.labels);
+            new.push(format!("heads with {n_new} more relations"));
+        }
+    } else {
+        params.forget("rin.");
+        params.forget("ker.");
+        new.push("relation heads new".to_owned());
+    }
+    if old.spans.is_some() && knows(&old.entity_types, &data.entity_types) {
+        config.spans = old.spans.clone();
+        config.entity_types = old.entity_types.clone();
+    } else if config.spans.is_some() {
+        params.forget("span.");
+        new.push("span head new".to_owned());
+    }
+    let new: String = new.iter().map(|n| format!(", {n}")).collect();
+    Ok(Initial {
+        config,
+        params,
+        tokens: Arc::clone(&loaded.tokens),
+        source: format!("redress model {}{new}", loaded.run),
+    })
+}
+
 /// Dev sentences as `model` sees them.
 pub fn predict_dev(model: &SentenceModel, data: &Data) -> Result<Vec<Prediction>> {
-    let map = LabelMap::new(&data.schema, &model.config.labels);
+    let map = model.config.label_map(&data.schema);
     let sentences: Vec<&Sentence> = data.dev.iter().map(|(s, _)| s).collect();
     let mut predictions = Vec::with_capacity(sentences.len());
     for chunk in sentences.chunks(512) {
-        predictions.extend(model.predict(chunk, |l| map.relation(l))?);
+        predictions.extend(model.predict(chunk, &map)?);
     }
     Ok(predictions)
 }
 
-fn pairs<'a>(
-    data: &'a Data,
-    predictions: &'a [Prediction],
-) -> Vec<(&'a Annotation, &'a Prediction)> {
+/// Dev under the headline protocol.
+pub fn dev_report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
+    let mut evaluator = Evaluator::new(rule.into());
+    for (annotation, prediction) in pairs(data, predictions) {
+        evaluator.add(annotation, prediction);
+    }
+    evaluator.headline()
+}
+
+/// Dev sentences with their predictions.
+fn pairs<'a>(data: &'a Data, predictions: &'a [Prediction]) -> Vec<DevCase<'a>> {
     data.dev.iter().map(|(_, a)| a).zip(predictions).collect()
 }
 
@@ -291,18 +376,31 @@ pub fn snapshot(trainer: &SentenceTrainer) -> Result<SentenceModel> {
     )?)
 }
 
-/// Trains in place, selecting the epoch by the highest dev F1 that any threshold gives under the headline protocol.
+/// By which dev F1 (headline protocol) an epoch is selected.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SelectBy {
+    /// The highest that any threshold gives.
+    BestRule,
+    /// What this rule gives: the model goes on under the thresholds it had.
+    Rule(DecisionRule),
+}
+
+/// Trains in place, selecting the epoch by dev F1.
 pub fn run_fit(
     trainer: &SentenceTrainer,
     data: &Data,
     fit_options: &FitOptions,
+    select_by: SelectBy,
     checkpoint: Option<Checkpoint>,
     around: &mut Around,
 ) -> Result<(Ended, RunRecord)> {
     let mut dev = || -> Result<f64, String> {
         let score = snapshot(trainer).and_then(|model| {
             let predictions = predict_dev(&model, data)?;
-            Ok(tune(&pairs(data, &predictions)).1.f1)
+            Ok(match select_by {
+                SelectBy::BestRule => tune(&pairs(data, &predictions), data.one_per_pair).1.f1,
+                SelectBy::Rule(rule) => dev_report(data, &predictions, rule).micro.f1(),
+            })
         });
         score.map_err(|e| super::in_words(&e))
     };
@@ -347,15 +445,13 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
     } else {
         Checkpoint::begin(&checkpoint_dir, fingerprint)?
     };
-    let map = LabelMap::new(&data.schema, &start.config.labels);
     let source = start.source.clone();
-    let trainer =
-        trainer(start, &data, &map, options.config.rates.clone()).with_context(
-            || match &options.start {
-                Start::Model(choice) => choice.cannot(),
-                _ => format!("cannot set up a model from {source}"),
-            },
-        )?;
+    let trainer = trainer(start, &data, options.config.rates.clone()).with_context(|| {
+        match &options.start {
+            Start::Model(choice) => choice.cannot(),
+            _ => format!("cannot set up a model from {source}"),
+        }
+    })?;
     let lost = trainer.lost();
     say(
         around,
@@ -368,7 +464,8 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         &trainer,
         &data,
         &options.config.fit,
-        Some(checkpoint),
+        SelectBy::BestRule,
+        Some(checkpoint.clone()),
         around,
     )?;
     let mut report = TrainReport {
@@ -378,21 +475,28 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         card: serde_json::Value::Null,
     };
     if ended == Ended::Finished {
-        report.card = finish(&trainer, &data, options, &source, &report.record)?;
+        report.card = finish(&trainer, &data, options, &source, &report.record)
+            .with_context(|| unsaved(&checkpoint_dir))?;
+        // Only now: a disk that is full when the model is written must not cost the run.
+        checkpoint.remove()?;
     }
     Ok(report)
 }
 
+fn unsaved(checkpoint: &Path) -> String {
+    format!(
+        "the model is trained but not saved; {} keeps it. Make room and run the same command with --resume",
+        checkpoint.display()
+    )
+}
+
 /// Examples in the starting model's own labels.
-pub fn trainer(
-    start: Initial,
-    data: &Data,
-    map: &LabelMap,
-    rates: SentenceRates,
-) -> Result<SentenceTrainer> {
-    // Examples were made for the data's own label list; a model that keeps its heads has a longer one.
-    let own = LabelMap::new(&data.schema, &data.labels);
+pub fn trainer(start: Initial, data: &Data, rates: SentenceRates) -> Result<SentenceTrainer> {
+    // Examples were made for the data's own lists; a model that keeps its heads has longer ones.
+    let own = LabelMap::new(&data.schema, &data.labels, &data.entity_types);
+    let map = start.config.label_map(&data.schema);
     let relabel = |label: usize| own.relation(label).and_then(|r| map.label(r));
+    let retype = |kind: usize| own.entity_type(kind).and_then(|k| map.kind(k));
     let examples = data.train.iter().map(|e| {
         let mut e = e.clone();
         for list in [&mut e.positives, &mut e.masked] {
@@ -404,6 +508,9 @@ pub fn trainer(
                 None => false,
             });
             list.sort();
+        }
+        for kind in &mut e.kinds {
+            *kind = kind.and_then(retype);
         }
         e
     });
@@ -429,17 +536,18 @@ fn finish(
     if !data.dev.is_empty() {
         let predictions = predict_dev(&snapshot(trainer)?, data)?;
         let pairs = pairs(data, &predictions);
-        let (rule, _) = tune(&pairs);
-        config.rule = rule.into();
-        let mut evaluator = Evaluator::new(rule);
+        let (rules, _) = tune(&pairs, data.one_per_pair);
+        config.set_rules(rules);
+        let mut evaluator = Evaluator::new(rules);
         for (annotation, prediction) in pairs {
             evaluator.add(annotation, prediction);
         }
         let evaluation = evaluator.finish(&data.schema, Some(Split::Dev), None);
-        let short = |r: &super::evaluate::ProtocolReport| serde_json::json!({"protocol": r.protocol, "precision": r.micro.precision, "recall": r.micro.recall, "f1": r.micro.f1});
+        let short = |r: &super::evaluate::ProtocolReport| serde_json::json!({"protocol": r.protocol, "precision": r.micro.precision, "recall": r.micro.recall, "f1": r.micro.f1, "macro_f1": r.macro_f1});
         scores = serde_json::json!({
             "relations": evaluation.protocols.iter().map(short).collect::<Vec<_>>(),
             "entities": {"protocol": evaluation.entity_protocol, "f1": evaluation.entities.f1},
+            "typed_entities": evaluation.typed_entities.map(|s| serde_json::json!({"protocol": evaluation.typed_entity_protocol, "f1": s.f1})),
         });
     }
     let card = serde_json::json!({
@@ -455,6 +563,7 @@ fn finish(
         "curve": record,
         "dev_scores": scores,
         "rule": config.rule,
+        "given": config.given,
         "device": format!("{:?}", options.device.location()),
         "stored_as": options.precision,
     });
@@ -480,7 +589,10 @@ fn data_hash(data: &Data) -> u64 {
     let text: BTreeMap<String, String> = data
         .train
         .iter()
-        .map(|e| (e.id.to_string(), format!("{:?}{:?}", e.positives, e.masked)))
+        .map(|e| {
+            let labels = format!("{:?}{:?}{:?}", e.positives, e.masked, e.kinds);
+            (e.id.to_string(), labels)
+        })
         .collect();
     let dev: Vec<String> = data
         .dev
@@ -538,8 +650,10 @@ pub fn place_is_free(out: &Path, marker: &str) -> Result<()> {
 pub struct TrainCommand {
     pub workspace: PathBuf,
     pub out: PathBuf,
-    /// rin, kernel, hrere
+    /// rin, kernel, spans, hrere, mutual
     pub systems: Vec<String>,
+    /// For mutual: a graph file and a file of entity types.
+    pub inputs: MutualInputs,
     /// A Hugging Face directory, or `bilstm`.
     pub encoder: Option<PathBuf>,
     pub from: Option<PathBuf>,
@@ -568,8 +682,8 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     config.fit.seed = command.seed;
     config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
     for system in &command.systems {
-        if !["rin", "kernel", "hrere"].contains(&system.as_str()) {
-            bail!("unknown system `{system}`; there are rin, kernel and hrere");
+        if !["rin", "kernel", "spans", "hrere", "mutual"].contains(&system.as_str()) {
+            bail!("unknown system `{system}`; there are rin, kernel, spans, hrere and mutual");
         }
     }
     let wants = |name: &str| command.systems.iter().any(|s| s == name);
@@ -590,6 +704,7 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
         start,
         rin: wants("rin"),
         kernel: wants("kernel"),
+        spans: wants("spans"),
         config,
         precision,
         resume: command.resume,
@@ -600,7 +715,8 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     let heads = options.rin || options.kernel;
     let keep = beside(&command.out, "bags-training");
     let heads_done = options.resume && BagWork::exists(&keep);
-    let mut report = if (heads && !heads_done) || !wants("hrere") {
+    let only_heads = !(wants("hrere") || wants("mutual"));
+    let mut report = if (heads && !heads_done) || only_heads {
         train(&reader, &options, around)?
     } else {
         TrainReport {
@@ -610,26 +726,43 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
             card: serde_json::Value::Null,
         }
     };
-    if wants("hrere") && report.finished {
-        let base = match (heads, &options.start) {
-            (true, _) => ModelChoice::Dir(options.out.clone()),
-            (false, Start::Model(choice)) => choice.clone(),
-            (false, _) => bail!(
-                "hrere alone starts from a redress model: name one with --from, or train rin,kernel,hrere"
-            ),
+    // Each further system is added to the model that the one before it left.
+    let mut base = match (heads, &options.start) {
+        (true, _) => Some(ModelChoice::Dir(options.out.clone())),
+        (false, Start::Model(choice)) => Some(choice.clone()),
+        (false, _) => None,
+    };
+    for system in ["hrere", "mutual"] {
+        if !wants(system) || !report.finished {
+            continue;
+        }
+        let Some(from) = &base else {
+            bail!(
+                "{system} alone starts from a redress model: name one with --from, or train rin,kernel,{system}"
+            );
         };
-        let bags = BagPart {
-            base,
-            kb_model: command.kb_model.as_deref(),
-            keep: Keep {
-                dir: &keep,
-                resume: heads_done || (options.resume && !heads),
-            },
+        let added = match system {
+            "hrere" => {
+                let bags = BagPart {
+                    base: from.clone(),
+                    kb_model: command.kb_model.as_deref(),
+                    keep: Keep {
+                        dir: &keep,
+                        resume: heads_done || (options.resume && !heads),
+                    },
+                };
+                add_bags(&reader, &bags, &options, around)?
+            }
+            _ => {
+                let workspace = &command.workspace;
+                add_mutual(&reader, workspace, from, &options, &command.inputs, around)?
+            }
         };
-        match add_bags(&reader, &bags, &options, around)? {
+        match added {
             Some(card) => report.card = card,
             None => report.finished = false,
         }
+        base = Some(ModelChoice::Dir(options.out.clone()));
     }
     Ok(report)
 }
@@ -710,6 +843,7 @@ fn add_bags(
         options.precision,
     )?;
     files.extend(bank.files(options.precision)?);
+    files.extend(bags.base.source().read_those(&mutual::bank::FILES)?);
     replace_dir(&options.out, CONFIG, &files)?;
     Ok(Some(card))
 }

@@ -91,6 +91,7 @@ impl Viewed {
             ticket,
             rows,
             state,
+            hits: Vec::new(),
             skipped_edits: self.skipped,
             sentence: self.sentence,
             annotation: self.annotation,
@@ -105,6 +106,9 @@ impl Viewed {
         let scored = self.prediction.as_ref().map_or(&empty, |p| &p.triples);
         let by_triple: HashMap<Triple, &ScoredTriple> =
             scored.iter().map(|t| (t.triple, t)).collect();
+        let accepted = self.prediction.as_ref();
+        let accepted = accepted.map_or_else(Vec::new, |p| p.accepted(rule));
+        let predicted: HashSet<Triple> = accepted.iter().map(|t| t.triple).collect();
         let row = |triple: Triple| {
             let scored = by_triple.get(&triple).copied();
             let scores = scored.map_or(Scores::default(), |s| s.scores);
@@ -116,7 +120,7 @@ impl Viewed {
                 tags: Vec::new(),
                 scores,
                 score: rule.score(&scores),
-                predicted: rule.accepts(&scores),
+                predicted: predicted.contains(&triple),
                 outcome: self.alignment.as_ref().and_then(|a| a.outcome(triple)),
                 runner_up: scored.and_then(|s| s.runner_up),
             }
@@ -133,9 +137,7 @@ impl Viewed {
             })
             .collect();
         let annotated: HashSet<Triple> = self.annotation.triples.iter().map(|t| t.triple).collect();
-        let unjudged = scored
-            .iter()
-            .filter(|t| rule.accepts(&t.scores) && !annotated.contains(&t.triple));
+        let unjudged = accepted.iter().filter(|t| !annotated.contains(&t.triple));
         rows.extend(unjudged.map(|t| row(t.triple)));
         rows
     }

@@ -149,14 +149,44 @@ fn an_interrupted_training_continues_to_the_same_bits() {
         resumed.status.success() && said.contains("resumed after epoch"),
         "{said}"
     );
-    for file in ["model.safetensors", "config.json", "tokenizer.json"] {
-        let same = home.read(&format!("whole/{file}")) == home.read(&format!("parts/{file}"));
-        assert!(same, "{file} differs");
-    }
+    same_model(&home, "whole", "parts");
     assert!(
         !home.path("parts.training").exists(),
         "checkpoint left over"
     );
+}
+
+fn same_model(home: &Home, one: &str, other: &str) {
+    for file in ["model.safetensors", "config.json", "tokenizer.json"] {
+        let same = home.read(&format!("{one}/{file}")) == home.read(&format!("{other}/{file}"));
+        assert!(same, "{file} differs");
+    }
+}
+
+#[test]
+fn a_model_that_cannot_be_written_costs_no_training() {
+    let home = Home::with_workspace();
+    let whole = train(&home, "--out whole --epochs 12 --seed 3").output();
+    assert!(whole.unwrap().status.success());
+    let mut child = train(&home, "--out other --epochs 12 --seed 3")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut err = wait_for(&mut child, "epoch 2:");
+    // Stands for a disk that fills, a folder that goes away: the model's place is taken when it is to be written.
+    home.write("other", "in the way");
+    let mut rest = String::new();
+    err.read_to_string(&mut rest).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    assert!(
+        rest.contains("other.training keeps it") && rest.contains("--resume"),
+        "{rest}"
+    );
+    std::fs::remove_file(home.path("other")).unwrap();
+    let saved = train(&home, "--out other --epochs 12 --seed 3 --resume").output();
+    assert!(saved.unwrap().status.success());
+    same_model(&home, "whole", "other");
+    assert!(!home.path("other.training").exists());
 }
 
 #[test]
@@ -276,6 +306,50 @@ fn a_search_finds_and_a_bad_query_is_pointed_at() {
     check("ada gold:place_livd", 9, "place_lived");
     check("ada colour:red", 4, "colour");
     check("(ada", 0, "");
+}
+
+#[test]
+fn corrections_become_a_model_that_keeps_what_it_knew() {
+    let home = Home::with_workspace();
+    let tune = |options: &str| {
+        let model = model().display();
+        home.run(&format!(
+            "fine-tune -w ws --model {model} --device cpu {options}"
+        ))
+    };
+    tune("").said(1, &["nothing to learn from yet"]);
+    home.write("decided.jsonl", DECIDED);
+    home.run("import decided.jsonl -w ws").done();
+    let report = tune("--json").done().json();
+    assert_eq!(report["corrected_sentences"], 1, "{report}");
+    assert_eq!(report["judgements"]["all"], 3, "{report}");
+    let (before, after) = (&report["f1_before"], &report["f1_after"]);
+    let (before, after) = (before.as_f64().unwrap(), after.as_f64().unwrap());
+    assert!(after > before - 0.1, "it forgot: {report}");
+    // One of the corrections is of a relation that the model had never heard of.
+    let labels = |dir: &str| {
+        let config: Value =
+            serde_json::from_slice(&home.read(&format!("{dir}/config.json"))).unwrap();
+        config["labels"].as_array().unwrap().clone()
+    };
+    let (old, new) = (
+        labels(model().to_str().unwrap()),
+        labels(report["model"].as_str().unwrap()),
+    );
+    assert!(new.starts_with(&old) && new.len() > old.len(), "{new:?}");
+    assert!(new.contains(&json!("/business/company/place")));
+    let accepted = tune("--accept");
+    let state = home.run("info -w ws --json").done().json();
+    let own = state["model"].as_str().unwrap().contains("fine-tuned");
+    assert_eq!(
+        (accepted.code, own),
+        if own {
+            (Some(0), true)
+        } else {
+            (Some(3), false)
+        },
+        "{accepted}"
+    );
 }
 
 /// A sentence with each kind of decision.
@@ -466,7 +540,16 @@ fn without_a_terminal_the_screen_says_what_to_do_instead() {
 fn completions_and_the_manual_name_every_command() {
     let home = Home::new();
     let commands = [
-        "import", "kb", "label", "train", "predict", "evaluate", "export", "search", "info",
+        "import",
+        "kb",
+        "label",
+        "train",
+        "fine-tune",
+        "predict",
+        "evaluate",
+        "export",
+        "search",
+        "info",
         "doctor",
     ];
     for line in [
@@ -506,6 +589,12 @@ fn info_and_doctor_tell_paths_and_state() {
     assert_eq!(doctor.code, Some(if ok("embedded model") { 0 } else { 3 }));
     home.run("doctor -w nowhere")
         .said(3, &["FAIL workspace", "redress import"]);
+    // Where there is none yet, none is missing.
+    let fresh = Home::new();
+    fresh.run("info").said(0, &["none yet", "CPU"]);
+    if cfg!(feature = "embedded-model") {
+        fresh.run("doctor").said(0, &["ok   workspace", "none yet"]);
+    }
 }
 
 #[test]

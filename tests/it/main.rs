@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod commands;
 mod kb_models;
+mod mutual;
 mod program;
 mod round_trip;
 mod sample_data;

@@ -7,14 +7,13 @@ use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
 use crate::model::encoded::{BatchLayout, Encoded};
 use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
-use crate::model::ops::{self, AttentionDropout};
+use crate::model::ops::{self, BlockParameters, EncoderBlock};
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Result, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
-use rand::RngCore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Which vector stands for the whole sentence (kernel head's E_a; its specs, section 1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +94,8 @@ struct Layer {
     widen: Linear,
     narrow: Linear,
     norm: LayerNorm,
+    /// The form that inference takes; made when first asked for.
+    block: OnceLock<Option<Arc<EncoderBlock>>>,
 }
 
 pub struct BertEncoder {
@@ -200,6 +201,9 @@ impl BertEncoder {
         layout: &Arc<BatchLayout>,
         mode: Mode,
     ) -> Result<Tensor> {
+        if let Some(block) = self.block(layer, x, mode)? {
+            return block.forward(x, layout);
+        }
         let dropout = self.config.hidden_dropout_prob;
         let context = ops::packed_attention(
             &layer.query.forward(x, mode)?,
@@ -207,13 +211,34 @@ impl BertEncoder {
             &layer.value.forward(x, mode)?,
             layout,
             self.config.num_attention_heads,
-            self.draw_attention_dropout(mode),
+            mode.draw_dropout(self.attention_dropout),
         )?;
-        let attended = mode.dropout(&layer.attention_out.forward(&context, mode)?, dropout)?;
-        let attended = layer.attention_norm.forward_sum(&attended, x, mode)?;
+        let attended = layer.attention_out.forward(&context, mode)?;
+        let attended = layer
+            .attention_norm
+            .forward_sum(&attended, dropout, x, mode)?;
         let wide = self.activate(&layer.widen.forward(&attended, mode)?)?; // [P, 4h]
-        let narrow = mode.dropout(&layer.narrow.forward(&wide, mode)?, dropout)?;
-        layer.norm.forward_sum(&narrow, &attended, mode)
+        let narrow = layer.narrow.forward(&wide, mode)?;
+        layer.norm.forward_sum(&narrow, dropout, &attended, mode)
+    }
+
+    /// The layer as inference runs it, where nothing of it can change or is recorded.
+    fn block<'a>(
+        &self,
+        layer: &'a Layer,
+        x: &Tensor,
+        mode: Mode,
+    ) -> Result<Option<&'a Arc<EncoderBlock>>> {
+        let has_form = matches!(self.config.hidden_act, HiddenAct::Gelu);
+        if mode.is_train() || !has_form || layer.is_recorded() || x.track_op() {
+            return Ok(None);
+        }
+        if let Some(block) = layer.block.get() {
+            return Ok(block.as_ref());
+        }
+        let heads = self.config.num_attention_heads;
+        let made = EncoderBlock::new(&layer.parameters(heads))?.map(Arc::new);
+        Ok(layer.block.get_or_init(|| made).as_ref())
     }
 
     fn activate(&self, x: &Tensor) -> Result<Tensor> {
@@ -221,16 +246,6 @@ impl BertEncoder {
             HiddenAct::Gelu => ops::gelu(x),
             HiddenAct::GeluApproximate => x.gelu(),
             HiddenAct::Relu => x.relu(),
-        }
-    }
-
-    fn draw_attention_dropout(&self, mode: Mode) -> Option<AttentionDropout> {
-        match mode {
-            Mode::Train(rng) if self.attention_dropout > 0.0 => Some(AttentionDropout {
-                probability: self.attention_dropout,
-                seed: rng.borrow_mut().next_u64(),
-            }),
-            _ => None,
         }
     }
 }
@@ -253,6 +268,32 @@ impl Layer {
             widen: Linear::new(&scope.pp("intermediate.dense"), h, wide, init)?,
             narrow: Linear::new(&scope.pp("output.dense"), wide, h, init)?,
             norm: LayerNorm::new(&scope.pp("output.LayerNorm"), h, eps)?,
+            block: OnceLock::new(),
         })
+    }
+
+    /// Whether some parameter is still a variable.
+    fn is_recorded(&self) -> bool {
+        let p = self.parameters(1);
+        let linear = [p.attention_out, p.widen, p.narrow];
+        let norms = [p.attention_norm, p.norm];
+        let mut all = p.inputs.iter().chain(&linear).chain(&norms);
+        all.any(|(weight, bias)| weight.track_op() || bias.track_op())
+    }
+
+    fn parameters(&self, n_heads: usize) -> BlockParameters<'_> {
+        fn of(linear: &Linear) -> (&Tensor, &Tensor) {
+            (&linear.weight, &linear.bias)
+        }
+        BlockParameters {
+            inputs: [of(&self.query), of(&self.key), of(&self.value)],
+            attention_out: of(&self.attention_out),
+            attention_norm: (&self.attention_norm.weight, &self.attention_norm.bias),
+            widen: of(&self.widen),
+            narrow: of(&self.narrow),
+            norm: (&self.norm.weight, &self.norm.bias),
+            eps: self.norm.eps,
+            n_heads,
+        }
     }
 }

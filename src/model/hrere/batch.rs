@@ -105,18 +105,19 @@ impl BagBatch {
     pub fn sentences(&self) -> &[MarkedSentence] {
         &self.sentences
     }
-    pub(super) fn words(&self) -> &Tensor {
+    /// [S, L, word_dim], padded.
+    pub fn words(&self) -> &Tensor {
         &self.words
     }
 
     /// Words read of each sentence.
-    pub(super) fn lengths(&self, max_words: usize) -> Vec<usize> {
+    pub fn lengths(&self, max_words: usize) -> Vec<usize> {
         let kept = self.sentences.iter().map(|s| s.n_words.min(max_words));
         kept.collect()
     }
 
     /// [B, T] sentence rows and the u8 mask of places that count; T is the largest bag.
-    pub(super) fn bag_tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
+    pub fn bag_tensors(&self, device: &Device) -> Result<(Tensor, Tensor)> {
         let t = self
             .bags
             .iter()

@@ -70,40 +70,17 @@ fn select(from: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Tensor> {
     from.index_select(&Tensor::from_vec(rows, n, from.device())?, 0)
 }
 
-/// [R, S, r] whose S rows are groups of the given lengths -> [R * G, longest, r]; shorter groups repeat their last row.
-pub(super) fn pad(
-    projected: &Tensor,
-    lengths: impl Iterator<Item = usize> + Clone,
-) -> Result<Tensor> {
-    let (relations, total, width) = projected.dims3()?;
-    let (groups, longest) = (lengths.clone().count(), lengths.clone().max().unwrap_or(0));
-    let mut rows = Vec::with_capacity(groups * longest);
-    let mut start = 0;
-    for n in lengths {
-        rows.extend((0..longest).map(|row| (start + row.min(n - 1)) as u32));
-        start += n;
-    }
-    let padded = if groups * longest == total {
-        projected.clone()
-    } else {
-        let rows = Tensor::from_vec(rows, groups * longest, projected.device())?;
-        projected.index_select(&rows, 1)?
-    };
-    padded.reshape((relations * groups, longest, width))
-}
-
-/// Cuts `grids` (sorted by size, so that padding is small) into runs whose padded projections fit `floats`.
+/// Cuts `grids` into runs whose projections fit `floats`; at least one grid each.
 pub(super) fn runs(grids: &[Grid], floats_per_piece: usize, floats: usize) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let mut start = 0;
-    let mut longest = 0;
+    let (mut start, mut pieces) = (0, 0);
     for (i, grid) in grids.iter().enumerate() {
-        let longer = longest.max(grid.heads.len()).max(grid.tails.len());
-        if i > start && (i + 1 - start) * longer * floats_per_piece > floats {
+        let more = grid.heads.len().max(grid.tails.len());
+        if i > start && (pieces + more) * floats_per_piece > floats {
             runs.push(start..i);
-            (start, longest) = (i, 0);
+            (start, pieces) = (i, 0);
         }
-        longest = longest.max(grid.heads.len()).max(grid.tails.len());
+        pieces += more;
     }
     if start < grids.len() {
         runs.push(start..grids.len());
@@ -134,7 +111,8 @@ mod tests {
         check(&[5, 5, 5], &[2, 3]);
         check(&[2, 3], &[2]);
         check(&[1, 50, 50], &[1, 2, 3]);
-        check(&[3, 3, 3, 10, 10], &[3, 4, 5]);
+        check(&[3, 3, 4, 10, 10], &[3, 4, 5]);
+        check(&[4, 4, 4], &[2, 3]);
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use super::grid::{self, Grid, pieces_of, position, union};
 use super::{Kernel, KernelLoss, KernelPair};
-use crate::model::bce::bce_with_logits;
 use crate::model::encoded::{BatchLayout, Encoded};
+use crate::model::ops::bce_sum;
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Floats of padded projections that one run of sentences may take, on each side: 128 MiB in f32. A backward pass adds up a
+/// Floats of projections that one run of sentences may take, on each side: 128 MiB in f32. A backward pass adds up a
 /// gradient as large as the kernels for each run, so runs should be few.
 const RUN_FLOATS: usize = 32 << 20;
 
@@ -29,17 +29,14 @@ impl Kernel {
         if !weigh(&mut sheets, self.n_relations(), self.config.loss) {
             return Ok(None);
         }
-        sheets.sort_by_key(|s| s.grid.heads.len().max(s.grid.tails.len()));
         let grids: Vec<Grid> = sheets.iter().map(|s| s.grid.clone()).collect();
         let mut total: Option<Tensor> = None;
         for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS) {
             let logits = self.logits(encoded, &grids[run.clone()])?;
-            let dense = |values: fn(&Sheet) -> &[f32]| -> Result<Tensor> {
-                let values = padded(&sheets[run.clone()], logits.dims(), values);
-                Tensor::from_vec(values, logits.shape(), logits.device())?.to_dtype(logits.dtype())
-            };
-            let losses = bce_with_logits(&logits, &dense(|s| &s.gold)?)?;
-            let sum = (losses * dense(|s| &s.weights)?)?.sum_all()?;
+            let sheets = &sheets[run];
+            let gold = sheets.iter().flat_map(|s| s.gold.iter().copied());
+            let weights = sheets.iter().flat_map(|s| s.weights.iter().copied());
+            let sum = bce_sum(&logits, gold.collect(), Some(weights.collect()))?;
             total = Some(match total {
                 Some(total) => (total + sum)?,
                 None => sum,
@@ -145,21 +142,4 @@ fn weigh(sheets: &mut [Sheet], n_relations: usize, loss: KernelLoss) -> bool {
             .for_each(|w| *w /= parts.max(1) as f32);
     }
     counted > 0
-}
-
-/// Values of some sheets in the shape of their logits, [R, G, s, t]; zeros beyond a sheet.
-fn padded(sheets: &[Sheet], dims: &[usize], values: fn(&Sheet) -> &[f32]) -> Vec<f32> {
-    let &[relations, groups, s, t] = dims else {
-        return Vec::new();
-    };
-    let mut out = vec![0f32; relations * groups * s * t];
-    for (g, sheet) in sheets.iter().enumerate() {
-        let (height, width) = (sheet.grid.heads.len(), sheet.grid.tails.len());
-        for (i, row) in values(sheet).chunks(width).enumerate() {
-            let (relation, row_index) = (i / height, i % height);
-            let start = ((relation * groups + g) * s + row_index) * t;
-            out[start..start + width].copy_from_slice(row);
-        }
-    }
-    out
 }

@@ -18,6 +18,7 @@ pub use scorer::{KernelScorer, PairScores};
 pub use targets::{KernelPair, KernelTargets};
 
 use super::encoded::Encoded;
+use super::ops;
 use super::params::{Init, Scope};
 use crate::domain::TokenSpan;
 use candle_core::{DType, Result, Tensor, bail};
@@ -33,6 +34,16 @@ pub enum Scale {
     /// Division by the root of the projections' width, as released: wide products saturate the sigmoid at the start.
     #[default]
     SqrtH,
+}
+
+impl Scale {
+    /// What products of projections of this width are multiplied by.
+    pub fn factor(self, width: usize) -> f64 {
+        match self {
+            Scale::None => 1.0,
+            Scale::SqrtH => 1.0 / (width as f64).sqrt(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -148,13 +159,13 @@ impl Projection {
 
     /// [S, h] -> [R, S, r]
     fn all(&self, x: &Tensor) -> Result<Tensor> {
-        let (s, h) = x.dims2()?;
-        // A broadcast view, not a copy for each relation.
-        let x = x.unsqueeze(0)?.broadcast_as((self.weight.dim(0)?, s, h))?;
-        let projected = x.matmul(&self.weight)?;
         match &self.bias {
-            Some(bias) => projected.broadcast_add(&bias.unsqueeze(1)?),
-            None => Ok(projected),
+            Some(bias) => ops::project(x, &self.weight, bias),
+            None => {
+                let (relations, _, rank) = self.weight.dims3()?;
+                let none = Tensor::zeros((relations, rank), x.dtype(), x.device())?;
+                ops::project(x, &self.weight, &none)
+            }
         }
     }
 
@@ -181,15 +192,12 @@ pub struct Heat {
 impl Kernel {
     /// `h`: width of the encoder's pieces.
     pub fn new(scope: &Scope, config: &KernelConfig, h: usize, n_relations: usize) -> Result<Self> {
-        let width = config.rank.unwrap_or(h) as f64;
+        let width = config.rank.unwrap_or(h);
         Ok(Self {
             config: config.clone(),
             head: Projection::new(scope, 'h', config, h, n_relations)?,
             tail: Projection::new(scope, 't', config, h, n_relations)?,
-            scale: match config.scale {
-                Scale::None => 1.0,
-                Scale::SqrtH => 1.0 / width.sqrt(),
-            },
+            scale: config.scale.factor(width),
         })
     }
 
@@ -240,15 +248,15 @@ impl Kernel {
         })
     }
 
-    /// Logits of the cells of some grids, padded to the largest: [R, G, s, t]. Entries beyond a grid are meaningless.
+    /// Logits of the cells of some grids, one grid after another, each [R, heads, tails].
     fn logits(&self, encoded: &Encoded, grids: &[Grid]) -> Result<Tensor> {
         let heads = self.head.all(&grid::head_features(encoded, grids)?)?;
         let tails = self.tail.all(&grid::tail_features(encoded, grids)?)?;
-        let heads = grid::pad(&heads, grids.iter().map(|g| g.heads.len()))?;
-        let tails = grid::pad(&tails, grids.iter().map(|g| g.tails.len()))?;
-        let (s, t) = (heads.dim(1)?, tails.dim(1)?);
-        let logits = heads.matmul(&tails.transpose(1, 2)?)?;
-        (logits * self.scale)?.reshape((self.n_relations(), grids.len(), s, t))
+        let sizes: Vec<(usize, usize)> = grids
+            .iter()
+            .map(|g| (g.heads.len(), g.tails.len()))
+            .collect();
+        ops::grid_products(&heads, &tails, &sizes, self.scale)
     }
 
     /// The same head on constants: no operation on it is recorded.
@@ -261,7 +269,7 @@ impl Kernel {
         }
     }
 
-    /// Floats that projecting one padded piece costs.
+    /// Floats that projecting one piece costs.
     fn floats_per_piece(&self) -> usize {
         let dims = self.head.weight.dims();
         dims[0] * dims[2]

@@ -169,7 +169,6 @@ impl KernelScorer {
             }
             pieces.push(ranges);
         }
-        grids.sort_by_key(|grid| grid.heads.len());
         for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS) {
             let grids = &grids[run];
             for (grid, sheet) in grids.iter().zip(self.sheets(encoded, grids)?) {
@@ -198,21 +197,22 @@ impl KernelScorer {
         match &self.form {
             Form::Folded(folded) => folded.sheets(encoded, grids, self.n_relations),
             Form::Factored(kernel) => {
-                let logits = kernel
-                    .logits(encoded, grids)?
-                    .detach()
-                    .to_dtype(DType::F32)?;
-                let (_, _, s, t) = logits.dims4()?;
-                (0..grids.len())
-                    .map(|g| {
-                        let logits = logits.narrow(1, g, 1)?.flatten_all()?;
-                        Ok(Sheet {
-                            values: logits.to_vec1()?,
+                let logits = kernel.logits(encoded, grids)?.detach();
+                let logits: Vec<f32> = logits.to_dtype(DType::F32)?.to_vec1()?;
+                let mut left = &logits[..];
+                Ok(grids
+                    .iter()
+                    .map(|grid| {
+                        let (s, t) = (grid.heads.len(), grid.tails.len());
+                        let (values, rest) = left.split_at(self.n_relations * s * t);
+                        left = rest;
+                        Sheet {
+                            values: values.to_vec(),
                             relation_stride: s * t,
                             row_stride: t,
-                        })
+                        }
                     })
-                    .collect()
+                    .collect())
             }
         }
     }

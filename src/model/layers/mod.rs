@@ -38,6 +38,19 @@ impl Linear {
     pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
         ops::linear(x, &seen(&self.weight, mode), &seen(&self.bias, mode))
     }
+
+    /// The same with the parameters as they are, for heads that are detached as a whole when inferring.
+    pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
+        ops::linear(x, &self.weight, &self.bias)
+    }
+
+    /// The same layer on constants.
+    pub fn detached(&self) -> Self {
+        Self {
+            weight: self.weight.detach(),
+            bias: self.bias.detach(),
+        }
+    }
 }
 
 /// Layer norm over the last dimension. Parameters `weight` and `bias` `[n]`.
@@ -67,10 +80,17 @@ impl LayerNorm {
         )
     }
 
-    /// The norm of `x + residual`.
-    pub fn forward_sum(&self, x: &Tensor, residual: &Tensor, mode: Mode) -> Result<Tensor> {
+    /// The norm of `x + residual`, `x` after dropout with `probability`.
+    pub fn forward_sum(
+        &self,
+        x: &Tensor,
+        probability: f64,
+        residual: &Tensor,
+        mode: Mode,
+    ) -> Result<Tensor> {
         let (weight, bias) = (seen(&self.weight, mode), seen(&self.bias, mode));
-        ops::add_layer_norm(x, residual, &weight, &bias, self.eps)
+        let dropout = mode.draw_dropout(probability);
+        ops::add_layer_norm(x, dropout, residual, &weight, &bias, self.eps)
     }
 }
 

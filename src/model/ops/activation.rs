@@ -34,6 +34,14 @@ vectorised! {
 }
 
 vectorised! {
+    fn gelu_in_place(x: &mut [f32]) {
+        for x in x {
+            *x = 0.5 * *x * (1.0 + erf(*x * std::f32::consts::FRAC_1_SQRT_2));
+        }
+    }
+}
+
+vectorised! {
     fn gelu_backward(x: &[f32], grad: &[f32], out: &mut [f32]) {
         const INV_SQRT_TAU: f32 = 0.398_942_3;
         for ((o, x), g) in out.iter_mut().zip(x).zip(grad) {

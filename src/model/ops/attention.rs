@@ -4,6 +4,7 @@
 //! probabilities again instead of keeping them: a score matrix is as large as all hidden states of a long sentence.
 
 use super::activation::{softmax_rows, softmax_rows_backward};
+use super::dropout::{Dropout, Mask, apply_mask};
 use super::matrix::{Matrix, Out, multiply};
 use super::{check_starts, is_fused, split_sentences, values, values_of};
 use crate::model::encoded::BatchLayout;
@@ -12,34 +13,9 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 use std::sync::Arc;
 
-/// Dropout of attention probabilities. The mask depends on `seed`, the sentence's place in the batch, the head and the
-/// cell, so the backward pass draws it again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AttentionDropout {
-    pub probability: f64,
-    pub seed: u64,
-}
-
-impl AttentionDropout {
-    /// Multiplies `cells` (row-major probabilities of one sentence and head) by the inverted-dropout mask.
-    fn apply(self, sentence: usize, head: usize, cells: &mut [f32]) {
-        let keep = (1.0 / (1.0 - self.probability)) as f32;
-        let limit = (self.probability * (u32::MAX as f64)) as u32;
-        let place = ((sentence as u64) << 20) ^ head as u64;
-        let mut state = mix(self.seed ^ mix(place));
-        for cell in cells {
-            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-            let dropped = ((mix(state) >> 32) as u32) < limit;
-            *cell *= if dropped { 0.0 } else { keep };
-        }
-    }
-}
-
-/// SplitMix64's output function (Steele, Lea, Flood 2014).
-fn mix(mut z: u64) -> u64 {
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+/// The part of a dropout's mask that one sentence and head has: its probabilities, row after row.
+fn part_mask(dropout: Dropout, sentence: usize, head: usize) -> Mask {
+    dropout.mask(((sentence as u64) << 20) ^ head as u64)
 }
 
 /// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h].
@@ -49,7 +25,7 @@ pub fn packed_attention(
     v: &Tensor,
     layout: &Arc<BatchLayout>,
     n_heads: usize,
-    dropout: Option<AttentionDropout>,
+    dropout: Option<Dropout>,
 ) -> Result<Tensor> {
     let (n_pieces, width) = q.dims2()?;
     if k.dims() != q.dims() || v.dims() != q.dims() || n_heads == 0 || width % n_heads != 0 {
@@ -79,7 +55,7 @@ struct PackedAttention {
     layout: Arc<BatchLayout>,
     n_heads: usize,
     width: usize,
-    dropout: Option<AttentionDropout>,
+    dropout: Option<Dropout>,
 }
 
 impl PackedAttention {
@@ -130,7 +106,7 @@ impl PackedAttention {
         for head in 0..self.n_heads {
             self.probabilities(q, k, head, n, &mut cells);
             if let Some(dropout) = self.dropout {
-                dropout.apply(b, head, &mut cells);
+                apply_mask(&mut cells, 0, part_mask(dropout, b, head));
             }
             multiply(
                 self.out(out, head),
@@ -163,8 +139,8 @@ impl PackedAttention {
             );
             dropped.copy_from_slice(&probabilities);
             if let Some(dropout) = self.dropout {
-                dropout.apply(b, head, &mut dropped);
-                dropout.apply(b, head, &mut slopes);
+                apply_mask(&mut dropped, 0, part_mask(dropout, b, head));
+                apply_mask(&mut slopes, 0, part_mask(dropout, b, head));
             }
             let product = |out, a: Matrix, b| multiply(out, 1.0, a, b, Parallelism::None);
             let square = |cells| Matrix::new(cells, n, n, n);
@@ -252,7 +228,7 @@ fn padded_attention(
     v: &Tensor,
     layout: &BatchLayout,
     n_heads: usize,
-    dropout: Option<AttentionDropout>,
+    dropout: Option<Dropout>,
 ) -> Result<Tensor> {
     let ((n_pieces, width), device) = (q.dims2()?, q.device());
     let starts = &layout.piece_starts;
@@ -301,12 +277,7 @@ fn padded_attention(
 }
 
 /// The packed form's dropout mask, spread over [B, heads, longest, longest].
-fn padded_mask(
-    dropout: AttentionDropout,
-    starts: &[usize],
-    n_heads: usize,
-    longest: usize,
-) -> Vec<f32> {
+fn padded_mask(dropout: Dropout, starts: &[usize], n_heads: usize, longest: usize) -> Vec<f32> {
     let n_sentences = starts.len() - 1;
     let mut mask = vec![0.0; n_sentences * n_heads * longest * longest];
     let squares = mask.chunks_exact_mut(longest * longest);
@@ -314,7 +285,7 @@ fn padded_mask(
         let (b, head) = (i / n_heads, i % n_heads);
         let n = starts[b + 1] - starts[b];
         let mut cells = vec![1.0; n * n];
-        dropout.apply(b, head, &mut cells);
+        apply_mask(&mut cells, 0, part_mask(dropout, b, head));
         for (row, cells) in square
             .chunks_exact_mut(longest)
             .zip(cells.chunks_exact(n.max(1)))
@@ -345,7 +316,7 @@ mod tests {
 
     #[test]
     fn value_gradients_and_bits() -> Result<()> {
-        let dropout = AttentionDropout {
+        let dropout = Dropout {
             probability: 0.3,
             seed: 5,
         };
@@ -368,20 +339,6 @@ mod tests {
             }
         }
         Ok(())
-    }
-
-    #[test]
-    fn dropout_drops_its_share_and_keeps_the_mean() {
-        let dropout = AttentionDropout {
-            probability: 0.25,
-            seed: 1,
-        };
-        let mut cells = vec![1.0; 40_000];
-        dropout.apply(3, 2, &mut cells);
-        let dropped = cells.iter().filter(|c| **c == 0.0).count() as f64 / 40_000.0;
-        let mean = cells.iter().sum::<f32>() / 40_000.0;
-        assert!((dropped - 0.25).abs() < 0.01, "{dropped}");
-        assert!((mean - 1.0).abs() < 0.02, "{mean}");
     }
 
     #[test]

@@ -7,23 +7,36 @@
 
 mod activation;
 mod attention;
+mod bilinear;
+mod block;
 mod candidates;
+mod dropout;
 mod linear;
+mod loss;
 mod lstm;
 mod matrix;
 mod norm;
+mod packed;
+mod pairs;
 mod simd;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
+mod update;
 
 pub use activation::{gelu, softmax};
-pub use attention::{AttentionDropout, packed_attention};
+pub use attention::packed_attention;
+pub use bilinear::{grid_products, project};
+pub use block::{BlockParameters, EncoderBlock};
 pub(super) use candidates::{
     Answers, CandidateSoftmax, above_and_equal, adagrad, candidate_scores,
 };
+pub use dropout::{Dropout, dropout};
 pub use linear::linear;
+pub use loss::bce_sum;
 pub use lstm::{Direction, lstm};
 pub use norm::{add_layer_norm, layer_norm};
+pub use pairs::PairLayer;
+pub use update::{AdamStep, add_in_place, sum_of_squares};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 use std::ops::{Deref, Range};

@@ -1,7 +1,8 @@
 //! Layer norm of a row, or of the sum of two rows (the residual), with its backward pass.
 //!
-//! s = x + residual; y = (s - mean) / sqrt(var + eps) · weight + bias. (Ba, Kiros, Hinton 2016, equation 4.)
+//! s = dropout(x) + residual; y = (s - mean) / sqrt(var + eps) · weight + bias. (Ba, Kiros, Hinton 2016, equation 4.)
 
+use super::dropout::{Dropout, Mask, apply_mask, dropped, plain_dropout};
 use super::simd::{add_column_sums, dot, sum, sum_squares, vectorised};
 use super::{is_fused, task_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
@@ -15,13 +16,17 @@ pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Resul
     }
     x.contiguous()?.apply_op2(
         &Tensor::stack(&[weight, bias], 0)?,
-        LayerNorm { eps: eps as f32 },
+        LayerNorm {
+            eps: eps as f32,
+            mask: None,
+        },
     )
 }
 
-/// Layer norm of `x + residual`, both [.., n].
+/// Layer norm of `x + residual`, both [.., n]; `x` after `dropout`.
 pub fn add_layer_norm(
     x: &Tensor,
+    dropout: Option<Dropout>,
     residual: &Tensor,
     weight: &Tensor,
     bias: &Tensor,
@@ -29,7 +34,7 @@ pub fn add_layer_norm(
 ) -> Result<Tensor> {
     check_width(x, weight)?;
     if !is_fused(x) {
-        return plain_layer_norm(&(x + residual)?, weight, bias, eps);
+        return plain_add_layer_norm(x, dropout, residual, weight, bias, eps);
     }
     if x.shape() != residual.shape() {
         candle_core::bail!("add_layer_norm: {:?} and {:?}", x.dims(), residual.dims());
@@ -37,7 +42,10 @@ pub fn add_layer_norm(
     x.contiguous()?.apply_op3(
         &residual.contiguous()?,
         &Tensor::stack(&[weight, bias], 0)?,
-        LayerNorm { eps: eps as f32 },
+        LayerNorm {
+            eps: eps as f32,
+            mask: dropout.map(|d| d.mask(0)),
+        },
     )
 }
 
@@ -57,9 +65,25 @@ fn plain_layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Res
         .broadcast_add(bias)
 }
 
+fn plain_add_layer_norm(
+    x: &Tensor,
+    dropout: Option<Dropout>,
+    residual: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    eps: f64,
+) -> Result<Tensor> {
+    let x = match dropout {
+        Some(dropout) => plain_dropout(x, dropout)?,
+        None => x.clone(),
+    };
+    plain_layer_norm(&(x + residual)?, weight, bias, eps)
+}
+
 /// Arguments: x, (residual,) and weight stacked on bias [2, n].
 struct LayerNorm {
     eps: f32,
+    mask: Option<Mask>,
 }
 
 impl LayerNorm {
@@ -69,7 +93,12 @@ impl LayerNorm {
         let task = task_rows(weight.len()) * weight.len().max(1);
         out.par_chunks_mut(task).enumerate().for_each(|(i, out)| {
             let here = i * task..i * task + out.len();
-            add(out, &x[here.clone()], residual.map(|r| &r[here]));
+            self.add(
+                out,
+                here.start,
+                &x[here.clone()],
+                residual.map(|r| &r[here]),
+            );
             norm_rows(out, weight, bias, self.eps);
         });
         out
@@ -96,7 +125,8 @@ impl LayerNorm {
             .enumerate()
             .map(|(i, dx)| {
                 let here = i * task..i * task + dx.len();
-                add(dx, &xs[here.clone()], residual.map(|r| &r[here.clone()]));
+                let residual = residual.map(|r| &r[here.clone()]);
+                self.add(dx, here.start, &xs[here.clone()], residual);
                 let mut sums = vec![0.0; 2 * weight.len()];
                 norm_rows_backward(dx, weight, &grads[here], self.eps, &mut sums);
                 sums
@@ -113,11 +143,17 @@ impl LayerNorm {
     }
 }
 
-fn add(out: &mut [f32], x: &[f32], residual: Option<&[f32]>) {
-    out.copy_from_slice(x);
-    if let Some(residual) = residual {
-        for (o, r) in out.iter_mut().zip(residual) {
-            *o += r;
+impl LayerNorm {
+    /// out = dropout(x) + residual, of values that stand at `from` and on.
+    fn add(&self, out: &mut [f32], from: usize, x: &[f32], residual: Option<&[f32]>) {
+        out.copy_from_slice(x);
+        if let Some(mask) = self.mask {
+            apply_mask(out, from, mask);
+        }
+        if let Some(residual) = residual {
+            for (o, r) in out.iter_mut().zip(residual) {
+                *o += r;
+            }
         }
     }
 }
@@ -232,8 +268,12 @@ impl CustomOp3 for LayerNorm {
         _out: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dx, dscale) = self.backward(x, Some(residual), scale, grad)?;
-        Ok((Some(dx.clone()), Some(dx), Some(dscale)))
+        let (d_sum, dscale) = self.backward(x, Some(residual), scale, grad)?;
+        let dx = match self.mask {
+            Some(mask) => dropped(&d_sum, mask)?,
+            None => d_sum.clone(),
+        };
+        Ok((Some(dx), Some(d_sum), Some(dscale)))
     }
 }
 
@@ -246,7 +286,7 @@ mod tests {
     fn a_weight_of_another_width_is_refused() -> Result<()> {
         let (x, w) = (random(&[2, 6], 1)?, random(&[3], 2)?);
         assert!(layer_norm(&x, &w, &w, 1e-5).is_err());
-        assert!(add_layer_norm(&x, &x, &w, &w, 1e-5).is_err());
+        assert!(add_layer_norm(&x, None, &x, &w, &w, 1e-5).is_err());
         Ok(())
     }
 
@@ -260,12 +300,18 @@ mod tests {
                 |v| layer_norm(&v[0], &v[1], &v[2], 1e-5),
                 |v| plain_layer_norm(&v[0], &v[1], &v[2], 1e-5),
             )?;
-            check_op(
-                &format!("added {name}"),
-                &[&[rows, n], &[rows, n], &[n], &[n]],
-                |v| add_layer_norm(&v[0], &v[1], &v[2], &v[3], 1e-5),
-                |v| plain_layer_norm(&(&v[0] + &v[1])?, &v[2], &v[3], 1e-5),
-            )?;
+            let dropout = Dropout {
+                probability: 0.3,
+                seed: 2,
+            };
+            for dropout in [None, Some(dropout)] {
+                check_op(
+                    &format!("added {name}, {dropout:?}"),
+                    &[&[rows, n], &[rows, n], &[n], &[n]],
+                    |v| add_layer_norm(&v[0], dropout, &v[1], &v[2], &v[3], 1e-5),
+                    |v| plain_add_layer_norm(&v[0], dropout, &v[1], &v[2], &v[3], 1e-5),
+                )?;
+            }
         }
         Ok(())
     }

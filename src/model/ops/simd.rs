@@ -65,6 +65,21 @@ pub(super) fn exp(x: f32) -> f32 {
     mantissa * f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23))
 }
 
+/// ln(1 + x) for x in 0..=1: 2·atanh(x / (2 + x)) by its series, relative error near 1e-7.
+#[inline(always)]
+pub(super) fn ln_1p(x: f32) -> f32 {
+    let z = x / (2.0 + x);
+    let s = z * z;
+    let mut p = 1.0 / 15.0;
+    p = p * s + 1.0 / 13.0;
+    p = p * s + 1.0 / 11.0;
+    p = p * s + 1.0 / 9.0;
+    p = p * s + 1.0 / 7.0;
+    p = p * s + 0.2;
+    p = p * s + 1.0 / 3.0;
+    2.0 * z * (p * s + 1.0)
+}
+
 /// The error function, absolute error 1.5e-7 (Abramowitz and Stegun 7.1.26).
 #[inline(always)]
 pub(super) fn erf(x: f32) -> f32 {
@@ -197,6 +212,8 @@ mod tests {
             near(sigmoid(x as f32), 1.0 / (1.0 + (-x).exp()), 1e-6, "sigmoid");
             near(tanh(x as f32), x.tanh(), 1e-6, "tanh");
             near(erf(x as f32), exact_erf(x), 1e-6, "erf");
+            let share = x.abs() / 20.0;
+            near(ln_1p(share as f32), share.ln_1p(), 2e-7, "ln_1p");
         }
         assert!(exp(f32::NAN).is_nan());
         assert!(exp(f32::INFINITY).is_finite() && exp(f32::NEG_INFINITY) < 1e-37);

@@ -88,7 +88,7 @@ fn golden_rin_slides_step_rounds() -> Result<()> {
         };
         check(&state.relation, "H_tilde");
         check(&state.entity, "H_bar");
-        check(&softmax(&rin.tag.forward(&state.entity)?, 1)?, "y_bar");
+        check(&softmax(&rin.tag.apply(&state.entity)?, 1)?, "y_bar");
         let sides = rin.pair.sides(&state.relation)?;
         check(&rin.evidence(&sides, &cells)?, "y_hat");
         let p = probabilities(&rin, &state, &cells)?;
@@ -218,7 +218,7 @@ fn golden_rin_emnlp_step() -> Result<()> {
     for k in 0..2 {
         let p = probabilities(&rin, &state, &cells)?;
         let evidence = rin.evidence(&rin.pair.sides(&state.relation)?, &cells)?;
-        let tags = softmax(&rin.tag.forward(&state.entity)?, 1)?;
+        let tags = softmax(&rin.tag.apply(&state.entity)?, 1)?;
         state = rin.round(&state, &cells)?;
         assert_close(&p, &real_cells(&golden, &format!("/out/steps/{k}/p")), "p");
         for (actual, name) in [

@@ -1,8 +1,8 @@
 //! RIN's loss (specs/rin section 5): cross-entropy of tags plus binary cross-entropy of every cell.
 
 use super::{RinOutput, RinTargets};
-use crate::model::bce::bce_with_logits;
 use crate::model::decode::{Cell, N_TAGS};
+use crate::model::ops::bce_sum;
 use candle_core::{D, Result, Tensor, bail};
 
 /// Sums over a batch; scalars.
@@ -73,18 +73,14 @@ impl RinOutput {
                 ignored.push(position);
             }
         }
-        let dense = |values: Vec<f32>| {
-            Tensor::from_vec(values, logits.shape(), logits.device())?.to_dtype(logits.dtype())
-        };
-        let losses = bce_with_logits(logits, &dense(gold)?)?;
-        if ignored.is_empty() {
-            return losses.sum_all();
-        }
-        let mut counts = vec![1f32; n];
-        for position in ignored {
-            counts[position] = 0.0;
-        }
-        (losses * dense(counts)?)?.sum_all()
+        let weights = (!ignored.is_empty()).then(|| {
+            let mut weights = vec![1f32; n];
+            for position in ignored {
+                weights[position] = 0.0;
+            }
+            weights
+        });
+        bce_sum(logits, gold, weights)
     }
 
     /// Where a cell's logit lies in the flattened [C, l].

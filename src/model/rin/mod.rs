@@ -23,10 +23,10 @@ pub use targets::{Lost, RinTargets};
 
 use super::decode::{Anchor, N_TAGS};
 use super::encoded::Encoded;
+use super::layers::Linear;
 use super::mode::Mode;
 use super::params::{Init, Scope};
-use candle_core::{D, Module, Result, Tensor};
-use candle_nn::Linear;
+use candle_core::{D, Result, Tensor};
 use candle_nn::ops::{sigmoid, softmax};
 use gru::Gru;
 use pairs::{PairModel, PairSides};
@@ -190,7 +190,7 @@ impl Rin {
         }
         let sides = self.pair.sides(&state.relation)?;
         Ok(RinOutput {
-            tag_logits: self.tag.forward(&state.entity)?,
+            tag_logits: self.tag.apply(&state.entity)?,
             cell_logits: self.pair.all(&sides, &cells)?,
             cells,
         })
@@ -202,12 +202,12 @@ impl Rin {
             config: self.config.clone(),
             n_relations: self.n_relations,
             slides: self.slides.as_ref().map(|layers| SlidesLayers {
-                relation: detached(&layers.relation),
-                entity: detached(&layers.entity),
-                interact: detached(&layers.interact),
+                relation: layers.relation.detached(),
+                entity: layers.entity.detached(),
+                interact: layers.interact.detached(),
             }),
-            input: self.input.as_ref().map(detached),
-            tag: detached(&self.tag),
+            input: self.input.as_ref().map(Linear::detached),
+            tag: self.tag.detached(),
             pair: self.pair.detached(),
             gru_relation: self.gru_relation.detached(),
             gru_entity: self.gru_entity.detached(),
@@ -217,13 +217,13 @@ impl Rin {
     fn start(&self, words: &Tensor) -> Result<State> {
         if let Some(layers) = &self.slides {
             return Ok(State {
-                relation: layers.relation.forward(words)?.relu()?,
-                entity: layers.entity.forward(words)?.relu()?,
+                relation: layers.relation.apply(words)?.relu()?,
+                entity: layers.entity.apply(words)?.relu()?,
                 shared: words.clone(),
             });
         }
         let words = match &self.input {
-            Some(input) => input.forward(words)?,
+            Some(input) => input.apply(words)?,
             None => words.clone(),
         };
         Ok(State {
@@ -235,13 +235,13 @@ impl Rin {
 
     /// Predict, feed the predictions back, update both features.
     fn round(&self, state: &State, cells: &CellLayout) -> Result<State> {
-        let tags = softmax(&self.tag.forward(&state.entity)?, D::Minus1)?;
+        let tags = softmax(&self.tag.apply(&state.entity)?, D::Minus1)?;
         let sides = self.pair.sides(&state.relation)?;
         let evidence = self.evidence(&sides, cells)?;
         match &self.slides {
             Some(layers) => {
                 let input = Tensor::cat(&[&evidence, &tags, &state.shared], 1)?;
-                let input = layers.interact.forward(&input)?.relu()?;
+                let input = layers.interact.apply(&input)?.relu()?;
                 Ok(State {
                     relation: self.gru_relation.step(&input, &state.relation)?,
                     entity: self.gru_entity.step(&input, &state.entity)?,
@@ -275,10 +275,8 @@ impl Rin {
 
 fn linear(scope: &Scope, input: usize, output: usize) -> Result<Linear> {
     let init = Init::fan_in(input);
-    let weight = scope.get((output, input), "weight", init)?;
-    Ok(Linear::new(weight, Some(scope.get(output, "bias", init)?)))
-}
-
-fn detached(linear: &Linear) -> Linear {
-    Linear::new(linear.weight().detach(), linear.bias().map(Tensor::detach))
+    Ok(Linear {
+        weight: scope.get((output, input), "weight", init)?,
+        bias: scope.get(output, "bias", init)?,
+    })
 }

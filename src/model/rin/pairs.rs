@@ -3,17 +3,15 @@
 //! Cells are packed like words: sentence after sentence, row (subject) after row. No cell of padding exists, so none needs
 //! to be masked out of a loss.
 
-use super::{RinConfig, Variant, detached, linear};
+use super::{RinConfig, Variant, linear};
 use crate::model::encoded::BatchLayout;
+use crate::model::layers::Linear;
+use crate::model::ops::PairLayer;
 use crate::model::params::{Init, Scope};
-use candle_core::{Device, Module, Result, Tensor};
-use candle_nn::Linear;
+use candle_core::{Device, Result, Tensor};
 
 /// Added to a padded entry before a maximum; no logit comes near.
 const NEVER: f32 = -1e30;
-
-/// Floats of the emnlp variant's hidden pair layer held at once outside training: 16 MiB in f32.
-const CHUNK_FLOATS: usize = 4 << 20;
 
 /// Where the cells of a batch lie: cell (i, j) of sentence b is row `starts[b] + i * n_b + j` of `[C, l]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +72,12 @@ impl CellLayout {
             Tensor::from_vec(heads, n, device)?,
             Tensor::from_vec(tails, n, device)?,
         ))
+    }
+
+    /// First word of each sentence, counted from the first word of the layout, and W at the end.
+    fn sentence_starts(&self) -> Vec<usize> {
+        let first = self.word_starts[0];
+        self.word_starts.iter().map(|start| start - first).collect()
     }
 
     /// Words of sentence `b`, counted from the first word of the layout.
@@ -182,7 +186,7 @@ impl PairModel {
             Self::Emnlp { hidden, bias, out } => Self::Emnlp {
                 hidden: hidden.detach(),
                 bias: bias.detach(),
-                out: detached(out),
+                out: out.detached(),
             },
         }
     }
@@ -191,7 +195,7 @@ impl PairModel {
     pub(super) fn floats_per_cell(&self) -> usize {
         match self {
             Self::Slides { bias, .. } => bias.elem_count(),
-            Self::Emnlp { out, .. } => out.weight().dims().iter().sum(),
+            Self::Emnlp { out, .. } => out.bias.elem_count(),
         }
     }
 
@@ -227,27 +231,22 @@ impl PairModel {
 
     /// Logits of chosen pairs: `heads` and `tails` are packed words `[m]`; returns `[m, l]`.
     pub(super) fn at(&self, sides: &PairSides, heads: &Tensor, tails: &Tensor) -> Result<Tensor> {
-        let sum = |heads: &Tensor, tails: &Tensor| {
-            sides.head.index_select(heads, 0)? + sides.tail.index_select(tails, 0)?
-        };
-        let Self::Emnlp { bias, out, .. } = self else {
-            return sum(heads, tails);
-        };
-        // [m, d] is the one tensor of RIN that grows out of bounds: a sentence of 512 words and d = 768 would take 800 MB.
-        let (m, chunk) = (heads.dim(0)?, CHUNK_FLOATS / bias.elem_count() + 1);
-        let mut parts = Vec::new();
-        for from in (0..m).step_by(chunk) {
-            let n = chunk.min(m - from);
-            let hidden = sum(&heads.narrow(0, from, n)?, &tails.narrow(0, from, n)?)?.relu()?;
-            parts.push(out.forward(&hidden)?);
+        let sum = (sides.head.index_select(heads, 0)? + sides.tail.index_select(tails, 0)?)?;
+        match self {
+            Self::Slides { .. } => Ok(sum),
+            Self::Emnlp { out, .. } => out.apply(&sum.relu()?),
         }
-        Tensor::cat(&parts, 0)
     }
 
     /// Logits of all cells, [C, l].
     pub(super) fn all(&self, sides: &PairSides, cells: &CellLayout) -> Result<Tensor> {
-        let (heads, tails) = cells.words_of_cells(sides.head.device())?;
-        self.at(sides, &heads, &tails)
+        match self {
+            Self::Slides { .. } => {
+                let (heads, tails) = cells.words_of_cells(sides.head.device())?;
+                self.at(sides, &heads, &tails)
+            }
+            Self::Emnlp { out, .. } => hidden_layer(sides, out, &cells.sentence_starts()).logits(),
+        }
     }
 
     /// For each word the largest logit over all tails of its sentence (itself included), [W, l].
@@ -257,7 +256,9 @@ impl PairModel {
     pub(super) fn best_as_head(&self, sides: &PairSides, cells: &CellLayout) -> Result<Tensor> {
         match self {
             Self::Slides { .. } => &sides.head + self.best_side(&sides.tail, cells)?,
-            Self::Emnlp { .. } => self.best_cell(sides, cells, Axis::Tails),
+            Self::Emnlp { out, .. } => {
+                hidden_layer(sides, out, &cells.sentence_starts()).best_as_head()
+            }
         }
     }
 
@@ -265,7 +266,9 @@ impl PairModel {
     pub(super) fn best_as_tail(&self, sides: &PairSides, cells: &CellLayout) -> Result<Tensor> {
         match self {
             Self::Slides { .. } => &sides.tail + self.best_side(&sides.head, cells)?,
-            Self::Emnlp { .. } => self.best_cell(sides, cells, Axis::Heads),
+            Self::Emnlp { out, .. } => {
+                hidden_layer(sides, out, &cells.sentence_starts()).best_as_tail()
+            }
         }
     }
 
@@ -282,27 +285,14 @@ impl PairModel {
         let owner = Tensor::from_vec(owner, cells.total_words(), side.device())?;
         group_max(side, &groups, longest)?.index_select(&owner, 0)
     }
-
-    fn best_cell(&self, sides: &PairSides, cells: &CellLayout, over: Axis) -> Result<Tensor> {
-        let logits = self.all(sides, cells)?;
-        let mut groups = Vec::with_capacity(cells.total_words());
-        for b in 0..cells.n_sentences() {
-            let (n, start, end) = (cells.n_words(b), cells.starts[b], cells.starts[b + 1]);
-            groups.extend((0..n).map(|i| match over {
-                Axis::Tails => (start + i * n..start + (i + 1) * n).step_by(1),
-                Axis::Heads => (start + i..end).step_by(n),
-            }));
-        }
-        let longest = (0..cells.n_sentences())
-            .map(|b| cells.n_words(b))
-            .max()
-            .unwrap_or(0);
-        group_max(&logits, &groups, longest)
-    }
 }
 
-#[derive(Clone, Copy)]
-enum Axis {
-    Heads,
-    Tails,
+fn hidden_layer<'a>(sides: &'a PairSides, out: &'a Linear, starts: &'a [usize]) -> PairLayer<'a> {
+    PairLayer {
+        head: &sides.head,
+        tail: &sides.tail,
+        weight: &out.weight,
+        bias: &out.bias,
+        starts,
+    }
 }

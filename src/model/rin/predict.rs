@@ -5,7 +5,7 @@
 use super::{CellLayout, Rin, State};
 use crate::model::decode::{Cell, N_TAGS};
 use crate::model::encoded::Encoded;
-use candle_core::{D, DType, Module, Result, Tensor, bail};
+use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::ops::{sigmoid, softmax};
 
 /// Floats of pair logits that one group of sentences may take: 32 MiB in f32, which the caches still half hold.
@@ -100,7 +100,7 @@ impl Rin {
         }
         history.push(self.watched(&state, cells, &watched)?);
 
-        let tags = softmax(&self.tag.forward(&state.entity)?, D::Minus1)?;
+        let tags = softmax(&self.tag.apply(&state.entity)?, D::Minus1)?;
         let tags: Vec<Vec<f32>> = tags.to_dtype(DType::F32)?.to_vec2()?;
         let sides = self.pair.sides(&state.relation)?;
         let logits = self.pair.all(&sides, cells)?.to_dtype(DType::F32)?;

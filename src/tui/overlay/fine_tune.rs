@@ -8,20 +8,29 @@ use crate::tui::paint::{Painter, centred, row};
 use crate::tui::state::{Shared, job_name};
 use crate::tui::theme::Role;
 use crate::tui::widget::bars::spark;
-use crate::tui::widget::numbers::{counted, fraction, optional};
+use crate::tui::widget::numbers::{counted, fraction, grouped, optional};
 use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{FineTuneReport, JobKind, Request};
 use ratatui::layout::Rect;
 
+/// Rows above the table of a report.
+const HEAD: usize = 4;
+
 #[derive(Default)]
 pub struct FineTune {
     list: Scroll,
+    /// Enter was pressed once on a model that is worse.
+    warned: bool,
 }
 
 impl FineTune {
     pub fn act(&mut self, action: Act, shared: &mut Shared) -> Flow {
         let running = shared.job(JobKind::FineTune).is_some();
         match (shared.report.is_some(), running, action) {
+            (true, _, Act::Confirm) if self.must_ask(shared) => {
+                self.warned = true;
+                Flow::Stay
+            }
             (true, _, action) => {
                 let accept = action == Act::Confirm;
                 shared.report = None;
@@ -43,13 +52,18 @@ impl FineTune {
         }
     }
 
+    /// A worse model is taken by a second press only.
+    fn must_ask(&self, shared: &Shared) -> bool {
+        !self.warned && shared.report.as_ref().is_some_and(|r| r.is_worse())
+    }
+
     pub fn navigate(&mut self, nav: Nav, count: usize) {
         self.list.act(nav, usize::MAX, count);
     }
 
     fn area(area: Rect, shared: &Shared) -> Rect {
         let rows = match (&shared.report, shared.job(JobKind::FineTune)) {
-            (Some(report), _) => report.per_relation.len() + 3,
+            (Some(report), _) => report.per_relation.len() + HEAD,
             (None, Some(_)) => shared.epochs.len().max(8) + 3,
             (None, None) if shared.epochs.is_empty() => 3,
             (None, None) => shared.epochs.len() + 6,
@@ -59,7 +73,8 @@ impl FineTune {
     }
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
-        let rows = Self::area(area, shared).height.saturating_sub(5) as usize;
+        let head = if shared.report.is_some() { HEAD } else { 3 };
+        let rows = (Self::area(area, shared).height as usize).saturating_sub(head + 2);
         let len = shared
             .report
             .as_ref()
@@ -146,43 +161,68 @@ impl FineTune {
         painter: &mut Painter<'_>,
         shared: &Shared,
     ) {
-        let inside = painter.frame(
-            area,
-            "the fine-tuned model waits",
-            "enter takes it · x drops it · esc decides later",
-        );
+        let footer = match (report.is_worse(), self.warned) {
+            (false, _) => "enter takes it · x drops it · esc decides later",
+            (true, false) => "x drops it · esc decides later · enter, twice, takes it all the same",
+            (true, true) => {
+                "enter once more takes the worse model · x drops it · esc decides later"
+            }
+        };
+        let inside = painter.frame(area, "the fine-tuned model waits", footer);
         let change = report.after_f1 - report.before_f1;
-        let summary = [
-            (format!("F1 {} → ", fraction(report.before_f1)), Role::Text),
+        let mut summary = vec![
+            (
+                format!("dev F1 {} → ", fraction(report.before_f1)),
+                Role::Text,
+            ),
             (fraction(report.after_f1), Role::Title),
             (format!("  ({}) ", signed(change)), tone(change)),
+        ];
+        if report.is_worse() {
+            summary.push(("✗ worse than the current model".to_owned(), Role::Error));
+        }
+        painter.parts(row(inside, 0), &summary);
+        let judged = &report.judgements;
+        let learned = [
+            (format!("agrees with {} → ", judged.met_before), Role::Text),
+            (judged.met_after.to_string(), Role::Title),
             (
-                format!(" on {}", counted(report.n_corrected, "corrected sentence")),
-                Role::Dim,
+                format!(
+                    " of {} in {}, which it has learned from",
+                    counted(judged.all, "judgement"),
+                    counted(report.n_corrected, "corrected sentence")
+                ),
+                Role::Text,
             ),
         ];
-        painter.parts(row(inside, 0), &summary);
-        painter.parts(row(inside, 1), &[(report.protocol.as_str(), Role::Dim)]);
+        painter.parts(row(inside, 1), &learned);
+        painter.parts(row(inside, 2), &[(report.protocol.as_str(), Role::Dim)]);
         let names = report
             .per_relation
             .iter()
-            .map(|(r, ..)| width(shared.relation(*r)));
+            .map(|c| width(shared.relation(c.relation)));
         let name_cells = names.max().unwrap_or(8).clamp(8, 40);
         painter.parts(
-            row(inside, 2),
+            row(inside, 3),
             &[(
-                format!("{} before  after  change", pad("relation", name_cells)),
+                format!("{} gold before  after  change", pad("relation", name_cells)),
                 Role::Dim,
             )],
         );
         for (i, at) in self.list.visible(report.per_relation.len()).enumerate() {
-            let Some((relation, before, after)) = report.per_relation.get(at) else {
+            let Some(change) = report.per_relation.get(at) else {
                 continue;
             };
-            let name = pad(shared.relation(*relation), name_cells);
+            let name = pad(shared.relation(change.relation), name_cells);
+            let (before, after) = (change.before.f1 as f32, change.after.f1 as f32);
             let parts = [
                 (
-                    format!("{name} {:>6} {:>6}", fraction(*before), fraction(*after)),
+                    format!(
+                        "{name} {:>4} {:>6} {:>6}",
+                        grouped(change.support),
+                        fraction(before),
+                        fraction(after)
+                    ),
                     Role::Text,
                 ),
                 (
@@ -190,7 +230,7 @@ impl FineTune {
                     tone(after - before),
                 ),
             ];
-            painter.parts(row(inside, 3 + i as u16), &parts);
+            painter.parts(row(inside, HEAD as u16 + i as u16), &parts);
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What was said earlier, newest first.
 
 use crate::tui::action::Nav;
+use crate::tui::clean;
 use crate::tui::paint::{Painter, centred};
-use crate::tui::state::{Level, Shared};
+use crate::tui::state::{Level, Message, Shared};
 use crate::tui::theme::Role;
 use crate::tui::widget::scroll::Scroll;
 use ratatui::layout::Rect;
@@ -10,6 +11,8 @@ use ratatui::layout::Rect;
 #[derive(Default)]
 pub struct Log {
     list: Scroll,
+    /// Messages broken to the window's width: the sign before the first line of each, and the line.
+    lines: Vec<(Option<Level>, String)>,
 }
 
 pub fn glyph(level: Level) -> (&'static str, Role) {
@@ -34,17 +37,28 @@ impl Log {
     }
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
-        let rows = Self::area(area).height.saturating_sub(2);
-        self.list.fit(shared.messages.len(), rows as usize);
+        let window = Self::area(area);
+        let cells = (window.width as usize).saturating_sub(6);
+        let broken = |message: &Message| {
+            let lines = clean::lines(&message.text, cells).into_iter();
+            let sign = |i: usize| (i == 0).then_some(message.level);
+            lines
+                .enumerate()
+                .map(|(i, line)| (sign(i), line))
+                .collect::<Vec<_>>()
+        };
+        self.lines = shared.messages.iter().rev().flat_map(broken).collect();
+        let rows = window.height.saturating_sub(2);
+        self.list.fit(self.lines.len(), rows as usize);
     }
 
-    pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+    pub fn draw(&self, area: Rect, painter: &mut Painter<'_>) {
         let inside = painter.frame(
             Self::area(area),
             "messages, newest first",
             "j k scroll · esc",
         );
-        if shared.messages.is_empty() {
+        if self.lines.is_empty() {
             painter.text(
                 inside.x,
                 inside.y,
@@ -53,18 +67,18 @@ impl Log {
                 Role::Dim,
             );
         }
-        let seen = self.list.visible(shared.messages.len());
+        let seen = self.list.visible(self.lines.len());
         for (y, at) in (inside.y..inside.bottom()).zip(seen) {
-            let Some(message) = shared.messages.iter().rev().nth(at) else {
-                continue;
-            };
-            let (sign, role) = glyph(message.level);
-            painter.text(inside.x, y, 1, sign, role);
+            let (level, text) = &self.lines[at];
+            if let Some(level) = level {
+                let (sign, role) = glyph(*level);
+                painter.text(inside.x, y, 1, sign, role);
+            }
             painter.text(
                 inside.x + 2,
                 y,
                 inside.width.saturating_sub(2),
-                &message.text,
+                text,
                 Role::Text,
             );
             if at == self.list.cursor {

@@ -1,5 +1,6 @@
 //! What opens on top of a view: a stack, of which the top one has the keys. Esc always closes the top one.
 
+pub mod bulk;
 pub mod confirm;
 pub mod export;
 pub mod fine_tune;
@@ -19,6 +20,7 @@ pub enum Overlay {
     Picker(picker::Picker),
     Line(line::LineEditor),
     Confirm(confirm::Confirm),
+    Bulk(bulk::Bulk),
     Export(export::Export),
     FineTune(fine_tune::FineTune),
     Log(log::Log),
@@ -62,6 +64,7 @@ impl Overlay {
     pub fn act(&mut self, action: Act, shared: &mut Shared) -> Flow {
         match self {
             Overlay::Confirm(o) => o.act(action, shared),
+            Overlay::Bulk(o) => o.act(action, shared),
             Overlay::FineTune(o) => o.act(action, shared),
             Overlay::Help(_) | Overlay::Log(_) if action == Act::Confirm => Flow::Close,
             _ => Flow::Stay,
@@ -83,7 +86,7 @@ impl Overlay {
             Overlay::Picker(o) => o.layout(area),
             Overlay::Log(o) => o.layout(area, shared),
             Overlay::FineTune(o) => o.layout(area, shared),
-            Overlay::Line(_) | Overlay::Confirm(_) | Overlay::Export(_) => {}
+            Overlay::Line(_) | Overlay::Confirm(_) | Overlay::Bulk(_) | Overlay::Export(_) => {}
         }
     }
 
@@ -93,9 +96,10 @@ impl Overlay {
             Overlay::Picker(o) => o.draw(area, painter),
             Overlay::Line(o) => o.draw(area, painter),
             Overlay::Confirm(o) => o.draw(area, painter),
+            Overlay::Bulk(o) => o.draw(area, painter, shared),
             Overlay::Export(o) => o.draw(area, painter),
             Overlay::FineTune(o) => o.draw(area, painter, shared),
-            Overlay::Log(o) => o.draw(area, painter, shared),
+            Overlay::Log(o) => o.draw(area, painter),
         }
     }
 }

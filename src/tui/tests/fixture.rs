@@ -146,7 +146,7 @@ pub fn detail_of(index: usize) -> Detail {
                 naive: (*r == 0).then_some(0.61),
                 full: (*r == 0).then_some(0.7),
                 kb: (*r == 0).then_some(0.66),
-                mutual: None,
+                ..Scores::default()
             },
             runner_up: Some((RelationId(3), 0.31)),
         };
@@ -165,6 +165,7 @@ pub fn detail_of(index: usize) -> Detail {
         prediction: Some(prediction),
         rows: Vec::new(),
         state: ReviewState::Todo,
+        hits: Vec::new(),
         skipped_edits: Vec::new(),
     };
     rebuild(&mut detail);
@@ -245,6 +246,8 @@ pub struct Engine {
     details: std::collections::BTreeMap<u64, Detail>,
     seq: u64,
     history: Vec<(u64, Detail, String)>,
+    /// The latest list and its sentences.
+    listed: (Ticket, Vec<usize>),
 }
 
 impl Engine {
@@ -254,6 +257,7 @@ impl Engine {
             details: Default::default(),
             seq: 0,
             history: Vec::new(),
+            listed: Default::default(),
         }
     }
 
@@ -285,13 +289,18 @@ impl Engine {
         match request.clone() {
             Request::Search {
                 ticket,
+                list,
                 query,
                 offset,
                 limit,
-            } => vec![self.search(ticket, &query, offset, limit)],
-            Request::Open { ticket, id } => {
+            } => vec![self.search(ticket, list, &query, offset..offset + limit)],
+            Request::Open { ticket, id, query } => {
                 let mut detail = self.detail(id).clone();
                 detail.ticket = ticket;
+                if query.starts_with("fp:") {
+                    let wrong = detail.rows.iter().filter(|r| r.predicted && !r.stands);
+                    detail.hits = wrong.map(|r| r.triple).collect();
+                }
                 vec![Reply::Detail(Box::new(detail))]
             }
             Request::Explain { ticket, triple, .. } => {
@@ -299,12 +308,48 @@ impl Engine {
             }
             Request::Errors { ticket } => vec![errors(ticket)],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
+            Request::PlanVerdict { rows, verdict, .. } => {
+                vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
+            }
+            Request::EditAll { edits } => {
+                let mut ids: Vec<SentenceId> = edits.iter().map(|(id, _)| *id).collect();
+                ids.dedup();
+                let n = edits.len();
+                for (id, edit) in edits {
+                    self.edit(id, edit);
+                }
+                vec![Reply::SavedAll { edits: n, ids }]
+            }
             Request::Undo => vec![self.undo()],
             _ => vec![],
         }
     }
 
-    fn search(&mut self, ticket: Ticket, query: &str, offset: usize, limit: usize) -> Reply {
+    /// `state:todo` finds what its name says, among the first sentences; other queries find some of them.
+    fn list(&mut self, list: Ticket, query: &str) {
+        if self.listed.0 == list {
+            return;
+        }
+        let n = match query {
+            "" => self.n,
+            "nothing" => 0,
+            _ => self.n.min(210),
+        };
+        let todo = |i: &usize| self.detail(SentenceId(*i as u64)).state == ReviewState::Todo;
+        let found = match query {
+            "state:todo" => (0..n).filter(todo).collect(),
+            _ => (0..n).collect(),
+        };
+        self.listed = (list, found);
+    }
+
+    fn search(
+        &mut self,
+        ticket: Ticket,
+        list: Ticket,
+        query: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Reply {
         if let Some(at) = query.find("bad:") {
             return Reply::BadQuery {
                 ticket,
@@ -312,12 +357,9 @@ impl Engine {
                 message: "unknown field `bad`".into(),
             };
         }
-        let total = match query {
-            "" => self.n,
-            "nothing" => 0,
-            _ => self.n.min(210),
-        };
-        let end = (offset + limit).min(total);
+        self.list(list, query);
+        let (offset, total) = (rows.start, self.listed.1.len());
+        let page = self.listed.1[offset.min(total)..rows.end.min(total)].to_vec();
         let counts = |i: u16| RelationCounts {
             relation: RelationId(i),
             gold: [12_041, 5_120, 3_377, 1_904, 980, 402, 390, 77, 31, 4, 0][i as usize],
@@ -329,9 +371,32 @@ impl Engine {
             ticket,
             offset,
             total,
-            rows: (offset..end).map(|i| self.list_row(i)).collect(),
+            rows: page.into_iter().map(|i| self.list_row(i)).collect(),
             relations: (0..11).map(counts).collect(),
         })
+    }
+
+    /// As if every query asked for false positives.
+    fn plan(&mut self, rows: std::ops::Range<usize>, verdict: Verdict) -> Plan {
+        let mut edits = Vec::new();
+        let mut edited = std::collections::BTreeSet::new();
+        for at in rows.clone() {
+            let detail = self.detail(SentenceId(self.listed.1[at] as u64));
+            let id = detail.sentence.id;
+            for row in detail.rows.iter().filter(|r| r.predicted && !r.stands) {
+                edited.insert(id);
+                let (triple, verdict) = (row.triple, Some(verdict));
+                edits.push((id, Edit::Judge { triple, verdict }));
+            }
+        }
+        Plan {
+            verdict,
+            sentences: rows.len(),
+            relations: vec![(RelationId(0), edits.len())],
+            edited: edited.len(),
+            edits,
+            settled: 1,
+        }
     }
 
     fn edit(&mut self, id: SentenceId, edit: Edit) -> Reply {
@@ -414,6 +479,7 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
         ],
         text_top: vec![("place_lived".into(), 0.74), ("NA".into(), 0.2)],
         kb_top: vec![("place_lived".into(), 0.66), ("place_of_birth".into(), 0.3)],
+        mutual: None,
         notes: vec!["tail is linked by an alias".into()],
     }
 }

@@ -2,8 +2,9 @@
 
 use super::keys::changes;
 use super::*;
+use crate::analysis::{Prf, RelationChange};
 use crate::domain::*;
-use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind};
+use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Judgements};
 use std::time::Duration;
 
 #[test]
@@ -66,24 +67,73 @@ fn a_fine_tuned_model_waits_for_a_decision() {
         job: JobKind::FineTune,
         summary: "2 epochs".into(),
     }));
-    let report = FineTuneReport {
-        protocol: "sentence level, exact spans, dev".into(),
-        n_corrected: 12,
-        before_f1: 0.61,
-        after_f1: 0.66,
-        per_relation: vec![(RelationId(0), 0.5, 0.61), (RelationId(1), 0.9, 0.88)],
-        model_dir: "/models/new".into(),
-    };
+    let report = report(0.61, 0.66);
     bench.reply(Reply::ModelReady {
         report: Box::new(report),
     });
     assert!(
-        bench.sees("F1 .61 → .66  (+.05)") && bench.sees("−.02"),
+        bench.sees("dev F1 .61 → .66  (+.05)") && bench.sees("−.02"),
         "{}",
         bench.text()
     );
+    assert!(bench.sees("agrees with 3 → 11 of 14 judgements in 12 corrected sentences"));
     bench.press("esc F enter");
     assert_eq!(changes(&mut bench), ["DecideModel { accept: true }"]);
+}
+
+fn report(before_f1: f32, after_f1: f32) -> FineTuneReport {
+    let change = |relation, support, before, after| {
+        let prf = |f1| Prf {
+            precision: f1,
+            recall: f1,
+            f1,
+        };
+        RelationChange {
+            relation: RelationId(relation),
+            support,
+            before: prf(before),
+            after: prf(after),
+        }
+    };
+    FineTuneReport {
+        protocol: "sentence level, exact spans, dev".into(),
+        n_corrected: 12,
+        judgements: Judgements {
+            all: 14,
+            met_before: 3,
+            met_after: 11,
+        },
+        before_f1,
+        after_f1,
+        per_relation: vec![change(0, 1_204, 0.5, 0.61), change(1, 31, 0.9, 0.88)],
+        model_dir: "/models/new".into(),
+    }
+}
+
+#[test]
+fn a_worse_model_says_so_and_is_taken_by_a_second_press_only() {
+    let mut bench = Bench::new(100, 30);
+    bench.reply(Reply::ModelReady {
+        report: Box::new(report(0.58, 0.43)),
+    });
+    bench.press("F enter");
+    assert_eq!(changes(&mut bench), Vec::<String>::new());
+    assert!(
+        bench.sees("✗ worse than the current model") && bench.sees("enter once more"),
+        "{}",
+        bench.text()
+    );
+    // Another look asks again.
+    bench.press("esc F enter");
+    assert_eq!(changes(&mut bench), Vec::<String>::new());
+    bench.press("enter");
+    assert_eq!(changes(&mut bench), ["DecideModel { accept: true }"]);
+    let mut bench = Bench::new(100, 30);
+    bench.reply(Reply::ModelReady {
+        report: Box::new(report(0.58, 0.43)),
+    });
+    bench.press("F x");
+    assert_eq!(changes(&mut bench), ["DecideModel { accept: false }"]);
 }
 
 #[test]

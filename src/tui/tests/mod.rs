@@ -1,6 +1,8 @@
 //! The screen driven as a curator drives it: keys in, requests and pictures out, with a made-up engine and no
 //! terminal.
 
+mod ahead;
+mod bulk;
 pub mod fixture;
 mod hostile;
 mod jobs;

@@ -4,14 +4,16 @@
 //! the newest query wins.
 
 use super::pages::{PAGE, Pages};
-use crate::domain::{RelationId, SentenceId};
+use crate::domain::{RelationId, SentenceId, Verdict};
 use crate::tui::action::{Action, App, Corpus, Nav};
 use crate::tui::keymap::Key;
+use crate::tui::overlay::Overlay;
+use crate::tui::overlay::bulk::Bulk;
 use crate::tui::queries;
 use crate::tui::state::{Intent, Shared};
 use crate::tui::widget::input::Input;
 use crate::tui::widget::scroll::Scroll;
-use crate::workspace::messages::{Detail, ListRow, Page, RelationCounts, Request, Ticket};
+use crate::workspace::messages::{Detail, Page, RelationCounts, Request, Ticket};
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
@@ -41,6 +43,8 @@ pub struct CorpusView {
     pub editing: Option<Input>,
     pub bad: Option<BadQuery>,
     query_ticket: Ticket,
+    /// The number of this list: its pages are of one moment.
+    list_ticket: Ticket,
     pub pages: Pages,
     pub list: Scroll,
     pub panel: Panel,
@@ -50,6 +54,24 @@ pub struct CorpusView {
     pub range_start: Option<usize>,
     pub areas: Areas,
     dirty: bool,
+}
+
+/// Where a sentence stands in a list that was asked for again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moved {
+    Here(usize),
+    /// The list does not hold it any more; what came after it stands at `next`.
+    Gone {
+        next: usize,
+    },
+}
+
+impl Moved {
+    fn row(self) -> usize {
+        match self {
+            Moved::Here(row) | Moved::Gone { next: row } => row,
+        }
+    }
 }
 
 /// Where the parts are drawn, for drawing and for the mouse.
@@ -63,6 +85,17 @@ pub struct Areas {
 impl CorpusView {
     pub fn hints(&self) -> Vec<Action> {
         let c = |a| Action::Corpus(a);
+        if self.range_start.is_some() {
+            let judge = [Corpus::Reject, Corpus::Accept, Corpus::Unsure];
+            let mut hints = judge.map(c).to_vec();
+            hints.extend([
+                c(Corpus::Predict),
+                c(Corpus::RangeAll),
+                c(Corpus::Range),
+                Action::App(App::Back),
+            ]);
+            return hints;
+        }
         let mut hints = vec![c(Corpus::Open), Action::App(App::Search)];
         if !self.query.is_empty() {
             hints.push(c(Corpus::ClearQuery));
@@ -87,6 +120,7 @@ impl CorpusView {
         self.range_start = None;
         self.list = Scroll::default();
         self.query_ticket = shared.next_ticket();
+        self.list_ticket = self.query_ticket;
         self.pages.restart(self.query_ticket);
         self.ask(0, self.query_ticket, shared);
     }
@@ -95,6 +129,7 @@ impl CorpusView {
         self.pages.asked(ticket, offset);
         shared.send(Request::Search {
             ticket,
+            list: self.list_ticket,
             query: self.query.clone(),
             offset,
             limit: PAGE,
@@ -121,23 +156,58 @@ impl CorpusView {
         self.dirty = true;
     }
 
-    pub fn refresh_if_dirty(&mut self) {
+    pub fn refresh_if_dirty(&mut self, shared: &mut Shared) {
         if std::mem::take(&mut self.dirty) {
+            self.list_ticket = shared.next_ticket();
             self.pages.invalidate();
         }
     }
 
-    pub fn on_page(&mut self, page: Page, shared: &mut Shared) {
-        let under_cursor = self.pages.get(self.list.cursor).map(|r| r.id);
+    /// Takes rows. `open` is the open sentence and the row after it; the answer, where it or what came after it stands
+    /// now, if the rows were taken and tell.
+    pub fn on_page(
+        &mut self,
+        page: Page,
+        open: Option<(SentenceId, usize)>,
+        shared: &mut Shared,
+    ) -> Option<Moved> {
+        let from_cursor = self.pages.from(self.list.cursor);
+        let from_open: Vec<SentenceId> = open
+            .into_iter()
+            .flat_map(|(id, next)| [vec![id], self.pages.from(next)].concat())
+            .collect();
         if !self.pages.take(&page, self.list.cursor) {
-            return;
+            return None;
         }
-        // An edit may have moved the sentence in the list: the cursor follows the sentence, not the number.
-        if let Some(at) = under_cursor.and_then(|id| self.pages.position(id)) {
-            self.list.cursor = at;
+        // An edit may have moved the sentence in the list, or out of it: the cursor follows the sentence, else the one
+        // that came after it, not the number.
+        if let Some(moved) = self.moved(&from_cursor) {
+            self.list.cursor = moved.row();
         }
+        self.take_counts(page.relations, shared);
+        self.moved(&from_open)
+    }
+
+    /// Where the first of `ids`, neighbours in an earlier state of the list, stands now, as far as rows tell.
+    fn moved(&self, ids: &[SentenceId]) -> Option<Moved> {
+        if self.pages.total == 0 {
+            return (!ids.is_empty()).then_some(Moved::Gone { next: 0 });
+        }
+        let (nth, row) = ids
+            .iter()
+            .enumerate()
+            .find_map(|(nth, id)| Some((nth, self.pages.position(*id)?)))?;
+        // Not gone if it may be in the page before, which is not here.
+        let known = row == 0 || self.pages.get(row - 1).is_some();
+        match nth {
+            0 => Some(Moved::Here(row)),
+            _ => known.then_some(Moved::Gone { next: row }),
+        }
+    }
+
+    fn take_counts(&mut self, relations: Vec<RelationCounts>, shared: &mut Shared) {
         let selected = self.selected_relation();
-        self.relations = page.relations;
+        self.relations = relations;
         self.relations
             .retain(|r| r.relation.index() < shared.info.schema.n_relations());
         self.relations
@@ -186,10 +256,6 @@ impl CorpusView {
             .map(|r| r.relation)
     }
 
-    pub fn row(&self) -> Option<&ListRow> {
-        self.pages.get(self.list.cursor)
-    }
-
     /// Rows marked by `v`, both ends included; the row under the cursor without a mark.
     pub fn range(&self) -> std::ops::RangeInclusive<usize> {
         let start = self.range_start.unwrap_or(self.list.cursor);
@@ -199,11 +265,7 @@ impl CorpusView {
     pub fn act(&mut self, action: Corpus, shared: &mut Shared) {
         match action {
             Corpus::Open if self.panel == Panel::Relations => self.filter_by_selected(shared),
-            Corpus::Open => {
-                if self.row().is_some() {
-                    shared.intents.push(Intent::OpenRow(self.list.cursor));
-                }
-            }
+            Corpus::Open => shared.intents.push(Intent::OpenRow(self.list.cursor)),
             Corpus::SwitchPanel => {
                 self.panel = match self.panel {
                     Panel::Sentences => Panel::Relations,
@@ -220,6 +282,13 @@ impl CorpusView {
                     Some(_) => None,
                 }
             }
+            Corpus::RangeAll => {
+                self.range_start = Some(0);
+                self.list.cursor = self.pages.total.saturating_sub(1);
+            }
+            Corpus::Accept => self.judge(Verdict::Accept, shared),
+            Corpus::Reject => self.judge(Verdict::Reject, shared),
+            Corpus::Unsure => self.judge(Verdict::Unsure, shared),
             Corpus::Predict => self.predict(shared),
             Corpus::ClearQuery => {
                 if !self.query.is_empty() {
@@ -261,6 +330,31 @@ impl CorpusView {
         if gap {
             shared.warn("no disagreement in the rows seen so far; here are the next ones");
         }
+    }
+
+    /// Has the engine count what judging the range would change; the curator decides then.
+    fn judge(&mut self, verdict: Verdict, shared: &mut Shared) {
+        if self.pages.total == 0 {
+            return shared.warn("no sentence here to judge");
+        }
+        if self.query.is_empty() {
+            return shared.warn("filter first by what is to be judged, as in fp:place_lived");
+        }
+        let range = self.range();
+        let rows = *range.start()..(range.end() + 1).min(range.start() + MAX_RANGE);
+        if rows.len() < range.count() {
+            shared.warn(format!(
+                "the first {MAX_RANGE} sentences of the range; more are not judged at once"
+            ));
+        }
+        let bulk = Bulk::new(verdict, &self.query);
+        shared.intents.push(Intent::Push(Overlay::Bulk(bulk)));
+        shared.send(Request::PlanVerdict {
+            list: self.list_ticket,
+            rows,
+            query: self.query.clone(),
+            verdict,
+        });
     }
 
     fn predict(&mut self, shared: &mut Shared) {

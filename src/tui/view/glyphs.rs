@@ -12,6 +12,8 @@ pub const GOLD: &str = "◆";
 pub const GOLD_FALLEN: &str = "◇";
 /// A label that a curator made.
 pub const CURATOR: &str = "●";
+/// What the query of the list is about.
+pub const HIT: &str = "•";
 /// Waits for the disk.
 pub const PENDING: &str = "…";
 /// Tagged with what is wrong.
@@ -73,6 +75,7 @@ pub fn legend() -> Vec<(&'static str, Role, &'static str)> {
         (GOLD_FALLEN, Role::Dim, "label of the corpus, judged wrong"),
         (CURATOR, Role::Text, "label made by a curator"),
         (FLAG, Role::Warning, "flagged with what is wrong"),
+        (HIT, Role::Key, "what the query asks for"),
         (PENDING, Role::Pending, "sent, not on disk yet"),
     ]);
     for v in Verdict::ALL {

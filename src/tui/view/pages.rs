@@ -50,6 +50,15 @@ impl Pages {
         })
     }
 
+    /// The sentence at `row` and those after it, as far as they are here.
+    pub fn from(&self, row: usize) -> Vec<SentenceId> {
+        let pages = self.pages.range(row / PAGE..);
+        let rows = pages.flat_map(|(page, rows)| (page * PAGE..).zip(rows));
+        rows.filter(|(at, _)| *at >= row)
+            .map(|(_, r)| r.id)
+            .collect()
+    }
+
     pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut ListRow> {
         self.pages.values_mut().flatten()
     }

@@ -5,7 +5,7 @@
 //! neither the fact nor its absence and are left out; of the other NA pairs a sample is kept, whole pairs at a time.
 
 use crate::domain::{
-    Annotation, RelationId, Sentence, SentenceId, SentenceIdx, Split, TokenSpan, Verdict,
+    Annotation, Entity, RelationId, Sentence, SentenceId, SentenceIdx, Split, TokenSpan, Verdict,
 };
 use crate::kb::KnowledgeBase;
 use crate::model::hrere::PairMention;
@@ -109,11 +109,26 @@ pub fn standing_page(reader: &Reader, from: SentenceIdx) -> Result<StandingPage>
     })
 }
 
+/// The number of a mention's entity; `None` leaves the mention out.
+pub type Number<'a> = &'a mut dyn FnMut(&Sentence, &Entity) -> Option<u32>;
+
 /// All linked pairs of `split`, under provisional classes: a relation's id + 1. See [`Mentions::renumber`].
 pub fn collect(
     reader: &Reader,
     split: Split,
     entities: &mut EntityNumbers,
+    max_words: usize,
+    negatives: Negatives,
+) -> Result<Mentions> {
+    let mut number = |_: &Sentence, e: &Entity| Some(entities.number(e.link.as_deref()?));
+    collect_by(reader, split, &mut number, max_words, negatives)
+}
+
+/// As [`collect`], with entities as `number` tells them apart.
+pub fn collect_by(
+    reader: &Reader,
+    split: Split,
+    number: Number,
     max_words: usize,
     negatives: Negatives,
 ) -> Result<Mentions> {
@@ -128,7 +143,7 @@ pub fn collect(
         let of_split = page.sentences.iter().filter(|(s, _)| s.split == split);
         for (sentence, annotation) in of_split {
             all.counts.sentences += 1;
-            all.add(sentence, annotation, entities, max_words);
+            all.add(sentence, annotation, number, max_words);
         }
         next = page.next;
     }
@@ -141,13 +156,13 @@ impl Mentions {
         &mut self,
         sentence: &Sentence,
         annotation: &Annotation,
-        entities: &mut EntityNumbers,
+        number: Number,
         max_words: usize,
     ) {
         let linked: BTreeMap<TokenSpan, u32> = annotation
             .entities
             .iter()
-            .filter_map(|e| Some((e.span, entities.number(e.link.as_deref()?))))
+            .filter_map(|e| Some((e.span, number(sentence, e)?)))
             .collect();
         let mut relations: BTreeMap<(TokenSpan, TokenSpan), BTreeSet<u32>> = BTreeMap::new();
         for triple in annotation.standing().map(|t| t.triple) {
@@ -162,7 +177,7 @@ impl Mentions {
             .with_verdict(Verdict::Unsure)
             .map(|t| (t.triple.head, t.triple.tail))
             .collect();
-        let number = self.sentences.len();
+        let at = self.sentences.len();
         let before = self.mentions.len();
         let pairs = linked
             .iter()
@@ -176,7 +191,7 @@ impl Mentions {
                 continue;
             }
             self.mentions.push(PairMention {
-                sentence: number,
+                sentence: at,
                 head_span,
                 tail_span,
                 head,

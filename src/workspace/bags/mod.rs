@@ -4,6 +4,7 @@
 //! [`mentions`], [`facts`], [`training`], [`resume`], [`scoring`], [`explaining`], [`evaluating`]. The models are
 //! [`crate::model::hrere`]'s; what a checkpoint holds is [`crate::model::bags::BagBank`].
 
+pub mod cases;
 pub mod evaluating;
 pub mod explaining;
 pub mod facts;
@@ -13,7 +14,7 @@ pub mod scoring;
 pub mod training;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::workspace) mod tests;
 
 pub use evaluating::{BagEvaluation, BagScores, evaluate_bags};
 pub use explaining::{Corpus, explain};

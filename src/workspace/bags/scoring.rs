@@ -3,20 +3,16 @@
 //! Each sentence is its own case, as HRERE tests: the bag of a pair is this sentence alone. naive and full mix in the
 //! knowledge base where both entities have vectors; else they are p_L and `kb` stays empty, which is the screen's mark.
 
+use super::cases::{Cases, ask_alone};
 use crate::domain::{Prediction, RelationId, Sentence, TokenSpan};
 use crate::model::bags::{BagAnswer, BagBank};
 use crate::model::files::Source;
-use crate::model::hrere::bags::sentence_bags;
 use crate::model::hrere::{Bag, BagSource, PairMention};
 use crate::model::sentence::SentenceModel;
 use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
 use crate::workspace::knowledge::Knowledge;
 use anyhow::{Result, bail};
-use rayon::prelude::*;
-use std::collections::BTreeSet;
 
-/// Pairs of a forward pass.
-const BATCH: usize = 32;
 /// Number of an entity that the bank does not know.
 const NOBODY: u32 = u32::MAX;
 
@@ -69,50 +65,28 @@ impl BagScorer {
     ) -> Result<()> {
         let class = |relation| self.bank.class(name(relation)?);
         let max_words = self.bank.config().hrere.max_words;
-        let mut kept = Vec::new();
-        let mut cases: Vec<PairMention> = Vec::new();
-        let mut place_of: Vec<(usize, std::ops::Range<usize>)> = Vec::new();
-        for (at, (sentence, prediction)) in sentences.iter().zip(&*predictions).enumerate() {
-            let pairs: BTreeSet<(TokenSpan, TokenSpan)> = prediction
-                .triples
-                .iter()
-                .filter(|t| class(t.triple.relation).is_some())
-                .map(|t| (t.triple.head, t.triple.tail))
-                .collect();
-            if pairs.is_empty() {
-                continue;
-            }
-            let first = cases.len();
-            let number = kept.len();
-            kept.push(BagSentence::new(sentence, max_words));
-            cases.extend(
-                pairs
-                    .into_iter()
-                    .map(|(head, tail)| self.case(knowledge, sentence, number, head, tail)),
-            );
-            place_of.push((at, first..cases.len()));
-        }
-        let answers = self.ask(&kept, &cases)?;
-        for (at, range) in place_of {
-            for scored in &mut predictions[at].triples {
-                let triple = scored.triple;
-                let Some(class) = class(triple.relation) else {
-                    continue;
-                };
-                let own = cases[range.clone()]
-                    .binary_search_by_key(&(triple.head, triple.tail), |m| {
-                        (m.head_span, m.tail_span)
-                    });
-                if let Ok(own) = own {
-                    let row = self.bank.row(class, &answers[range.start + own]);
-                    scored.scores.base = row.base.map(|c| c.probability);
-                    scored.scores.naive = row.naive.map(|c| c.probability);
-                    scored.scores.full = row.full.map(|c| c.probability);
-                    scored.scores.kb = row.kb.map(|c| c.probability);
-                }
-            }
-        }
+        let cases = Cases::new(
+            sentences,
+            predictions,
+            max_words,
+            |r| class(r).is_some(),
+            |sentence, span| self.number(knowledge, sentence, span),
+        );
+        let answers = self.ask(&cases.sentences, &cases.mentions)?;
+        cases.fill(predictions, |scores, relation, case| {
+            let Some(class) = class(relation) else { return };
+            let row = self.bank.row(class, &answers[case]);
+            scores.base = row.base.map(|c| c.probability);
+            scores.naive = row.naive.map(|c| c.probability);
+            scores.full = row.full.map(|c| c.probability);
+            scores.kb = row.kb.map(|c| c.probability);
+        });
         Ok(())
+    }
+
+    /// As [`BagScorer::entity`], with a number for those that the bank does not know.
+    fn number(&self, knowledge: Option<&Knowledge>, sentence: &Sentence, span: TokenSpan) -> u32 {
+        self.entity(knowledge, sentence, span).unwrap_or(NOBODY)
     }
 
     /// One pair of one sentence, as a mention that [`BagScorer::ask`] takes.
@@ -124,13 +98,12 @@ impl BagScorer {
         head_span: TokenSpan,
         tail_span: TokenSpan,
     ) -> PairMention {
-        let entity = |span| self.entity(knowledge, sentence, span).unwrap_or(NOBODY);
         PairMention {
             sentence: number,
             head_span,
             tail_span,
-            head: entity(head_span),
-            tail: entity(tail_span),
+            head: self.number(knowledge, sentence, head_span),
+            tail: self.number(knowledge, sentence, tail_span),
             relations: Vec::new(),
         }
     }
@@ -141,25 +114,9 @@ impl BagScorer {
         sentences: &[BagSentence],
         mentions: &[PairMention],
     ) -> Result<Vec<BagAnswer>> {
-        let bags = sentence_bags(mentions);
-        let mut order: Vec<usize> = (0..bags.len()).collect();
-        let n_words = |i: &usize| {
-            sentences
-                .get(mentions[*i].sentence)
-                .map_or(0, |s| s.words().len())
-        };
-        order.sort_by_key(n_words);
-        let parts: Vec<Vec<(usize, BagAnswer)>> = order
-            .par_chunks(BATCH)
-            .map(|group| {
-                let own: Vec<&Bag> = group.iter().map(|i| &bags[*i]).collect();
-                let answers = self.ask_bags(sentences, mentions, &own)?;
-                Ok(group.iter().copied().zip(answers).collect())
-            })
-            .collect::<Result<_>>()?;
-        let mut all: Vec<(usize, BagAnswer)> = parts.into_iter().flatten().collect();
-        all.sort_by_key(|(i, _)| *i);
-        Ok(all.into_iter().map(|(_, answer)| answer).collect())
+        ask_alone(sentences, mentions, |bags| {
+            self.ask_bags(sentences, mentions, bags)
+        })
     }
 
     /// What the models say of given bags, in one forward pass.
@@ -184,7 +141,7 @@ impl BagScorer {
 }
 
 /// Id of the entity that `span` is linked to; a span that is no mention of the sentence is linked by its text.
-pub(super) fn entity_id(
+pub(in crate::workspace) fn entity_id(
     knowledge: Option<&Knowledge>,
     sentence: &Sentence,
     span: TokenSpan,

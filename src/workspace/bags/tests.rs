@@ -12,7 +12,7 @@ use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::files::{Precision, Source, decode_tensors};
 use crate::model::hrere::HrereConfig;
 use crate::model::params::Params;
-use crate::model::sentence::{ModelConfig, SentenceModel};
+use crate::model::sentence::{Heads, ModelConfig, SentenceModel};
 use crate::model::tokens::WordPieces;
 use crate::model::words::BagSentence;
 use crate::store::KbRows;
@@ -91,10 +91,11 @@ fn knowledge_base() -> KbRows {
     rows
 }
 
-struct World {
+pub struct World {
     _dir: tempfile::TempDir,
-    workspace: Workspace,
-    model: SentenceModel,
+    pub workspace: Workspace,
+    pub model: SentenceModel,
+    pub params: Params,
 }
 
 fn map() -> RelationMap {
@@ -102,7 +103,7 @@ fn map() -> RelationMap {
     RelationMap::from_toml("test", text).unwrap()
 }
 
-fn world() -> World {
+pub fn world() -> World {
     let dir = tempfile::tempdir().unwrap();
     let mut workspace = Workspace::open_or_create(dir.path()).unwrap();
     let sentences: Vec<Sentence> = (0..TEXT.len()).map(sentence).collect();
@@ -119,13 +120,14 @@ fn world() -> World {
         ..BiLstmConfig::new(tokens.n_ids())
     };
     let labels = vec!["/people/born".to_owned(), "/other".to_owned()];
-    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, None, None);
+    let config = ModelConfig::new(EncoderConfig::BiLstm(encoder), labels, Heads::default());
     let params = Params::new(&Device::Cpu, 3);
     let model = SentenceModel::from_params(&params, config, Arc::new(tokens), RunId(1)).unwrap();
     World {
         _dir: dir,
         workspace,
         model,
+        params,
     }
 }
 
@@ -190,7 +192,7 @@ fn scorer(world: &World) -> (BagScorer, BagReport) {
     }
 }
 
-fn triple(sentence: &Sentence, relation: u16) -> Triple {
+pub fn triple(sentence: &Sentence, relation: u16) -> Triple {
     Triple {
         head: sentence.entities[0].span,
         relation: RelationId(relation),

@@ -20,6 +20,7 @@ pub enum Work {
         id: SentenceId,
         edit: Edit,
     },
+    EditAll(Vec<(SentenceId, Edit)>),
     Undo,
     Redo,
     Export(Request),
@@ -66,6 +67,7 @@ impl Disk {
                 self.edit(id, edit);
                 Ok(())
             }
+            Work::EditAll(edits) => self.edit_all(edits),
             Work::Undo => self.step(Direction::Back),
             Work::Redo => self.step(Direction::Forward),
             Work::Export(request) => self.export(request),
@@ -117,6 +119,35 @@ impl Disk {
                 detail: Box::new(detail),
             });
         }
+        Ok(())
+    }
+
+    /// All or none, as one step to undo. What an edit since has made impossible is left out.
+    fn edit_all(&mut self, edits: Vec<(SentenceId, Edit)>) -> Result<()> {
+        let rule = self.workspace.rule();
+        let run = self.workspace.read().current_run()?;
+        let mut corrections = Vec::with_capacity(edits.len());
+        for (sentence, edit) in edits {
+            let annotation = viewed(self.workspace.read(), &rule, run, sentence)?.annotation;
+            if annotation.apply(&edit).is_ok() {
+                corrections.push(NewCorrection {
+                    at_ms: now_ms(),
+                    by: self.shared.author.clone(),
+                    sentence,
+                    seen: run,
+                    change: Change::Edit(edit),
+                });
+            }
+        }
+        self.workspace.append(&corrections)?;
+        let mut ids: Vec<SentenceId> = corrections.iter().map(|c| c.sentence).collect();
+        ids.sort();
+        ids.dedup();
+        self.touched(&ids)?;
+        self.shared.reply(Reply::SavedAll {
+            edits: corrections.len(),
+            ids,
+        });
         Ok(())
     }
 
@@ -270,6 +301,7 @@ impl Disk {
         self.workspace.reindex(&changed)?;
         self.workspace.commit_index()?;
         self.indexed = self.workspace.read().stamp()?.corrections;
+        self.shared.reply(Reply::Indexed);
         Ok(())
     }
 }

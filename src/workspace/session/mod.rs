@@ -1,18 +1,21 @@
-//! A workspace at work for a screen: three lanes that answer [`Request`]s with [`Reply`]s.
+//! A workspace at work for a screen: four lanes that answer [`Request`]s with [`Reply`]s.
 //!
 //! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
-//! question of a kind is answered. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
+//! question of a kind is answered. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
+//! before it. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
 mod disk;
 mod query;
+#[cfg(test)]
+mod tests;
 
 use super::Workspace;
 use super::messages::{JobKind, Reply, Request, WorkspaceInfo};
 use super::models::{ModelChoice, Models};
 use crate::domain::DecisionRule;
 use crate::index::Searcher;
-use crate::jobs::{Cancel, Lane, spawn_latest, spawn_ordered};
+use crate::jobs::{Cancel, Lane, lower, spawn_background, spawn_latest, spawn_ordered};
 use crate::store::Reader;
 use anyhow::Result;
 use candle_core::Device;
@@ -108,6 +111,7 @@ impl Shared {
 pub struct Session {
     shared: Arc<Shared>,
     query: Lane<Request>,
+    explain: Lane<Request>,
     compute: Arc<Lane<compute::Work>>,
     disk: Arc<Lane<disk::Work>>,
     ticker: Option<std::thread::JoinHandle<()>>,
@@ -139,13 +143,15 @@ impl Session {
         let disk = Arc::new(spawn_ordered("disk", move |work| disk.handle(work))?);
         let mut compute =
             compute::Compute::new(compute_reader, Arc::clone(&shared), Arc::clone(&disk));
-        let compute = Arc::new(spawn_ordered("compute", move |work| compute.handle(work))?);
-        let mut query = query::Query::new(query_reader, Arc::clone(&shared));
-        let query = spawn_latest(
-            "query",
-            |r: &Request| std::mem::discriminant(r),
-            move |r| query.handle(r),
-        )?;
+        // Whoever predicts leaves the processor to whoever answers a key. A pool that is there already stays as it is.
+        let _ = rayon::ThreadPoolBuilder::new()
+            .start_handler(|_| lower())
+            .build_global();
+        let compute = Arc::new(spawn_background("compute", move |work| {
+            compute.handle(work)
+        })?);
+        let query = reading_lane("query", query_reader, &shared)?;
+        let explain = reading_lane("explain", reader, &shared)?;
         disk.send(disk::Work::RefreshIndex);
         compute.send(compute::Work::LoadModel);
         let stop = Arc::new(AtomicBool::new(false));
@@ -154,6 +160,7 @@ impl Session {
             Self {
                 shared,
                 query,
+                explain,
                 compute,
                 disk,
                 ticker: Some(ticker),
@@ -168,9 +175,11 @@ impl Session {
         let alive = match request {
             Request::Search { .. }
             | Request::Open { .. }
-            | Request::Explain { .. }
-            | Request::Errors { .. } => self.query.send(request),
+            | Request::Errors { .. }
+            | Request::PlanVerdict { .. } => self.query.send(request),
+            Request::Explain { .. } => self.explain.send(request),
             Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
+            Request::EditAll { edits } => self.disk.send(disk::Work::EditAll(edits)),
             Request::Undo => self.disk.send(disk::Work::Undo),
             Request::Redo => self.disk.send(disk::Work::Redo),
             Request::Export { .. } => self.disk.send(disk::Work::Export(request)),
@@ -196,6 +205,20 @@ impl Session {
             self.shared.failed("a worker of this program has died (see the log); edits shown as saved are on disk; restart redress");
         }
     }
+}
+
+/// A lane of questions of which the latest of each kind counts.
+fn reading_lane(
+    name: &str,
+    reader: Reader,
+    shared: &Arc<Shared>,
+) -> std::io::Result<Lane<Request>> {
+    let mut query = query::Query::new(reader, Arc::clone(shared));
+    spawn_latest(
+        name,
+        |r: &Request| std::mem::discriminant(r),
+        move |r| query.handle(r),
+    )
 }
 
 /// Brings the index up to date shortly after edits, off the edits' own path: a commit takes longer than a key press may.

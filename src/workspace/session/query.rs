@@ -1,17 +1,19 @@
 //! The lane that reads: list pages, sentences, explanations, the errors table.
 
 use super::{Shared, read};
-use crate::domain::{RelationSchema, SentenceId, Triple};
+use crate::domain::{Edit, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
-use crate::store::Reader;
+use crate::store::{Reader, Row};
 use crate::workspace::bags::{Corpus, explain};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
-    ErrorRow, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
+    Detail, ErrorRow, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request,
+    ReviewState, Ticket,
 };
-use crate::workspace::viewed;
-use anyhow::Result;
+use crate::workspace::mutual::explain_mutual;
+use crate::workspace::{asked_for, hits, viewed};
+use anyhow::{Result, bail};
 use std::sync::Arc;
 
 /// Characters of a sentence that a list row carries.
@@ -21,6 +23,15 @@ pub struct Query {
     reader: Reader,
     shared: Arc<Shared>,
     knowledge: Option<(u64, Option<Knowledge>)>,
+    listed: Option<Listed>,
+}
+
+/// The sentences of one list as they were found: an edit takes a sentence out of what a query finds, and pages that
+/// were searched anew each time would then leave others out.
+struct Listed {
+    list: Ticket,
+    rows: Vec<SentenceIdx>,
+    relations: Vec<RelationCounts>,
 }
 
 impl Query {
@@ -29,6 +40,7 @@ impl Query {
             reader,
             shared,
             knowledge: None,
+            listed: None,
         }
     }
 
@@ -36,12 +48,22 @@ impl Query {
         let result = match request {
             Request::Search {
                 ticket,
+                list,
                 query,
                 offset,
                 limit,
-            } => self.search(ticket, &query, offset, limit),
-            Request::Open { ticket, id } => self.open(ticket, id),
+            } => self.search(ticket, list, &query, offset..offset.saturating_add(limit)),
+            Request::Open { ticket, id, query } => {
+                self.open(ticket, id, &query);
+                Ok(())
+            }
             Request::Explain { ticket, id, triple } => self.explain(ticket, id, triple),
+            Request::PlanVerdict {
+                list,
+                rows,
+                query,
+                verdict,
+            } => self.plan(list, rows, &query, verdict),
             Request::Errors { ticket } => self.errors(ticket),
             _ => Ok(()),
         };
@@ -65,39 +87,44 @@ impl Query {
         }
     }
 
-    fn search(&mut self, ticket: Ticket, text: &str, offset: usize, limit: usize) -> Result<()> {
-        let schema = self.reader.schema()?;
-        let Some(query) = self.parse(ticket, text, &schema) else {
-            return Ok(());
-        };
-        let rows = offset..offset.saturating_add(limit);
-        let found =
-            self.shared
-                .searcher
-                .search(&query, Sort::Corpus, rows, schema.n_relations())?;
-        let run = self.reader.current_run()?;
-        let rows = self.reader.rows(&found.rows, SNIPPET)?;
-        let rows = rows.into_iter().map(|row| {
-            let summary = row.summary.unwrap_or_default();
-            let predicted = summary.run.is_some() && summary.run == run;
-            ListRow {
-                id: row.id,
-                snippet: row.snippet,
-                state: match (summary.done, summary.touched) {
-                    (true, _) => ReviewState::Done,
-                    (_, true) => ReviewState::Started,
-                    _ => ReviewState::Todo,
-                },
-                n_gold: summary.n_gold,
-                n_predicted: if predicted { summary.n_predicted } else { 0 },
-                n_disagreements: if predicted {
-                    summary.n_disagreements
-                } else {
-                    0
-                },
-                predicted,
+    fn search(
+        &mut self,
+        ticket: Ticket,
+        list: Ticket,
+        text: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Result<()> {
+        let listed = match self.listed.take().filter(|l| l.list == list) {
+            Some(listed) => listed,
+            None => {
+                let schema = self.reader.schema()?;
+                let Some(query) = self.parse(ticket, text, &schema) else {
+                    return Ok(());
+                };
+                self.list(list, &query, &schema)?
             }
-        });
+        };
+        let total = listed.rows.len();
+        let page = &listed.rows[rows.start.min(total)..rows.end.min(total)];
+        let run = self.reader.current_run()?;
+        let found = self.reader.rows(page, SNIPPET)?.into_iter();
+        self.shared.reply(Reply::Page(Page {
+            ticket,
+            offset: rows.start,
+            total,
+            rows: found.map(|row| list_row(row, run)).collect(),
+            relations: listed.relations.clone(),
+        }));
+        self.listed = Some(listed);
+        Ok(())
+    }
+
+    fn list(&self, list: Ticket, query: &Parsed, schema: &RelationSchema) -> Result<Listed> {
+        let all = 0..usize::MAX;
+        let found = self
+            .shared
+            .searcher
+            .search(query, Sort::Corpus, all, schema.n_relations())?;
         let relations = found.relations.iter().map(|t| RelationCounts {
             relation: t.relation,
             gold: t.gold,
@@ -105,22 +132,87 @@ impl Query {
             false_positives: t.false_positives,
             reviewed: t.reviewed,
         });
-        let (rows, relations) = (rows.collect(), relations.collect());
-        self.shared.reply(Reply::Page(Page {
-            ticket,
-            offset,
-            total: found.total,
-            rows,
-            relations,
-        }));
-        Ok(())
+        Ok(Listed {
+            list,
+            relations: relations.collect(),
+            rows: found.rows,
+        })
     }
 
-    fn open(&mut self, ticket: Ticket, id: SentenceId) -> Result<()> {
+    fn open(&mut self, ticket: Ticket, id: SentenceId, query: &str) {
+        match self.detail(ticket, id, query) {
+            Ok(detail) => self.shared.reply(Reply::Detail(Box::new(detail))),
+            Err(error) => {
+                let reason = in_words(&error);
+                tracing::error!("sentence {id}: {reason}");
+                self.shared.reply(Reply::NotOpened { ticket, id, reason });
+            }
+        }
+    }
+
+    fn detail(&self, ticket: Ticket, id: SentenceId, query: &str) -> Result<Detail> {
         let rule = read(&self.shared.rule);
         let run = self.reader.current_run()?;
-        let detail = viewed(&self.reader, &rule, run, id)?.detail(ticket, &rule);
-        self.shared.reply(Reply::Detail(Box::new(detail)));
+        let mut detail = viewed(&self.reader, &rule, run, id)?.detail(ticket, &rule);
+        let schema = self.reader.schema()?;
+        // A query that does not parse has shown no list to open a sentence from.
+        if let Ok(query) = query::parse(query, &schema) {
+            detail.hits = hits(&query, &detail, &schema);
+        }
+        Ok(detail)
+    }
+
+    /// Reads what a bulk edit would change; nothing is changed here.
+    fn plan(
+        &self,
+        list: Ticket,
+        rows: std::ops::Range<usize>,
+        query: &str,
+        verdict: Verdict,
+    ) -> Result<()> {
+        let Some(listed) = self.listed.as_ref().filter(|l| l.list == list) else {
+            bail!("the list has changed since; mark the sentences again");
+        };
+        let schema = self.reader.schema()?;
+        let query = query::parse(query, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
+        let rule = read(&self.shared.rule);
+        let run = self.reader.current_run()?;
+        let total = listed.rows.len();
+        let mut plan = Plan {
+            verdict,
+            sentences: 0,
+            edits: Vec::new(),
+            edited: 0,
+            settled: 0,
+            relations: Vec::new(),
+        };
+        for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
+            let Some(id) = self.reader.id_of(*idx)? else {
+                continue;
+            };
+            plan.sentences += 1;
+            let detail = viewed(&self.reader, &rule, run, id)?.detail(0, &rule);
+            let before = plan.edits.len();
+            for row in asked_for(&query, &detail, &schema) {
+                if row.verdict == Some(verdict) {
+                    plan.settled += 1;
+                    continue;
+                }
+                let edit = Edit::Judge {
+                    triple: row.triple,
+                    verdict: Some(verdict),
+                };
+                plan.edits.push((id, edit));
+                let relation = row.triple.relation;
+                match plan.relations.iter_mut().find(|(r, _)| *r == relation) {
+                    Some((_, n)) => *n += 1,
+                    None => plan.relations.push((relation, 1)),
+                }
+            }
+            plan.edited += usize::from(plan.edits.len() > before);
+        }
+        plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        self.shared.reply(Reply::Planned(Box::new(plan)));
         Ok(())
     }
 
@@ -202,8 +294,14 @@ impl Query {
                             Some(found) => {
                                 explanation.rounds = found.rounds;
                                 explanation.heat = found.heat.map(|heat| {
+                                    // A word of several pieces is named once.
                                     let words = |at: &[usize]| {
-                                        at.iter().map(|w| sentence.token(*w).to_owned()).collect()
+                                        let again = |i: usize| i > 0 && at[i - 1] == at[i];
+                                        let name = |i: usize| match again(i) {
+                                            true => "″".to_owned(),
+                                            false => sentence.token(at[i]).to_owned(),
+                                        };
+                                        (0..at.len()).map(name).collect()
                                     };
                                     let mean = heat.values.iter().sum::<f32>()
                                         / heat.values.len().max(1) as f32;
@@ -245,6 +343,32 @@ impl Query {
             searcher: Some(&self.shared.searcher),
             schema,
         };
-        explain(scorer, knowledge, corpus, sentence, triple, explanation)
+        explain(scorer, knowledge, corpus, sentence, triple, explanation)?;
+        match models.as_ref().and_then(|m| m.mutual.as_ref()) {
+            Some(mutual) => {
+                explain_mutual(mutual, knowledge, schema, sentence, triple, explanation)
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// A row as the list shows it; numbers of an earlier run than `run` are not shown.
+fn list_row(row: Row, run: Option<RunId>) -> ListRow {
+    let summary = row.summary.unwrap_or_default();
+    let predicted = summary.run.is_some() && summary.run == run;
+    let shown = |n: u16| if predicted { n } else { 0 };
+    ListRow {
+        id: row.id,
+        snippet: row.snippet,
+        state: match (summary.done, summary.touched) {
+            (true, _) => ReviewState::Done,
+            (_, true) => ReviewState::Started,
+            _ => ReviewState::Todo,
+        },
+        n_gold: summary.n_gold,
+        n_predicted: shown(summary.n_predicted),
+        n_disagreements: shown(summary.n_disagreements),
+        predicted,
     }
 }

@@ -15,7 +15,7 @@ use crate::workspace::messages::Detail;
 use ratatui::layout::Rect;
 
 /// Cells that one kind of evidence wants; more of them stand side by side where there is room.
-const PANE_CELLS: u16 = 66;
+const PANE_CELLS: u16 = 58;
 
 /// Where the parts are; a part without room has height 0.
 #[derive(Clone, Copy, Default, Debug)]
@@ -140,10 +140,10 @@ impl SentenceView {
     pub fn draw(&self, painter: &mut Painter<'_>, shared: &Shared, total: usize) {
         let areas = &self.areas;
         let Some(detail) = self.detail() else {
-            let text = if self.id.is_some() {
-                "Opening the sentence…"
-            } else {
-                "No sentence is open. Choose one in the list and press enter."
+            let text = match (self.id.and_then(|id| self.refused.get(&id)), self.id) {
+                (Some(reason), _) => &format!("This sentence cannot be opened: {reason}"),
+                (None, Some(_)) => "Opening the sentence…",
+                (None, None) => "No sentence is open. Choose one in the list and press enter.",
             };
             let line = row(areas.head, 0);
             painter.text(
@@ -317,7 +317,9 @@ impl SentenceView {
         for (i, pane) in shown.into_iter().enumerate() {
             let x = area.x + cells * i as u16;
             let inside = Rect::new(x + 2, area.y + 1, cells.saturating_sub(3), area.height - 1);
-            self.draw_evidence(pane, inside, painter, shared);
+            // Notes are of the pair, not of one kind of evidence: they stand once.
+            let notes = i + 1 == n as usize;
+            self.draw_evidence((pane, notes), inside, painter, shared);
             if i > 0 {
                 painter.vertical(x, area.y + 1, area.height - 1, Role::Border);
             }

@@ -9,8 +9,21 @@ use crate::tui::effect::{Effect, MAX_CLIPBOARD};
 use crate::tui::overlay::Overlay;
 use crate::tui::overlay::line::LineEditor;
 use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
-use crate::tui::state::{Intent, Shared};
+use crate::tui::queries;
+use crate::tui::state::{Intent, Shared, Step};
 use crate::workspace::messages::Request;
+
+/// Said to whom edits a sentence that is not on the screen.
+pub(super) const NOT_HERE: &str = "the sentence is not here yet; nothing was changed";
+
+/// Whether an action means something without the sentence it is meant for being here.
+pub fn works_without_sentence(action: Sentence) -> bool {
+    use Sentence as S;
+    matches!(
+        action,
+        S::Next | S::Previous | S::Predict | S::NextPane | S::PreviousPane | S::Zoom
+    )
+}
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mode {
@@ -39,7 +52,7 @@ impl SentenceView {
                 if !self.draft.done {
                     self.edit(Edit::Done { done: true }, shared);
                 }
-                shared.intents.push(Intent::OpenRow(self.row + 1));
+                shared.intents.push(Intent::Step(Step::Next));
             }
             S::ToggleDone => self.edit(
                 Edit::Done {
@@ -47,11 +60,8 @@ impl SentenceView {
                 },
                 shared,
             ),
-            S::Next => shared.intents.push(Intent::OpenRow(self.row + 1)),
-            S::Previous => match self.row.checked_sub(1) {
-                Some(row) => shared.intents.push(Intent::OpenRow(row)),
-                None => shared.warn("this is the first sentence of the list"),
-            },
+            S::Next => shared.intents.push(Intent::Step(Step::Next)),
+            S::Previous => shared.intents.push(Intent::Step(Step::Previous)),
             S::Add => self.jump(Goal::Head, shared),
             S::Change => self.pick_relation(shared),
             S::Relation1 => self.relabel_to(0, shared),
@@ -73,7 +83,9 @@ impl SentenceView {
             S::Type => self.jump(Goal::Type, shared),
             S::AddEntity => self.jump(Goal::AddEntity, shared),
             S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
+            S::SameFact => self.list_fact(shared),
             S::Flag => self.pick_flag(shared),
+            S::WriteNote if self.detail().is_none() => shared.warn(NOT_HERE),
             S::WriteNote => {
                 let note =
                     LineEditor::new("note on this sentence", &self.draft.note, Purpose::Note);
@@ -101,7 +113,7 @@ impl SentenceView {
     /// Checks an edit against the draft and sends it; what the draft refuses is not sent.
     pub(super) fn edit(&mut self, edit: Edit, shared: &mut Shared) {
         let Some(id) = self.detail().map(|d| d.sentence.id) else {
-            return shared.warn("the sentence is still being opened");
+            return shared.warn(NOT_HERE);
         };
         match self.draft.apply(&edit) {
             Ok(_) => {
@@ -114,7 +126,9 @@ impl SentenceView {
 
     fn triple_or_warn(&self, shared: &mut Shared) -> Option<Triple> {
         let triple = self.focused().map(|s| s.row.triple);
-        if triple.is_none() {
+        if self.detail().is_none() {
+            shared.warn(NOT_HERE);
+        } else if triple.is_none() {
             shared.warn("no triple here; A adds one");
         }
         triple
@@ -178,6 +192,16 @@ impl SentenceView {
         let title = format!("change {} to", shared.relation(triple.relation));
         let picker = Picker::new(&title, items, Purpose::Relabel(triple));
         shared.intents.push(Intent::Push(Overlay::Picker(picker)));
+    }
+
+    fn list_fact(&self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
+        let Some(detail) = self.detail() else { return };
+        let [head, tail] = [triple.head, triple.tail].map(|span| detail.sentence.surface(span));
+        let query = queries::by_fact(shared.relation(triple.relation), head, tail);
+        shared.intents.push(Intent::Filter(query));
     }
 
     fn pick_flag(&mut self, shared: &mut Shared) {

@@ -1,7 +1,7 @@
 //! Choosing places of the sentence by letters: an entity, or any words from a first to a last.
 
 use super::SentenceView;
-use super::edit::{Mode, SpanMove};
+use super::edit::{Mode, NOT_HERE, SpanMove};
 use crate::domain::{Edit, TokenSpan};
 use crate::tui::jump::{MAX_LABELS, labels};
 use crate::tui::keymap::Key;
@@ -62,7 +62,7 @@ impl Jump {
 impl SentenceView {
     pub(super) fn jump(&mut self, goal: Goal, shared: &mut Shared) {
         if self.detail().is_none() {
-            return shared.warn("the sentence is still being opened");
+            return shared.warn(NOT_HERE);
         }
         let words = goal == Goal::AddEntity || self.entities().is_empty();
         if words && matches!(goal, Goal::MoveSpan | Goal::Type | Goal::RemoveEntity) {

@@ -15,9 +15,11 @@ mod words;
 use crate::domain::{Annotation, Entity, RelationId, SentenceId, TokenSpan, Triple};
 use crate::tui::action::{Action, App, Nav, Sentence, Span};
 use crate::tui::state::Shared;
+use crate::tui::view::corpus::Moved;
 use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{Detail, Explanation, Request, Ticket};
 use edit::Mode;
+pub use edit::works_without_sentence;
 use jumping::Jump;
 use shown::Shown;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -57,9 +59,19 @@ pub struct SentenceView {
     /// The open sentence and its row in the list.
     pub id: Option<SentenceId>,
     pub row: usize,
+    /// It has left the list since; the sentence after it stands at `row` now.
+    gone: bool,
+    /// The query it was found by.
+    query: String,
+    /// The cursor goes to the triple that the query is about as soon as the rows are here.
+    placing: bool,
+    /// Why sentences near this one cannot be read.
+    refused: HashMap<SentenceId, String>,
     cache: BTreeMap<SentenceId, Detail>,
     /// In the cache, but asked for again.
     stale: HashSet<SentenceId>,
+    /// Answers to older tickets are of another query.
+    first_ticket: Ticket,
     /// Answers to tickets up to this one are older than what was saved since.
     newer_than: HashMap<SentenceId, Ticket>,
     in_flight: Option<(Ticket, SentenceId)>,
@@ -132,13 +144,25 @@ impl SentenceView {
         hints
     }
 
-    /// Shows a sentence; at once when it was fetched ahead.
-    pub fn open(&mut self, id: SentenceId, row: usize, shared: &Shared) {
-        self.row = row;
-        if self.id == Some(id) {
+    /// Shows a sentence that a query found; at once when it was fetched ahead. The cursor stands on the triple that the
+    /// query is about, else on the first.
+    pub fn open(&mut self, id: SentenceId, row: usize, query: &str, shared: &Shared) {
+        (self.row, self.gone) = (row, false);
+        if self.id == Some(id) && self.query == query && !self.refused.contains_key(&id) {
             return;
         }
+        if self.query != query {
+            query.clone_into(&mut self.query);
+            // Known sentences know the triples of another query.
+            self.cache.clear();
+            self.in_flight = None;
+            self.first_ticket = shared.last_ticket() + 1;
+        }
         self.id = Some(id);
+        self.refused.remove(&id);
+        self.placing = true;
+        // The rows of the sentence before would name a triple to stay on.
+        self.shown.clear();
         self.table = Scroll::default();
         (self.text_top, self.pane_top) = (0, 0);
         self.follow = None;
@@ -146,6 +170,31 @@ impl SentenceView {
         self.explained.clear();
         self.explaining = None;
         self.refresh(shared);
+    }
+
+    /// The list was asked for again.
+    pub fn moved(&mut self, moved: Moved) {
+        (self.row, self.gone) = match moved {
+            Moved::Here(row) => (row, false),
+            Moved::Gone { next } => (next, true),
+        };
+    }
+
+    /// Row of the sentence after this one.
+    pub fn next_row(&self) -> usize {
+        self.row + usize::from(!self.gone)
+    }
+
+    /// A sentence is chosen and not here yet: keys meant for it must wait.
+    pub fn is_opening(&self) -> bool {
+        self.detail().is_none() && self.id.is_some_and(|id| !self.refused.contains_key(&id))
+    }
+
+    pub fn on_not_opened(&mut self, ticket: Ticket, id: SentenceId, reason: String) {
+        if self.in_flight == Some((ticket, id)) {
+            self.in_flight = None;
+        }
+        self.refused.insert(id, reason);
     }
 
     /// Asks for the open sentence, then for its neighbours, one at a time; then for the evidence in sight.
@@ -158,15 +207,21 @@ impl SentenceView {
         self.cache.retain(|id, _| near.contains(id));
         self.stale.retain(|id| near.contains(id));
         self.newer_than.retain(|id, _| near.contains(id));
+        self.refused.retain(|id, _| near.contains(id));
         let missing = near
             .iter()
+            .filter(|id| !self.refused.contains_key(*id))
             .find(|id| !self.cache.contains_key(id) || self.stale.contains(id));
         if let Some(&wanted) = missing {
             let under_way = self.in_flight.map(|(_, id)| id);
             if under_way.is_none() || (wanted == id && under_way != Some(id)) {
                 let ticket = shared.next_ticket();
                 self.in_flight = Some((ticket, wanted));
-                shared.send(Request::Open { ticket, id: wanted });
+                shared.send(Request::Open {
+                    ticket,
+                    id: wanted,
+                    query: self.query.clone(),
+                });
             }
         }
         self.explain(id, shared);
@@ -193,18 +248,15 @@ impl SentenceView {
             self.in_flight = None;
         }
         let id = detail.sentence.id;
-        if self
-            .newer_than
-            .get(&id)
-            .is_some_and(|newest| detail.ticket <= *newest)
-        {
+        let newest = self.newer_than.get(&id);
+        if detail.ticket < self.first_ticket || newest.is_some_and(|n| detail.ticket <= *n) {
             return;
         }
         self.store(detail, shared);
     }
 
     /// The sentence as it stands after an edit reached the disk.
-    pub fn on_saved(&mut self, detail: Detail, last_ticket: Ticket, shared: &Shared) {
+    pub fn on_saved(&mut self, mut detail: Detail, last_ticket: Ticket, shared: &Shared) {
         self.newer_than.insert(detail.sentence.id, last_ticket);
         // An answer under way is older than this one; asking again would be for nothing.
         if self
@@ -213,7 +265,11 @@ impl SentenceView {
         {
             self.in_flight = None;
         }
-        self.store(detail, shared);
+        // What the query is about only an answer to its question says; and it stays so when a judgement has settled it.
+        if let Some(before) = self.cache.get(&detail.sentence.id) {
+            detail.hits.clone_from(&before.hits);
+            self.store(detail, shared);
+        }
     }
 
     fn store(&mut self, detail: Detail, shared: &Shared) {
@@ -270,12 +326,10 @@ impl SentenceView {
             }
         }
         let shown = shown::rows(detail, &pending);
-        (self.draft, self.shown) = (draft, shown);
-        let wanted = self
-            .follow
-            .filter(|t| self.position(*t).is_some())
-            .or(focused);
-        if let Some(at) = wanted.and_then(|t| self.position(t)) {
+        let hit = detail.hits.first().copied().filter(|_| self.placing);
+        (self.draft, self.shown, self.placing) = (draft, shown, false);
+        let wanted = self.follow.filter(|t| self.position(*t).is_some());
+        if let Some(at) = wanted.or(hit).or(focused).and_then(|t| self.position(t)) {
             self.table.cursor = at;
         }
         if pending.is_empty() {

@@ -8,7 +8,7 @@ use crate::tui::state::{Shared, job_name};
 use crate::tui::theme::Role;
 use crate::tui::widget::bars::{bar, shade};
 use crate::tui::widget::numbers::fraction;
-use crate::workspace::messages::{Explanation, Heat, JobKind};
+use crate::workspace::messages::{Explanation, Heat, JobKind, MutualShares};
 use ratatui::layout::Rect;
 
 type Row = Vec<(String, Role)>;
@@ -16,7 +16,7 @@ type Row = Vec<(String, Role)>;
 impl SentenceView {
     pub fn draw_evidence(
         &self,
-        pane: Pane,
+        (pane, notes): (Pane, bool),
         area: Rect,
         painter: &mut Painter<'_>,
         shared: &Shared,
@@ -32,7 +32,9 @@ impl SentenceView {
                     Pane::Bag => bag(explanation, area.width as usize),
                 };
                 let note = |n: &String| vec![(format!("note: {n}"), Role::Dim)];
-                rows.extend(explanation.notes.iter().map(note));
+                if notes {
+                    rows.extend(explanation.notes.iter().map(note));
+                }
                 rows
             }
             None => vec![line(self.why_not_explained(shared), Role::Dim)],
@@ -206,7 +208,42 @@ fn facts(explanation: &Explanation, relation: &str, width: usize) -> Vec<Row> {
         "HRERE full, knowledge base side, bag level".to_owned(),
         &explanation.kb_top,
     );
+    if let Some(shares) = &explanation.mutual {
+        rows.extend(mutual(shares, relation));
+        bars(
+            &mut rows,
+            "labelled pairs of the nearest mutual relation (cosine)".to_owned(),
+            &shares.near,
+        );
+    }
     rows
+}
+
+/// What each term of PA-TMR adds.
+fn mutual(shares: &MutualShares, relation: &str) -> Vec<Row> {
+    let sums = if shares.sums_up {
+        "log odds against NA, by term"
+    } else {
+        "by term, before the last layer"
+    };
+    let heading = format!(
+        "MR {}  p({relation}), bag level; {sums}",
+        fraction(shares.p)
+    );
+    let mut parts: Row = vec![("  ".to_owned(), Role::Dim)];
+    for (name, share) in [
+        ("text", shares.text),
+        ("mutual relation", shares.mutual),
+        ("types", shares.types),
+    ] {
+        let share = share.map_or("no graph vector".to_owned(), |s| {
+            let sign = if s >= 0.0 { "+" } else { "−" };
+            format!("{sign}{:.2}", s.abs())
+        });
+        parts.push((format!("{name} "), Role::Dim));
+        parts.push((format!("{share}   "), Role::Text));
+    }
+    vec![line(heading, Role::Dim), parts]
 }
 
 fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
@@ -228,4 +265,30 @@ fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
         rows.push(vec![(weight, Role::Chart), (text, Role::Text)]);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_a_sign_and_a_dropped_term_says_so() {
+        let shares = MutualShares {
+            p: 0.63,
+            text: Some(1.2),
+            types: Some(-0.3),
+            sums_up: true,
+            ..MutualShares::default()
+        };
+        let rows = mutual(&shares, "founders");
+        let text: String = rows.iter().flatten().map(|(t, _)| t.as_str()).collect();
+        for part in [
+            "MR .63  p(founders), bag level",
+            "text +1.20",
+            "mutual relation no graph vector",
+            "types −0.30",
+        ] {
+            assert!(text.contains(part), "{text} lacks {part}");
+        }
+    }
 }

@@ -18,66 +18,84 @@ use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::view::glyphs;
 use crate::tui::widget::numbers::{MISSING, fraction};
+use crate::workspace::messages::TripleRow;
 use ratatui::layout::Rect;
+
+/// What a probability is of: one sentence, or all sentences of a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Sentence,
+    Bag,
+}
 
 /// One system's column.
 struct System {
     title: &'static str,
+    level: Level,
     score: fn(&Scores) -> Option<f32>,
-    sentence_level: bool,
 }
 
-const SYSTEMS: [System; 6] = [
+const fn system(title: &'static str, level: Level, score: fn(&Scores) -> Option<f32>) -> System {
     System {
-        title: "RIN",
-        score: |s| s.rin,
-        sentence_level: true,
-    },
-    System {
-        title: "kern",
-        score: |s| s.kernel,
-        sentence_level: true,
-    },
-    System {
-        title: "base",
-        score: |s| s.base,
-        sentence_level: false,
-    },
-    System {
-        title: "naiv",
-        score: |s| s.naive,
-        sentence_level: false,
-    },
-    System {
-        title: "full",
-        score: |s| s.full,
-        sentence_level: false,
-    },
-    System {
-        title: "KB",
-        score: |s| s.kb,
-        sentence_level: false,
-    },
+        title,
+        level,
+        score,
+    }
+}
+
+const SYSTEMS: [System; 7] = [
+    system("RIN", Level::Sentence, |s| s.rin),
+    system("kern", Level::Sentence, |s| s.kernel),
+    system("base", Level::Bag, |s| s.base),
+    system("naiv", Level::Bag, |s| s.naive),
+    system("full", Level::Bag, |s| s.full),
+    system("KB", Level::Bag, |s| s.kb),
+    system("MR", Level::Bag, |s| s.mutual),
 ];
+/// Shown only where some triple has its score: most models have no mutual-relation systems.
+const MUTUAL: usize = 6;
 
 /// Systems in the order in which they give way on a narrow screen: the single HRERE parts first.
-const GIVE_WAY: [usize; 4] = [3, 2, 4, 5];
+const GIVE_WAY: [usize; 5] = [3, 2, MUTUAL, 4, 5];
 const SYSTEM_CELLS: u16 = 5;
 /// Cursor, outcome and their gaps.
 const LEAD: u16 = 4;
 const GOLD_CELLS: u16 = 4;
+/// A verdict column of more cells has room for the word.
+const VERDICT_GLYPH: u16 = 8;
 
-/// Which columns fit, and how wide they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    Relation,
+    Head,
+    Tail,
+    Gold,
+    System(usize),
+    Verdict,
+}
+
+/// Where one column stands.
+#[derive(Clone, Copy)]
+struct Column {
+    what: What,
+    /// From the left edge of the table.
+    x: u16,
+    cells: u16,
+}
+
+/// The columns that fit, and the rules between their kinds.
 struct Columns {
-    systems: Vec<usize>,
-    relation: u16,
-    argument: u16,
-    verdict: u16,
+    columns: Vec<Column>,
+    rules: Vec<u16>,
 }
 
 impl Columns {
-    fn of(width: u16, longest_relation: usize, longest_argument: usize) -> Self {
-        let mut systems: Vec<usize> = (0..SYSTEMS.len()).collect();
+    fn of(
+        width: u16,
+        mut systems: Vec<usize>,
+        longest_relation: usize,
+        longest_argument: usize,
+    ) -> Self {
         let mut verdict = 11;
         let left = |systems: &[usize], verdict| {
             let rules = 4 + 2 * u16::from(systems.len() > 2);
@@ -99,45 +117,55 @@ impl Columns {
         let room = left(&systems, verdict);
         let relation = relation.min((room * 2 / 5).max(4));
         let argument = argument.min(room.saturating_sub(relation + 3) / 2);
-        Self {
-            systems,
-            relation,
-            argument,
-            verdict,
-        }
+        Self::place(relation, argument, &systems, verdict)
     }
 
-    fn tail_x(&self, x: u16) -> u16 {
-        x + LEAD + self.relation + 1 + self.argument + 1
-    }
-    fn gold_x(&self, x: u16) -> u16 {
-        self.tail_x(x) + self.argument + 1
-    }
-    /// (system, first column of its five cells).
-    fn places(&self, x: u16) -> Vec<(usize, u16)> {
-        let mut x = self.gold_x(x) + GOLD_CELLS + 1;
-        let mut out = Vec::new();
-        for (i, system) in self.systems.iter().enumerate() {
-            let first_of_bag = i > 0
-                && !SYSTEMS[*system].sentence_level
-                && SYSTEMS[self.systems[i - 1]].sentence_level;
-            x += 2 * u16::from(first_of_bag);
-            out.push((*system, x));
+    /// One cell stands between columns of words; a rule before the systems, between their levels, and before the verdict.
+    fn place(relation: u16, argument: u16, systems: &[usize], verdict: u16) -> Self {
+        let (mut columns, mut rules, mut x) = (Vec::new(), Vec::new(), LEAD);
+        let words = [
+            (What::Relation, relation),
+            (What::Head, argument),
+            (What::Tail, argument),
+        ];
+        for (what, cells) in words {
+            columns.push(Column { what, x, cells });
+            x += cells + 1;
+        }
+        columns.push(Column {
+            what: What::Gold,
+            x,
+            cells: GOLD_CELLS,
+        });
+        x += GOLD_CELLS;
+        let mut level = None;
+        for &system in systems {
+            if level != Some(SYSTEMS[system].level) {
+                let gap = u16::from(level.is_some());
+                rules.push(x + gap);
+                x += gap + 1;
+                level = Some(SYSTEMS[system].level);
+            }
+            columns.push(Column {
+                what: What::System(system),
+                x,
+                cells: SYSTEM_CELLS,
+            });
             x += SYSTEM_CELLS;
         }
-        out
-    }
-    /// Columns with a rule: before the sentence-level systems, before the bag-level ones, before the verdict.
-    fn rules(&self, x: u16) -> Vec<u16> {
-        let places = self.places(x);
-        let mut out = vec![self.gold_x(x) + GOLD_CELLS];
-        for pair in places.windows(2) {
-            if pair[1].1 > pair[0].1 + SYSTEM_CELLS {
-                out.push(pair[1].1 - 1);
-            }
+        if level.is_some() {
+            rules.push(x + 1);
+            columns.push(Column {
+                what: What::Verdict,
+                x: x + 3,
+                cells: verdict,
+            });
         }
-        out.extend(places.last().map(|(_, x)| x + SYSTEM_CELLS + 1));
-        out
+        Self { columns, rules }
+    }
+
+    fn shows(&self, system: usize) -> bool {
+        self.columns.iter().any(|c| c.what == What::System(system))
     }
 }
 
@@ -156,7 +184,13 @@ impl SentenceView {
         let longest = arguments
             .map(|span| clean::width(&self.surface(span)))
             .max();
-        Columns::of(width, relations.max().unwrap_or(8), longest.unwrap_or(8))
+        let mut shown = self.shown.iter();
+        let mutual = shown.any(|s| s.row.scores.mutual.is_some());
+        let systems = (0..SYSTEMS.len())
+            .filter(|s| *s != MUTUAL || mutual)
+            .collect();
+        let relation = relations.max().unwrap_or(8);
+        Columns::of(width, systems, relation, longest.unwrap_or(8))
     }
 
     fn surface(&self, span: TokenSpan) -> String {
@@ -173,7 +207,7 @@ impl SentenceView {
         let hidden = SYSTEMS
             .iter()
             .enumerate()
-            .filter(|(i, _)| !columns.systems.contains(i));
+            .filter(|(i, _)| !columns.shows(*i));
         hidden
             .filter_map(|(_, s)| Some((s.title, (s.score)(&focused.row.scores)?)))
             .collect()
@@ -203,6 +237,9 @@ impl SentenceView {
                 self.surface(triple.tail),
             ];
             draw_row(painter, line, &columns, shown, &names);
+            if self.detail().is_some_and(|d| d.hits.contains(&triple)) {
+                painter.text(line.x + 1, y, 1, glyphs::HIT, Role::Key);
+            }
             if at == self.table.cursor {
                 painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
                 painter.restyle(line, Role::Cursor);
@@ -240,49 +277,36 @@ fn draw_heading(painter: &mut Painter<'_>, head: Rect, columns: &Columns) {
     if head.height < 2 {
         return;
     }
-    let (x, y) = (head.x, head.y + 1);
-    painter.text(x + LEAD, y, columns.relation, "relation", Role::Dim);
-    painter.text(
-        x + LEAD + columns.relation + 1,
-        y,
-        columns.argument,
-        "head",
-        Role::Dim,
-    );
-    painter.text(columns.tail_x(x), y, columns.argument, "tail", Role::Dim);
-    painter.text(columns.gold_x(x), y, GOLD_CELLS, "gold", Role::Dim);
-    let places = columns.places(x);
-    for (system, at) in &places {
-        painter.text_right(at + SYSTEM_CELLS, y, 4, SYSTEMS[*system].title, Role::Dim);
+    let y = head.y + 1;
+    for x in columns.rules.iter().map(|x| head.x + x) {
+        painter.text(x, y, 1, "│", Role::Border);
+        painter.text(x, head.y, 1, "┬", Role::Border);
     }
-    let rules = columns.rules(x);
-    for at in &rules {
-        painter.text(*at, y, 1, "│", Role::Border);
-        painter.text(*at, head.y, 1, "┬", Role::Border);
-    }
-    let first = |level: bool| {
-        places
-            .iter()
-            .find(|(s, _)| SYSTEMS[*s].sentence_level == level)
-    };
-    // The kind of probability stands in the rule above its columns.
-    for (level, title, cells) in [(true, " sentence ", 10), (false, " bag ", 5)] {
-        if let Some((_, at)) = first(level) {
-            painter.text(*at + 1, head.y, cells, title, Role::Dim);
-        }
-    }
-    if let Some(last) = rules.last() {
-        painter.text(
-            last + 2,
-            y,
-            columns.verdict.saturating_sub(1),
-            if columns.verdict > 8 {
-                "verdict"
-            } else {
-                "✓✗"
-            },
-            Role::Dim,
-        );
+    let mut level = None;
+    for Column { what, x, cells } in columns.columns.iter().copied() {
+        let x = head.x + x;
+        let title = match what {
+            What::Relation => "relation",
+            What::Head => "head",
+            What::Tail => "tail",
+            What::Gold => "gold",
+            What::Verdict if cells > VERDICT_GLYPH => "verdict",
+            What::Verdict => "✓✗",
+            What::System(system) => {
+                let system = &SYSTEMS[system];
+                painter.text_right(x + cells, y, 4, system.title, Role::Dim);
+                // The kind of probability stands in the rule above its columns.
+                if level.replace(system.level) != Some(system.level) {
+                    let (title, cells) = match system.level {
+                        Level::Sentence => (" sentence ", 10),
+                        Level::Bag => (" bag ", 5),
+                    };
+                    painter.text(x + 1, head.y, cells, title, Role::Dim);
+                }
+                continue;
+            }
+        };
+        painter.text(x, y, cells, title, Role::Dim);
     }
 }
 
@@ -293,66 +317,106 @@ fn draw_row(
     shown: &Shown,
     names: &[String; 3],
 ) {
-    let (x, y) = (line.x, line.y);
-    let row = &shown.row;
-    let (glyph, role) = glyphs::outcome(row.outcome);
-    painter.text(x + 2, y, 1, glyph, role);
+    let (y, row) = (line.y, &shown.row);
+    let (glyph, outcome) = glyphs::outcome(row.outcome);
+    painter.text(line.x + 2, y, 1, glyph, outcome);
+    for x in &columns.rules {
+        painter.text(line.x + x, y, 1, "│", Role::Border);
+    }
     let text = if row.stands || row.predicted {
         Role::Text
     } else {
         Role::Dim
     };
-    let relation_role = if row.outcome.is_some() && glyph != "=" {
-        role
-    } else {
-        text
-    };
-    painter.text(x + LEAD, y, columns.relation, &names[0], relation_role);
-    painter.text(
-        x + LEAD + columns.relation + 1,
-        y,
-        columns.argument,
-        &names[1],
-        text,
-    );
-    painter.text(columns.tail_x(x), y, columns.argument, &names[2], text);
-    let label = match (row.gold, row.stands) {
+    for Column { what, x, cells } in columns.columns.iter().copied() {
+        let x = line.x + x;
+        match what {
+            What::Relation => {
+                let differs = row.outcome.is_some() && glyph != "=";
+                let role = if differs { outcome } else { text };
+                painter.text(x, y, cells, &names[0], role);
+            }
+            What::Head => {
+                painter.text(x, y, cells, &names[1], text);
+            }
+            What::Tail => {
+                painter.text(x, y, cells, &names[2], text);
+            }
+            What::Gold => {
+                let (glyph, role) = label(row);
+                painter.text(x + 2, y, 1, glyph, role);
+            }
+            What::System(system) => {
+                let (text, role) = score(row, &SYSTEMS[system]);
+                painter.text_right(x + cells, y, 4, &text, role);
+            }
+            What::Verdict => draw_verdict(painter, (x, y), cells, shown),
+        }
+    }
+}
+
+/// What the corpus says, and what became of it.
+fn label(row: &TripleRow) -> (&'static str, Role) {
+    match (row.gold, row.stands) {
         (true, true) => (glyphs::GOLD, Role::Text),
         (true, false) => (glyphs::GOLD_FALLEN, Role::Dim),
         (false, true) => (glyphs::CURATOR, Role::Accept),
         (false, false) => ("·", Role::Dim),
-    };
-    painter.text(columns.gold_x(x) + 2, y, 1, label.0, label.1);
-    for (system, at) in columns.places(x) {
-        let score = (SYSTEMS[system].score)(&row.scores);
-        let text = score.map_or_else(|| MISSING.to_owned(), fraction);
-        let role = match score {
-            None => Role::Dim,
-            Some(_) if SYSTEMS[system].sentence_level && row.predicted => Role::Title,
-            Some(p) if p < 0.5 => Role::Dim,
-            Some(_) => Role::Text,
-        };
-        painter.text_right(at + SYSTEM_CELLS, y, 4, &text, role);
     }
-    let rules = columns.rules(x);
-    for at in &rules {
-        painter.text(*at, y, 1, "│", Role::Border);
+}
+
+fn score(row: &TripleRow, system: &System) -> (String, Role) {
+    match (system.score)(&row.scores) {
+        None => (MISSING.to_owned(), Role::Dim),
+        Some(p) => {
+            let role = match system.level {
+                Level::Sentence if row.predicted => Role::Title,
+                _ if p < 0.5 => Role::Dim,
+                _ => Role::Text,
+            };
+            (fraction(p), role)
+        }
     }
-    let Some(last) = rules.last() else { return };
-    let mut at = last + 2;
-    if let Some(verdict) = row.verdict {
+}
+
+fn draw_verdict(painter: &mut Painter<'_>, (x, y): (u16, u16), cells: u16, shown: &Shown) {
+    let mut at = x;
+    if let Some(verdict) = shown.row.verdict {
         let (glyph, role) = glyphs::verdict(verdict);
-        let words = if columns.verdict > 8 {
+        let words = if cells > VERDICT_GLYPH {
             format!("{glyph} {}", verdict.name())
         } else {
             glyph.to_owned()
         };
-        at = painter.text(at, y, columns.verdict, &words, role);
+        at = painter.text(at, y, cells, &words, role);
     }
     if shown.pending {
         at = painter.text(at, y, 1, glyphs::PENDING, Role::Pending);
     }
-    if !row.tags.is_empty() {
+    if !shown.row.tags.is_empty() {
         painter.text(at, y, 1, glyphs::FLAG, Role::Warning);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mutual_column_stands_last_and_gives_way_before_full_and_kb() {
+        let all: Vec<usize> = (0..SYSTEMS.len()).collect();
+        let shown = |width| -> Vec<usize> {
+            let columns = Columns::of(width, all.clone(), 14, 16).columns.into_iter();
+            columns
+                .filter_map(|c| match c.what {
+                    What::System(system) => Some(system),
+                    _ => None,
+                })
+                .collect()
+        };
+        assert_eq!(shown(130), all);
+        assert_eq!(shown(86), [0, 1, 4, 5, 6]);
+        assert_eq!(shown(80), [0, 1, 4, 5]);
+        assert_eq!(shown(40), [0, 1]);
     }
 }

@@ -1,0 +1,128 @@
+//! Sentences a second of training (encoder, RIN and kernel head together), and the most memory the process held;
+//! `benches/train.sh` runs it in turn with the same model in PyTorch, `benches/train_torch.py`.
+//!
+//! usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl]     a corpus of `redress export --format redress`
+
+use redress::domain::{SentenceId, TokenSpan};
+use redress::model::encoder::{EncoderConfig, import_hf};
+use redress::model::kernel::KernelConfig;
+use redress::model::params::{Missing, Params};
+use redress::model::rin::{RinConfig, Variant};
+use redress::model::sentence::ModelConfig;
+use redress::train::examples::{Example, LabelledPair};
+use redress::train::fit::{FitEvent, FitOptions, Surroundings, fit};
+use redress::train::sentence::{SentenceRates, SentenceTrainer};
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+const N_RELATIONS: usize = 24;
+/// Steps before the clock starts: the allocator and the word cache settle.
+const WARM_UP: u64 = 2;
+
+fn main() {
+    let args: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|a| a != "--bench")
+        .collect();
+    let [dir, steps, rest @ ..] = args.as_slice() else {
+        println!("usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl]");
+        return;
+    };
+    let steps: u64 = steps.parse().expect("a number of steps");
+    let batch: usize = rest
+        .first()
+        .map_or(16, |b| b.parse().expect("a batch size"));
+    let corpus = match rest.get(1) {
+        Some(path) => std::fs::read_to_string(path).expect("a corpus"),
+        None => include_str!("../sample_data/corpus.jsonl").to_owned(),
+    };
+    let examples: Vec<Example> = corpus.lines().enumerate().map(example).collect();
+    let trainer = trainer(Path::new(dir), examples);
+    let options = FitOptions {
+        epochs: u32::MAX,
+        batch,
+        ..FitOptions::default()
+    };
+    let (done, started) = (Cell::new(0), Cell::new(Instant::now()));
+    fit(
+        &trainer,
+        &options,
+        &mut Surroundings {
+            dev: None,
+            observe: &mut |event| {
+                if let FitEvent::Step { step, .. } = event {
+                    done.set(step);
+                    if step == WARM_UP {
+                        started.set(Instant::now());
+                    }
+                }
+            },
+            cancelled: &|| done.get() >= steps + WARM_UP,
+            checkpoint: None,
+        },
+    )
+    .expect("training");
+    let rate = (steps * batch as u64) as f64 / started.get().elapsed().as_secs_f64();
+    println!(
+        "redress train batch={batch} {rate:.2} sentences/s peak={} MB",
+        peak_megabytes()
+    );
+}
+
+fn trainer(dir: &Path, examples: Vec<Example>) -> SentenceTrainer {
+    let hf = import_hf(dir).expect("a Hugging Face encoder");
+    let cpu = candle_core::Device::Cpu;
+    let params =
+        Params::from_tensors(hf.tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
+    let rin = RinConfig {
+        variant: Variant::Emnlp,
+        rounds: 2,
+        width: Some(64),
+        ..RinConfig::default()
+    };
+    let config = ModelConfig::new(
+        EncoderConfig::Bert(hf.config),
+        (0..N_RELATIONS).map(|r| format!("relation {r}")).collect(),
+        Some(rin),
+        Some(KernelConfig::default()),
+    );
+    let tokens = Arc::new(hf.tokens);
+    SentenceTrainer::new(config, params, tokens, examples, SentenceRates::default())
+        .expect("a model")
+}
+
+/// Its words and entities; each entity is related to the next, as the amount of work does not depend on labels.
+fn example((i, line): (usize, &str)) -> Example {
+    let record: serde_json::Value = serde_json::from_str(line).expect("a record");
+    let list = |key: &str| record[key].as_array().into_iter().flatten();
+    let number = |v: &serde_json::Value| v.as_u64().expect("a place") as usize;
+    let mut entities: Vec<TokenSpan> = list("entities")
+        .filter_map(|e| TokenSpan::new(number(&e["start"]), number(&e["end"])))
+        .collect();
+    entities.sort();
+    entities.dedup();
+    let positives = entities.windows(2).map(|pair| LabelledPair {
+        head: pair[0],
+        tail: pair[1],
+        label: i % N_RELATIONS,
+    });
+    Example {
+        id: SentenceId(i as u128),
+        words: list("tokens")
+            .filter_map(|t| t.as_str().map(str::to_owned))
+            .collect(),
+        positives: positives.collect(),
+        masked: Vec::new(),
+        entities,
+    }
+}
+
+/// Linux's own count; 0 elsewhere.
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kilobytes = peak.and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) / 1024
+}

@@ -1,0 +1,103 @@
+//! Judging many sentences at once: counted first, done by enter, one step to undo.
+
+use super::keys::changes;
+use super::*;
+
+fn marked(bench: &mut Bench) -> &mut Bench {
+    bench
+        .press("/")
+        .type_text("fp:place_lived")
+        .press("enter v 2 j")
+}
+
+fn edits(bench: &mut Bench) -> usize {
+    let requests = bench.requests().into_iter();
+    requests
+        .filter_map(|r| match r {
+            Request::EditAll { edits } => Some(edits.len()),
+            _ => None,
+        })
+        .sum()
+}
+
+#[test]
+fn a_range_is_judged_after_a_count() {
+    let mut bench = Bench::new(100, 30);
+    marked(&mut bench).press("x");
+    assert!(
+        bench.sees("Reject 2 triples in 2 of 3 sentences?")
+            && bench.sees("What `fp:place_lived` asks for.")
+            && bench.sees("1 triple judged so already"),
+        "{}",
+        bench.text()
+    );
+    assert_eq!(edits(&mut bench), 0);
+    bench.press("enter");
+    assert_eq!(edits(&mut bench), 2);
+    assert!(
+        bench.sees("saved 2 edits in 2 sentences; one undo takes all back"),
+        "{}",
+        bench.text()
+    );
+    assert!(
+        !bench.sees("marked"),
+        "the range has served\n{}",
+        bench.text()
+    );
+}
+
+#[test]
+fn nothing_is_judged_unseen() {
+    for leave in ["esc", "q", "ctrl-c esc esc"] {
+        let mut bench = Bench::new(100, 30);
+        marked(&mut bench).press("a").press(leave);
+        assert_eq!(edits(&mut bench), 0, "{leave}");
+    }
+    // Enter before there is a count to agree to.
+    let mut bench = Bench::new(100, 30);
+    marked(&mut bench);
+    bench.stall();
+    bench.press("x enter");
+    assert!(bench.sees("Counting…"), "{}", bench.text());
+    bench.resume();
+    assert_eq!(edits(&mut bench), 0);
+    assert!(bench.sees("Reject 2 triples"), "{}", bench.text());
+    bench.reply(Reply::Failed {
+        what: "the list has changed".into(),
+    });
+    assert!(bench.sees("Reject 2 triples"), "a count that came stays");
+    // Without a query nobody knows which triples are meant.
+    let mut bench = Bench::new(100, 30);
+    bench.press("v j x");
+    assert!(
+        bench.sees("filter first by what is to be judged"),
+        "{}",
+        bench.text()
+    );
+    assert_eq!(changes(&mut bench), Vec::<String>::new());
+}
+
+#[test]
+fn the_whole_list_is_a_range_and_a_fact_makes_a_list() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("/").type_text("rel:x").press("enter V");
+    assert!(
+        bench.sees("210 of 210 filtered, 210 marked"),
+        "{}",
+        bench.text()
+    );
+    bench.press("s");
+    assert!(
+        bench.sees("Unsure 105 triples") || bench.sees("of 210 sentences?"),
+        "{}",
+        bench.text()
+    );
+    let mut bench = Bench::new(120, 30);
+    bench.press("enter b");
+    let query = "/ rel:place_lived head:\"Ada Norwood\" tail:\"Port Ellis\"";
+    assert!(
+        bench.sees(query) && bench.sees("[corpus]"),
+        "{}",
+        bench.text()
+    );
+}

@@ -1,0 +1,367 @@
+//! From a labelled workspace to a [`MutualBank`]: proximity graph -> vectors -> base, PA-T, PA-MR, PA-TMR.
+
+use super::entities::EntityBook;
+use crate::domain::{RelationSchema, Split};
+use crate::kb::TypesByName;
+use crate::model::bags::NA;
+use crate::model::hrere::bags::training_bags;
+use crate::model::hrere::{Bag, BagSource, PairMention};
+use crate::model::mutual::bank::{KnownPair, MutualBank, MutualBankConfig};
+use crate::model::mutual::{EntityFacts, EntityVectors, MutualConfig, Sizes};
+use crate::model::sentence::SentenceModel;
+use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
+use crate::store::Reader;
+use crate::train::checkpoint::RunRecord;
+use crate::train::fit::{Ended, FitEvent};
+use crate::train::mutual::{
+    AskedPair, MutualData, MutualOptions, TrainedMutual, asked_pairs, train_mutual,
+};
+use crate::workspace::bags::mentions::{MentionCounts, Mentions, Negatives, collect_by};
+use crate::workspace::graph::{
+    GraphConfig, GraphOptions, GraphReport, LineConfig, graph_file, learn_graph, read_graph,
+};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// Pairs kept for "pairs that stand like this one".
+const MAX_PAIRS: usize = 100_000;
+
+/// Settings of a run, as tables of a TOML file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MutualSettings {
+    /// NA mentions a positive mention; see [`crate::workspace::bags::mentions`].
+    pub negatives: f64,
+    /// Of a graph that is made for this run: a file of `redress graph build` keeps its own.
+    pub graph: GraphConfig,
+    pub line: LineConfig,
+    /// Leave dev sentences out of a graph that is made for this run.
+    pub leave_out_dev: bool,
+    /// `word_dim` is taken from the sentence model, whatever stands here.
+    pub model: MutualConfig,
+    pub train: MutualOptions,
+}
+
+impl Default for MutualSettings {
+    fn default() -> Self {
+        Self {
+            negatives: 2.0,
+            graph: GraphConfig::default(),
+            line: LineConfig::default(),
+            leave_out_dev: true,
+            model: MutualConfig::default(),
+            train: MutualOptions::default(),
+        }
+    }
+}
+
+impl MutualSettings {
+    /// Sets the seed of every random choice.
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.train.fit.seed = seed;
+        self.line.seed = seed;
+        self
+    }
+}
+
+/// What goes in and who listens.
+pub struct MutualTraining<'a> {
+    pub reader: &'a Reader,
+    pub workspace: &'a Path,
+    /// Its piece table makes the word vectors; it is not changed.
+    pub model: &'a SentenceModel,
+    pub settings: &'a MutualSettings,
+    /// A graph file; `None`: the workspace's own if it has one, else one is made.
+    pub graph: Option<&'a Path>,
+    pub types: Option<&'a TypesByName>,
+    pub say: &'a mut dyn FnMut(String),
+    pub step: &'a mut dyn FnMut(FitEvent),
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+/// What training saw and reached, for the model card.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MutualReport {
+    /// "made for this run", or the file's settings.
+    pub graph: String,
+    pub made: Option<GraphReport>,
+    pub vectors: usize,
+    pub classes: Vec<String>,
+    pub types: Vec<String>,
+    pub train: MentionCounts,
+    pub dev: MentionCounts,
+    /// Training bags; those that are NA; those whose entities both have vectors, and both a type.
+    pub bags: usize,
+    pub na_bags: usize,
+    pub bags_with_vectors: usize,
+    pub bags_with_types: usize,
+    /// Dev pairs, and those whose entities both have vectors.
+    pub dev_pairs: usize,
+    pub dev_pairs_with_vectors: usize,
+    pub systems: Vec<(String, RunRecord)>,
+}
+
+/// Trains the four systems; `None` when stopped. Errors say what the workspace lacks.
+pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, MutualReport)>> {
+    let MutualTraining {
+        reader,
+        workspace,
+        model,
+        settings,
+        graph,
+        types,
+        say,
+        step,
+        cancelled,
+    } = training;
+    let scale = PieceVectors::natural_scale(model)?;
+    let words = PieceVectors::new(model, scale);
+    let config = MutualConfig {
+        word_dim: words.width(),
+        ..settings.model.clone()
+    };
+    config
+        .check()
+        .context("settings of the mutual-relation models")?;
+    let Some((vectors, mut report)) = vectors(reader, workspace, graph, settings, say, cancelled)?
+    else {
+        return Ok(None);
+    };
+    let schema = reader.schema()?;
+    let mut bank = MutualBankConfig::new(config.clone(), scale, vec![NA.to_owned()]);
+    add_types(&mut bank, types, &schema);
+    let mut data = gather(reader, &vectors, &mut bank, &schema, settings)?;
+    data.describe(&mut report);
+    report.classes = bank.classes.clone();
+    report.types = bank.types.clone();
+    say(in_words(&report));
+    let sentence_vectors = SentenceVectors {
+        vectors: &words,
+        sentences: &data.sentences,
+    };
+    let to_learn = MutualData {
+        source: BagSource {
+            mentions: &data.mentions,
+            vectors: &sentence_vectors,
+            kb_rows: &HashMap::new(),
+        },
+        entities: &data.facts,
+        vectors: &vectors,
+        train: &data.train,
+        dev: &data.dev,
+        sizes: Sizes {
+            n_classes: bank.classes.len(),
+            n_types: bank.types.len(),
+            vector_width: vectors.width(),
+        },
+    };
+    let mut observe = |system: crate::model::mutual::System, event: FitEvent| match &event {
+        FitEvent::Epoch {
+            epoch,
+            loss,
+            score,
+            seconds,
+            ..
+        } => {
+            let score = score.map_or(String::new(), |s| format!(", dev {s:.4}"));
+            say(format!(
+                "{} epoch {epoch}: loss {loss:.4}{score}, {seconds:.0} s",
+                system.name()
+            ));
+        }
+        _ => step(event),
+    };
+    let options = &settings.train;
+    let device = words.device();
+    let trained = train_mutual(&config, to_learn, options, device, &mut observe, cancelled)?;
+    if trained.iter().any(|t| t.ended == Ended::Stopped) {
+        return Ok(None);
+    }
+    let named = |t: &TrainedMutual| (t.system.name().to_owned(), t.record.clone());
+    report.systems = trained.iter().map(named).collect();
+    bank.pairs = std::mem::take(&mut data.pairs);
+    let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
+    let bank = MutualBank::from_trained(bank, vectors, &parts, device)?;
+    Ok(Some((bank, report)))
+}
+
+/// The graph's vectors: from a file, or made now.
+fn vectors(
+    reader: &Reader,
+    workspace: &Path,
+    graph: Option<&Path>,
+    settings: &MutualSettings,
+    say: &mut dyn FnMut(String),
+    cancelled: &dyn Fn() -> bool,
+) -> Result<Option<(EntityVectors, MutualReport)>> {
+    let own = graph_file(workspace);
+    let file = graph.or_else(|| own.exists().then_some(own.as_path()));
+    if let Some(file) = file {
+        let vectors = read_graph(file)?;
+        say(format!(
+            "{}: vectors of {} entities, from {} sentences without {}",
+            file.display(),
+            vectors.n_entities(),
+            vectors.about.get("sentences").map_or("?", String::as_str),
+            vectors.about.get("left_out").map_or("?", String::as_str),
+        ));
+        let report = MutualReport {
+            graph: serde_json::to_string(&vectors.about)?,
+            vectors: vectors.n_entities(),
+            ..MutualReport::default()
+        };
+        return Ok(Some((vectors, report)));
+    }
+    let options = GraphOptions {
+        graph: settings.graph.clone(),
+        line: settings.line.clone(),
+        leave_out_dev: settings.leave_out_dev,
+    };
+    let made = learn_graph(reader, &options, &mut |_| match cancelled() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    })?;
+    let Some((vectors, made)) = made else {
+        return Ok(None);
+    };
+    say(format!(
+        "proximity graph of {} sentences: {} entities of {}, {} edges of {} pairs, LINE in {:.0} s",
+        made.sentences, made.vertices, made.entities, made.edges, made.pairs, made.learning_seconds
+    ));
+    let report = MutualReport {
+        graph: "made for this run".to_owned(),
+        vectors: vectors.n_entities(),
+        made: Some(made),
+        ..MutualReport::default()
+    };
+    Ok(Some((vectors, report)))
+}
+
+/// The types that the corpus knows and those of a file.
+fn add_types(bank: &mut MutualBankConfig, file: Option<&TypesByName>, schema: &RelationSchema) {
+    let mut names: BTreeSet<&String> = schema.entity_types().iter().collect();
+    names.extend(file.iter().flat_map(|f| f.types.values().flatten()));
+    bank.types = names.into_iter().cloned().collect();
+    let row = |name: &String| bank.types.binary_search(name).ok().map(|r| r as u32);
+    let typed = file.iter().flat_map(|f| &f.types);
+    bank.typed = typed
+        .map(|(name, types)| (name.clone(), types.iter().filter_map(row).collect()))
+        .collect();
+}
+
+/// Train and dev under one list of classes.
+struct Gathered {
+    /// Of train, then of dev.
+    sentences: Vec<BagSentence>,
+    mentions: Vec<PairMention>,
+    facts: Vec<EntityFacts>,
+    train: Vec<Bag>,
+    dev: Vec<AskedPair>,
+    pairs: Vec<KnownPair>,
+    counts: [MentionCounts; 2],
+}
+
+impl Gathered {
+    fn describe(&self, report: &mut MutualReport) {
+        let facts = |entity: u32| &self.facts[entity as usize];
+        let both = |bag: &&Bag, has: fn(&EntityFacts) -> bool| {
+            has(facts(bag.head)) && has(facts(bag.tail))
+        };
+        let with = |bags: &[&Bag], has| bags.iter().filter(|b| both(b, has)).count();
+        let train: Vec<&Bag> = self.train.iter().collect();
+        let dev: Vec<&Bag> = self.dev.iter().map(|p| &p.bag).collect();
+        report.bags = train.len();
+        report.na_bags = train.iter().filter(|b| b.relation == 0).count();
+        report.bags_with_vectors = with(&train, |f| f.row.is_some());
+        report.bags_with_types = with(&train, |f| !f.types.is_empty());
+        report.dev_pairs = dev.len();
+        report.dev_pairs_with_vectors = with(&dev, |f| f.row.is_some());
+        [report.train, report.dev] = self.counts;
+    }
+}
+
+fn in_words(r: &MutualReport) -> String {
+    format!(
+        "{} classes with NA, {} types; train: {} positive and {} NA mentions in {} bags, {} of them with vectors, {} with types; \
+         dev: {} pairs, {} with vectors",
+        r.classes.len(),
+        r.types.len(),
+        r.train.positives,
+        r.train.negatives,
+        r.bags,
+        r.bags_with_vectors,
+        r.bags_with_types,
+        r.dev_pairs,
+        r.dev_pairs_with_vectors
+    )
+}
+
+/// Bags of train and pairs of dev; `bank.classes` is filled.
+fn gather(
+    reader: &Reader,
+    vectors: &EntityVectors,
+    bank: &mut MutualBankConfig,
+    schema: &RelationSchema,
+    settings: &MutualSettings,
+) -> Result<Gathered> {
+    let (max_words, bag_size) = (bank.model.max_words, bank.model.bag_size);
+    let seen = bank.clone();
+    let mut book = EntityBook::new(vectors, &seen, schema);
+    let mut of = |split, negatives| -> Result<Mentions> {
+        let mut number = |s: &_, e: &_| Some(book.number(s, e));
+        collect_by(reader, split, &mut number, max_words, negatives)
+    };
+    let sampled = Negatives::PerPositive {
+        ratio: settings.negatives,
+        seed: settings.train.fit.seed,
+    };
+    let (mut train, mut dev) = (of(Split::Train, sampled)?, of(Split::Dev, Negatives::All)?);
+    let relations = train.relations();
+    if relations.is_empty() {
+        bail!(
+            "no sentence of the train split has a label between two mentions; import labelled sentences or run `redress label`"
+        );
+    }
+    let names = relations.iter().map(|r| schema.name(*r).to_owned());
+    bank.classes.extend(names);
+    let class = |relation| Some(relations.binary_search(&relation).ok()? as u32 + 1);
+    train.renumber(class);
+    dev.renumber(class);
+    let mut bags = training_bags(&train.mentions, bag_size).bags;
+    for bag in &mut bags {
+        // A pair's sentences as they are: repetition would weigh the first ones more.
+        bag.mentions.sort_unstable();
+        bag.mentions.dedup();
+    }
+    let (n_sentences, n_mentions) = (train.sentences.len(), train.mentions.len());
+    let mut asked = asked_pairs(&dev.mentions);
+    for place in asked.iter_mut().flat_map(|pair| &mut pair.bag.mentions) {
+        *place += n_mentions;
+    }
+    for mention in &mut dev.mentions {
+        mention.sentence += n_sentences;
+    }
+    train.sentences.append(&mut dev.sentences);
+    train.mentions.append(&mut dev.mentions);
+    let facts = book.facts;
+    let known = bags.iter().filter(|b| b.relation != 0).filter_map(|b| {
+        Some(KnownPair {
+            head: facts[b.head as usize].row?,
+            tail: facts[b.tail as usize].row?,
+            class: b.relation,
+        })
+    });
+    let known: BTreeSet<KnownPair> = known.collect();
+    Ok(Gathered {
+        pairs: known.into_iter().take(MAX_PAIRS).collect(),
+        sentences: train.sentences,
+        mentions: train.mentions,
+        facts,
+        train: bags,
+        dev: asked,
+        counts: [train.counts, dev.counts],
+    })
+}
