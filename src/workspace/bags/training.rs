@@ -152,7 +152,8 @@ pub struct BagTraining<'a> {
     pub settings: &'a BagSettings,
     /// ComplEx tables of `redress kb train`; `None`: they are learned here.
     pub kb_model: Option<&'a Path>,
-    /// Where an interrupted run is kept; `None` keeps none.
+    /// Where an interrupted run is kept, and a finished one until the caller has its result on disk ([`BagWork::remove`]);
+    /// `None` keeps none.
     pub keep: Option<Keep<'a>>,
     pub observe: &'a mut dyn FnMut(BagProgress),
     pub cancelled: &'a dyn Fn() -> bool,
@@ -250,9 +251,6 @@ pub fn train_bags(mut training: BagTraining) -> Result<TrainedBank> {
     };
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
     let bank = BagBank::from_trained(config, &tables, &parts, vectors.device())?;
-    if let Some(work) = work {
-        work.remove()?;
-    }
     Ok(TrainedBank::Finished(Box::new((bank, report))))
 }
 
