@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The scoreboard of docs/results.md: trains and evaluates, keeps what came out, draws the table.
 
-scoreboard.py run NAME REDRESS DATA ENCODER [SEED ...]   train and evaluate NAME (see EXPERIMENTS); seeds 1 2 3 if none is named
-scoreboard.py table                                      write the table into docs/results.md from docs/results/*.json
+scoreboard.py run NAME REDRESS DATA ENCODER MODELS [SEED ...]   train and evaluate NAME (see EXPERIMENTS) into MODELS/NAME-seedN; seeds 1 2 3 if none is named
+scoreboard.py table                                             write the table into docs/results.md from docs/results/*.json
 
 DATA is a directory with the public corpora, laid out as EXPERIMENTS names them; ENCODER is all-MiniLM-L6-v2 in Hugging Face layout.
 Figures are dev figures: epoch and thresholds are selected on the same dev sentences, so they flatter a little.
@@ -25,6 +25,8 @@ EXPERIMENTS = {
     "conll04": (["conll04/conll04_train.json", "conll04/conll04_dev.json"], "conll04.toml", None, "rin,kernel,spans"),
     "semeval2010": (["semeval2010/TRAIN_FILE.TXT"], "semeval2010.toml", None, "kernel"),
 }
+# Types by name, for a corpus that has none.
+TYPES = {"nyt": "nyt/entity_types.tsv"}
 # experiment, what is scored, protocol, measure, published (on the official test set unless said), goal
 ROWS = [
     ("nyt", "RIN + kernel + spans", EXACT, "micro", "none on this split", ""),
@@ -41,17 +43,18 @@ ROWS = [
 ]
 
 
-def run(name, redress, data, encoder, seeds):
+def run(name, redress, data, encoder, models, seeds):
     files, settings, own_encoder, systems = EXPERIMENTS[name]
+    types = ["--types", os.path.join(data, TYPES[name])] if name in TYPES else []
     recipe = os.path.join(HERE, "results", settings)
     with tempfile.TemporaryDirectory() as work:
         workspace = os.path.join(work, "workspace")
         call = lambda *a: subprocess.run([redress, *a], check=True, stdout=subprocess.PIPE, text=True).stdout
         for file, split in zip(files, ["train", "dev"]):
             # Broken mentions are listed and make exit code 3; the rest is imported.
-            subprocess.run([redress, "import", os.path.join(data, file), "-w", workspace, "--split", split], stdout=subprocess.DEVNULL)
+            subprocess.run([redress, "import", os.path.join(data, file), "-w", workspace, "--split", split, *types], stdout=subprocess.DEVNULL)
         for seed in seeds:
-            model = os.path.join(work, f"model-{seed}")
+            model = os.path.join(models, f"{name}-seed{seed}")
             began = time.time()
             call("train", "-w", workspace, "--out", model, "--encoder", own_encoder or encoder, "--systems", systems, "--config", recipe, "--seed", str(seed))
             seconds = time.time() - began
@@ -114,7 +117,7 @@ def table():
 if __name__ == "__main__":
     if sys.argv[1:2] == ["table"]:
         table()
-    elif sys.argv[1:2] == ["run"] and len(sys.argv) >= 6 and sys.argv[2] in EXPERIMENTS:
-        run(*sys.argv[2:6], [int(s) for s in sys.argv[6:]] or [1, 2, 3])
+    elif sys.argv[1:2] == ["run"] and len(sys.argv) >= 7 and sys.argv[2] in EXPERIMENTS:
+        run(*sys.argv[2:7], [int(s) for s in sys.argv[7:]] or [1, 2, 3])
     else:
         sys.exit(__doc__)

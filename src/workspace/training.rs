@@ -845,6 +845,7 @@ fn add_bags(
     files.extend(bank.files(options.precision)?);
     files.extend(bags.base.source().read_those(&mutual::bank::FILES)?);
     replace_dir(&options.out, CONFIG, &files)?;
+    BagWork::remove(bags.keep.dir)?;
     Ok(Some(card))
 }
 

@@ -64,8 +64,8 @@ impl Asked {
         let (e_re, e_im) = halves(entity);
         let (w_re, w_im) = halves(relation);
         let (q_re, q_im) = halves_mut(out);
-        let sign = self.sign();
-        for k in 0..q_re.len() {
+        let (dim, sign) = (q_re.len(), self.sign());
+        for k in 0..dim {
             q_re[k] = e_re[k] * w_re[k] - sign * e_im[k] * w_im[k];
             q_im[k] = e_im[k] * w_re[k] + sign * e_re[k] * w_im[k];
         }
@@ -76,8 +76,8 @@ impl Asked {
         let (s_re, s_im) = halves(slope);
         let (w_re, w_im) = halves(relation);
         let (d_re, d_im) = halves_mut(out);
-        let sign = self.sign();
-        for k in 0..d_re.len() {
+        let (dim, sign) = (d_re.len(), self.sign());
+        for k in 0..dim {
             d_re[k] += s_re[k] * w_re[k] + sign * s_im[k] * w_im[k];
             d_im[k] += s_im[k] * w_re[k] - sign * s_re[k] * w_im[k];
         }
@@ -88,8 +88,8 @@ impl Asked {
         let (s_re, s_im) = halves(slope);
         let (e_re, e_im) = halves(entity);
         let (d_re, d_im) = halves_mut(out);
-        let sign = self.sign();
-        for k in 0..d_re.len() {
+        let (dim, sign) = (d_re.len(), self.sign());
+        for k in 0..dim {
             d_re[k] += s_re[k] * e_re[k] + s_im[k] * e_im[k];
             d_im[k] += sign * (s_im[k] * e_re[k] - s_re[k] * e_im[k]);
         }

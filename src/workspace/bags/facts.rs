@@ -33,14 +33,12 @@ pub enum KbLearner {
 
 /// Settings of ComplEx, as a table of a TOML file.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct KbSettings {
     pub learner: KbLearner,
     /// `None`: [`OneVsAllConfig::for_facts`].
-    #[serde(rename = "one_vs_all")]
     pub one_vs_all: Option<OneVsAllConfig>,
     /// `None`: [`ComplexConfig::for_facts`].
-    #[serde(rename = "negative_sampling")]
     pub negative_sampling: Option<ComplexConfig>,
 }
 

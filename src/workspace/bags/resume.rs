@@ -106,8 +106,7 @@ impl BagWork {
     }
 
     /// The run is over; its result lives elsewhere.
-    pub fn remove(&self) -> Result<()> {
-        fs::remove_dir_all(&self.dir)
-            .with_context(|| format!("{}: cannot remove", self.dir.display()))
+    pub fn remove(dir: &Path) -> Result<()> {
+        fs::remove_dir_all(dir).with_context(|| format!("{}: cannot remove", dir.display()))
     }
 }

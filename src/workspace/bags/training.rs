@@ -9,6 +9,7 @@ use super::resume::BagWork;
 use crate::domain::Split;
 use crate::kb::{KnowledgeBase, RelationMap};
 use crate::model::bags::{BagBank, BankConfig, NA};
+use crate::model::complex::one_vs_all::OneVsAllConfig;
 use crate::model::complex::saved::SavedTables;
 use crate::model::complex::{ComplexTables, TableInit};
 use crate::model::files::short_hash;
@@ -56,7 +57,8 @@ impl Default for BagSettings {
 }
 
 impl BagSettings {
-    /// Smaller and faster than the paper's: BiLSTM of 128 units, batches of 32 at rate 1e-3 with a clip.
+    /// Smaller and faster than the paper's: BiLSTM of 128 units, batches of 32 at rate 1e-3 with a clip. The knowledge-base
+    /// side starts from 1-vs-all tables with fitted relation rows, and entity rows stay fixed.
     pub fn demo() -> Self {
         let paper = Self::paper();
         Self {
@@ -67,7 +69,7 @@ impl BagSettings {
             },
             train: BagOptions {
                 fit: FitOptions {
-                    epochs: 20,
+                    epochs: 8,
                     batch: 32,
                     clip: 5.0,
                     patience: 4,
@@ -78,7 +80,14 @@ impl BagSettings {
                 kb_entities: KbEntities::Fixed,
                 ..paper.train
             },
-            kb: KbSettings::default(),
+            kb: KbSettings {
+                one_vs_all: Some(OneVsAllConfig {
+                    dim: 64,
+                    epochs: 10,
+                    ..OneVsAllConfig::default()
+                }),
+                ..KbSettings::default()
+            },
             kb_start: KbStart::Fitted {
                 steps: 300,
                 rate: 0.02,
@@ -143,7 +152,8 @@ pub struct BagTraining<'a> {
     pub settings: &'a BagSettings,
     /// ComplEx tables of `redress kb train`; `None`: they are learned here.
     pub kb_model: Option<&'a Path>,
-    /// Where an interrupted run is kept; `None` keeps none.
+    /// Where an interrupted run is kept, and a finished one until the caller has its result on disk ([`BagWork::remove`]);
+    /// `None` keeps none.
     pub keep: Option<Keep<'a>>,
     pub observe: &'a mut dyn FnMut(BagProgress),
     pub cancelled: &'a dyn Fn() -> bool,
@@ -241,9 +251,6 @@ pub fn train_bags(mut training: BagTraining) -> Result<TrainedBank> {
     };
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
     let bank = BagBank::from_trained(config, &tables, &parts, vectors.device())?;
-    if let Some(work) = work {
-        work.remove()?;
-    }
     Ok(TrainedBank::Finished(Box::new((bank, report))))
 }
 
