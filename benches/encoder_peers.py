@@ -88,9 +88,9 @@ else:
     sys.exit(__doc__)
 
 for repetition in range(repetitions + 1):
-    started, checksum = time.perf_counter(), 0.0
+    started, cpu, checksum = time.perf_counter(), time.process_time(), 0.0
     for ids, mask in batches:
         checksum += float((np.abs(hidden(ids, mask)) * mask[:, :, None]).sum())
     if repetition > 0:
-        rate = len(sentences) / (time.perf_counter() - started)
-        print(f"{engine} batch={batch} {rate:.1f} sentences/s checksum={checksum:.0f}", flush=True)
+        rate, cpu_rate = (len(sentences) / t for t in (time.perf_counter() - started, time.process_time() - cpu))
+        print(f"{engine} batch={batch} {rate:.1f} sentences/s {cpu_rate:.1f} sentences/cpu-s checksum={checksum:.0f}", flush=True)

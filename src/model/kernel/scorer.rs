@@ -7,6 +7,7 @@ use super::Kernel;
 use super::grid::{self, Grid, pieces_of, position, union};
 use crate::domain::TokenSpan;
 use crate::model::encoded::Encoded;
+use crate::model::ops::{FixedLinear, sigmoid_in_place};
 use candle_core::{DType, Result, Tensor, bail};
 use std::ops::Range;
 
@@ -26,16 +27,15 @@ enum Form {
 }
 
 struct Folded {
-    /// M of all relations side by side, [h, R * h].
-    kernels: Tensor,
-    biases: Option<Biases>,
+    /// x -> x M + c of all relations, [R * h] outputs.
+    kernels: FixedLinear,
+    row: Option<RowTerm>,
 }
 
-struct Biases {
-    /// c, [R * h]
-    left: Tensor,
+/// What the tail's bias adds to a row of cells.
+struct RowTerm {
     /// a, [h, R]
-    row: Tensor,
+    weight: Tensor,
     /// b_h.b_t, `[R]`
     constant: Tensor,
 }
@@ -83,23 +83,27 @@ impl Folded {
     fn new(kernel: &Kernel) -> Result<Self> {
         let (head, tail) = (&kernel.head.weight, &kernel.tail.weight);
         let (relations, h, _) = head.dims3()?;
-        let kernels = (head.matmul(&tail.transpose(1, 2)?)? * kernel.scale)?;
-        let kernels = kernels.permute((1, 0, 2))?.reshape((h, relations * h))?;
-        let biases = match (&kernel.head.bias, &kernel.tail.bias) {
+        // Mᵀ = W_t W_h^T, relation after relation: the rows of a linear layer's weight.
+        let kernels = (tail.matmul(&head.transpose(1, 2)?)? * kernel.scale)?;
+        let kernels = kernels.reshape((relations * h, h))?;
+        let (bias, row) = match (&kernel.head.bias, &kernel.tail.bias) {
             (Some(bias_h), Some(bias_t)) => {
                 let left = tail.matmul(&bias_h.unsqueeze(2)?)?.flatten_all()?;
                 let row = head.matmul(&bias_t.unsqueeze(2)?)?.squeeze(2)?;
-                Some(Biases {
-                    left: (left * kernel.scale)?,
-                    row: (row.t()? * kernel.scale)?.contiguous()?,
+                let row = RowTerm {
+                    weight: (row.t()? * kernel.scale)?.contiguous()?,
                     constant: ((bias_h * bias_t)?.sum(1)? * kernel.scale)?,
-                })
+                };
+                ((left * kernel.scale)?, Some(row))
             }
-            _ => None,
+            _ => {
+                let none = Tensor::zeros(relations * h, kernels.dtype(), kernels.device())?;
+                (none, None)
+            }
         };
         Ok(Self {
-            kernels: kernels.contiguous()?,
-            biases,
+            kernels: FixedLinear::new(&kernels, &bias)?,
+            row,
         })
     }
 
@@ -108,12 +112,11 @@ impl Folded {
         let heads = grid::head_features(encoded, grids)?.detach();
         let tails = grid::tail_features(encoded, grids)?.detach();
         let h = heads.dim(1)?;
-        let mut left = heads.matmul(&self.kernels)?;
-        let mut row = None;
-        if let Some(biases) = &self.biases {
-            left = left.broadcast_add(&biases.left)?;
-            row = Some(heads.matmul(&biases.row)?.broadcast_add(&biases.constant)?);
-        }
+        let left = self.kernels.apply(&heads)?;
+        let row = match &self.row {
+            Some(row) => Some(heads.matmul(&row.weight)?.broadcast_add(&row.constant)?),
+            None => None,
+        };
         let (mut from_head, mut from_tail) = (0, 0);
         let mut sheets = Vec::with_capacity(grids.len());
         for grid in grids {
@@ -180,7 +183,7 @@ impl KernelScorer {
 
     fn floats_per_piece(&self) -> usize {
         match &self.form {
-            Form::Folded(folded) => folded.kernels.dims()[1],
+            Form::Folded(folded) => folded.kernels.n_out(),
             Form::Factored(kernel) => 2 * kernel.floats_per_piece(),
         }
     }
@@ -219,9 +222,7 @@ impl KernelScorer {
 
     /// Means of probabilities, not of logits, over each pair's rectangle.
     fn average(&self, grid: &Grid, mut sheet: Sheet, spans: &[Range<usize>], out: &mut PairScores) {
-        for s in &mut sheet.values {
-            *s = 1.0 / (1.0 + (-*s).exp());
-        }
+        sigmoid_in_place(&mut sheet.values);
         let rows: Vec<_> = spans.iter().map(|s| position(&grid.heads, s)).collect();
         let mut scores = out.values.iter_mut();
         for head in &rows {

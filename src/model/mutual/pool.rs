@@ -163,7 +163,8 @@ mod tests {
     #[test]
     fn of_equal_values_one_gets_the_gradient() -> Result<()> {
         let x = Var::new(&[[1f32], [1.0], [0.0]], &Device::Cpu)?;
-        let grads = range_max(x.as_tensor(), &[0..3])?.sum_all()?.backward()?;
+        let all = std::iter::once(0..3).collect::<Vec<_>>();
+        let grads = range_max(x.as_tensor(), &all)?.sum_all()?.backward()?;
         let gradient: Vec<f32> = grads.get(&x).unwrap().flatten_all()?.to_vec1()?;
         assert_eq!(gradient, [1.0, 0.0, 0.0]);
         Ok(())

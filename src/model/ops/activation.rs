@@ -1,6 +1,6 @@
 //! GELU (the erf form that BERT uses) and softmax over the last dimension.
 
-use super::simd::{dot, erf, exp, max, sum, vectorised};
+use super::simd::{dot, erf, exp, max, sigmoid, sum, vectorised};
 use super::{TASK_VALUES, is_fused, task_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -20,6 +20,19 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
         x.contiguous()?.apply_op1(Softmax)
     } else {
         candle_nn::ops::softmax(x, D::Minus1)
+    }
+}
+
+/// 1 / (1 + e^-x) of each value.
+pub fn sigmoid_in_place(x: &mut [f32]) {
+    sigmoid_values(x);
+}
+
+vectorised! {
+    fn sigmoid_values(x: &mut [f32]) {
+        for x in x {
+            *x = sigmoid(*x);
+        }
     }
 }
 

@@ -350,7 +350,8 @@ mod tests {
 
     #[test]
     fn grid_value_gradients_and_bits() -> Result<()> {
-        let table: &[(&[(usize, usize)], usize, usize)] = &[
+        type Grids = &'static [(usize, usize)];
+        let table: &[(Grids, usize, usize)] = &[
             (&[(1, 1)], 1, 1),
             (&[(2, 3), (1, 4)], 3, 5),
             (&[(7, 7), (20, 3), (1, 9)], 6, 33),

@@ -11,6 +11,7 @@ mod bilinear;
 mod block;
 mod candidates;
 mod dropout;
+mod fixed;
 mod linear;
 mod loss;
 mod lstm;
@@ -23,7 +24,7 @@ mod simd;
 pub(crate) mod testing;
 mod update;
 
-pub use activation::{gelu, softmax};
+pub use activation::{gelu, sigmoid_in_place, softmax};
 pub use attention::packed_attention;
 pub use bilinear::{grid_products, project};
 pub use block::{BlockParameters, EncoderBlock};
@@ -31,6 +32,7 @@ pub(super) use candidates::{
     Answers, CandidateSoftmax, above_and_equal, adagrad, candidate_scores,
 };
 pub use dropout::{Dropout, dropout};
+pub use fixed::FixedLinear;
 pub use linear::linear;
 pub use loss::bce_sum;
 pub use lstm::{Direction, lstm};

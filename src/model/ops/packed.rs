@@ -80,6 +80,9 @@ impl Packed {
         }
     }
 
+    pub(super) fn n_in(&self) -> usize {
+        self.n_in
+    }
     pub(super) fn n_out(&self) -> usize {
         self.n_out
     }
