@@ -68,8 +68,12 @@ fn main() {
             .sum();
         // The first is a warm-up: it fills the word cache.
         if repetition > 0 {
-            let rate = sentences.len() as f64 / started.elapsed().as_secs_f64();
-            println!("redress batch={size} {rate:.1} sentences/s checksum={checksum:.0}");
+            let n = sentences.len() as f64;
+            let rate = n / started.elapsed().as_secs_f64();
+            let cpu_rate = n / (cpu_seconds() - cpu);
+            println!(
+                "redress batch={size} {rate:.1} sentences/s {cpu_rate:.1} sentences/cpu-s checksum={checksum:.0}"
+            );
         }
     }
 }
