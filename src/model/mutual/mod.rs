@@ -11,7 +11,7 @@
 //! PA-MR and PA-TMR. Each output is a distribution of one bag; it is never added to or averaged with sentence-level
 //! probabilities. The paper's body was not at hand: what is reconstructed is a setting (specs: imr).
 //!
-//! Reading order: [`graph`], [`line`], [`vectors`]; then [`config`], [`text`], [`attention`], [`addons`], [`model`], [`bank`].
+//! Reading order: [`graph`], [`mod@line`], [`vectors`]; then [`config`], [`text`], [`attention`], [`addons`], [`model`], [`bank`].
 
 pub mod addons;
 mod alias;

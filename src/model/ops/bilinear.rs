@@ -1,6 +1,6 @@
 //! The kernel head's two products: pieces through one matrix a relation, and heads by tails inside each sentence.
 //!
-//! (E_b·W_h[i] + b_h[i]) · (E_p·W_t[i] + b_t[i])ᵀ · scale (Li and Tian 2020). Only the cells of each sentence's own grid
+//! `(E_b·W_h[i] + b_h[i]) · (E_p·W_t[i] + b_t[i])ᵀ · scale` (Li and Tian 2020). Only the cells of each sentence's own grid
 //! exist; nothing is padded.
 
 use super::matrix::{Matrix, Out, multiply};
