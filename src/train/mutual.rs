@@ -5,7 +5,7 @@
 //! vectors are input and never trained.
 
 use super::bags::{DevScore, rank};
-use super::checkpoint::RunRecord;
+use super::checkpoint::{Checkpoint, RunRecord};
 use super::fit::{Ended, FitError, FitEvent, FitOptions, Surroundings, Trainable, fit};
 use crate::model::hrere::bags::pair_bags;
 use crate::model::hrere::{Bag, BagSource, PairMention};
@@ -194,41 +194,41 @@ pub struct TrainedMutual {
     pub ended: Ended,
 }
 
-/// Trains the four systems, each from the same seed. Stopped on request, it returns those done and the one that was running.
+/// The world around a run of one system.
+pub struct MutualSurroundings<'a> {
+    pub observe: &'a mut dyn FnMut(FitEvent),
+    pub cancelled: &'a dyn Fn() -> bool,
+    pub checkpoint: Option<Checkpoint>,
+}
+
+/// Trains one system from `options.fit.seed`.
 pub fn train_mutual(
+    system: System,
     config: &MutualConfig,
     data: MutualData,
     options: &MutualOptions,
     device: &Device,
-    observe: &mut dyn FnMut(System, FitEvent),
-    cancelled: &dyn Fn() -> bool,
-) -> Result<Vec<TrainedMutual>, FitError> {
-    let mut out = Vec::new();
-    for system in System::ALL {
-        let trainer = MutualTrainer::new(system, config, data, options, device)?;
-        let has_dev = data.dev.iter().any(|p| !p.gold.is_empty());
-        let mut dev = || {
-            let score = trainer.dev_score().map_err(|e| e.to_string())?;
-            score.ok_or_else(|| "the dev pairs hold no relation".to_owned())
-        };
-        let mut around = Surroundings {
-            dev: has_dev.then_some(&mut dev as &mut dyn FnMut() -> Result<f64, String>),
-            observe: &mut |event| observe(system, event),
-            cancelled,
-            checkpoint: None,
-        };
-        let (ended, record) = fit(&trainer, &options.fit, &mut around)?;
-        out.push(TrainedMutual {
-            system,
-            params: trainer.params,
-            record,
-            ended,
-        });
-        if ended == Ended::Stopped {
-            break;
-        }
-    }
-    Ok(out)
+    around: MutualSurroundings,
+) -> Result<TrainedMutual, FitError> {
+    let trainer = MutualTrainer::new(system, config, data, options, device)?;
+    let has_dev = data.dev.iter().any(|p| !p.gold.is_empty());
+    let mut dev = || {
+        let score = trainer.dev_score().map_err(|e| e.to_string())?;
+        score.ok_or_else(|| "the dev pairs hold no relation".to_owned())
+    };
+    let mut around = Surroundings {
+        dev: has_dev.then_some(&mut dev as &mut dyn FnMut() -> Result<f64, String>),
+        observe: around.observe,
+        cancelled: around.cancelled,
+        checkpoint: around.checkpoint,
+    };
+    let (ended, record) = fit(&trainer, &options.fit, &mut around)?;
+    Ok(TrainedMutual {
+        system,
+        params: trainer.params,
+        record,
+        ended,
+    })
 }
 
 #[cfg(test)]

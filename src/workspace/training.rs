@@ -714,7 +714,11 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
     place_is_free(&command.out, CONFIG)?;
     let heads = options.rin || options.kernel;
     let keep = beside(&command.out, "bags-training");
-    let heads_done = options.resume && BagWork::exists(&keep);
+    let mutual_keep = beside(&command.out, "mutual-training");
+    // Interrupted in the last part: everything before it stands at `out`.
+    let in_mutual = options.resume && BagWork::exists(&mutual_keep);
+    let in_bags = options.resume && BagWork::exists(&keep);
+    let heads_done = in_bags || in_mutual;
     let only_heads = !(wants("hrere") || wants("mutual"));
     let mut report = if (heads && !heads_done) || only_heads {
         train(&reader, &options, around)?
@@ -736,6 +740,10 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
         if !wants(system) || !report.finished {
             continue;
         }
+        if system == "hrere" && in_mutual {
+            base = Some(ModelChoice::Dir(options.out.clone()));
+            continue;
+        }
         let Some(from) = &base else {
             bail!(
                 "{system} alone starts from a redress model: name one with --from, or train rin,kernel,{system}"
@@ -748,14 +756,19 @@ pub fn run(command: &TrainCommand, around: &mut Around) -> Result<TrainReport> {
                     kb_model: command.kb_model.as_deref(),
                     keep: Keep {
                         dir: &keep,
-                        resume: heads_done || (options.resume && !heads),
+                        resume: in_bags || (options.resume && !heads),
                     },
                 };
                 add_bags(&reader, &bags, &options, around)?
             }
             _ => {
                 let workspace = &command.workspace;
-                add_mutual(&reader, workspace, from, &options, &command.inputs, around)?
+                let keep = Keep {
+                    dir: &mutual_keep,
+                    resume: in_mutual || (options.resume && !heads && !wants("hrere")),
+                };
+                let inputs = &command.inputs;
+                add_mutual(&reader, workspace, from, &options, inputs, keep, around)?
             }
         };
         match added {

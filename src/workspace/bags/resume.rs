@@ -1,9 +1,8 @@
-//! An interrupted run of the bag systems on disk: which run it is, its ComplEx tables, the systems that are done, and the
+//! An interrupted run of bag systems (HRERE's, or those of mutual relations) on disk: which run it is, its ComplEx tables, the systems that are done, and the
 //! checkpoint of the one that was running.
 
 use crate::model::complex::saved::SavedTables;
 use crate::model::files::{Precision, decode_tensors, encode_tensors, replace_dir};
-use crate::model::hrere::System;
 use crate::train::checkpoint::{Checkpoint, CheckpointError, RunRecord};
 use anyhow::{Context, Result, bail};
 use candle_core::Tensor;
@@ -63,8 +62,8 @@ impl BagWork {
     }
 
     /// Where the running system keeps its checkpoint; continues one that is there.
-    pub fn checkpoint(&self, system: System) -> Result<Checkpoint, CheckpointError> {
-        let dir = self.dir.join(system.name());
+    pub fn checkpoint(&self, system: &str) -> Result<Checkpoint, CheckpointError> {
+        let dir = self.dir.join(system);
         if dir.is_dir() {
             Checkpoint::resume(&dir, self.fingerprint)
         } else {
@@ -73,7 +72,7 @@ impl BagWork {
     }
 
     /// Weights and record of a system that is done.
-    pub fn done(&self, system: System) -> Result<Option<(BTreeMap<String, Tensor>, RunRecord)>> {
+    pub fn done(&self, system: &str) -> Result<Option<(BTreeMap<String, Tensor>, RunRecord)>> {
         let dir = self.done_dir(system);
         if !dir.is_dir() {
             return Ok(None);
@@ -90,7 +89,7 @@ impl BagWork {
 
     pub fn keep_done(
         &self,
-        system: System,
+        system: &str,
         tensors: &BTreeMap<String, Tensor>,
         record: &RunRecord,
     ) -> Result<()> {
@@ -101,8 +100,8 @@ impl BagWork {
         Ok(replace_dir(&self.done_dir(system), RECORD, &files)?)
     }
 
-    fn done_dir(&self, system: System) -> PathBuf {
-        self.dir.join(format!("{}.done", system.name()))
+    fn done_dir(&self, system: &str) -> PathBuf {
+        self.dir.join(format!("{system}.done"))
     }
 
     /// The run is over; its result lives elsewhere.

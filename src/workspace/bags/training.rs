@@ -342,7 +342,9 @@ impl BagTraining<'_> {
         let device = start.vectors.device();
         let mut out = Vec::new();
         for system in System::ALL {
-            if let Some((tensors, record)) = work.map(|w| w.done(system)).transpose()?.flatten() {
+            if let Some((tensors, record)) =
+                work.map(|w| w.done(system.name())).transpose()?.flatten()
+            {
                 let params = Params::from_tensors(tensors, device, Missing::Fail)?;
                 out.push(TrainedSystem {
                     system,
@@ -355,7 +357,7 @@ impl BagTraining<'_> {
             let mut around = BagSurroundings {
                 observe: &mut |event| observe(BagProgress::Bags(event)),
                 cancelled: self.cancelled,
-                checkpoint: &|system| Ok(work.map(|w| w.checkpoint(system)).transpose()?),
+                checkpoint: &|system| Ok(work.map(|w| w.checkpoint(system.name())).transpose()?),
             };
             let options = &self.settings.train;
             let trained = train_system(system, start.hrere, bags, options, device, &mut around)?;
@@ -366,7 +368,7 @@ impl BagTraining<'_> {
             if let Some(work) = work {
                 let all = params.all().into_iter();
                 let tensors = all.map(|(name, var)| (name, var.as_tensor().detach()));
-                work.keep_done(system, &tensors.collect(), &record)?;
+                work.keep_done(system.name(), &tensors.collect(), &record)?;
             }
             out.push(TrainedSystem {
                 system,

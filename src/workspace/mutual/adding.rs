@@ -6,6 +6,8 @@ use crate::model::bags;
 use crate::model::files::{CONFIG, replace_dir};
 use crate::model::sentence::{SentenceModel, model_files};
 use crate::store::Reader;
+use crate::workspace::bags::resume::BagWork;
+use crate::workspace::bags::training::Keep;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::training::{Around, TrainEvent, TrainOptions};
 use anyhow::Result;
@@ -29,6 +31,7 @@ pub fn add_mutual(
     base: &ModelChoice,
     options: &TrainOptions,
     inputs: &MutualInputs,
+    keep: Keep,
     around: &mut Around,
 ) -> Result<Option<serde_json::Value>> {
     let loaded = base.read()?;
@@ -50,6 +53,7 @@ pub fn add_mutual(
         settings: &settings,
         graph: inputs.graph.as_deref(),
         types: types.as_ref(),
+        keep: Some(keep),
         say: &mut |text| hear(TrainEvent::Said(text)),
         step: &mut |event| hear(TrainEvent::Fit(event)),
         cancelled: around.cancelled,
@@ -68,5 +72,6 @@ pub fn add_mutual(
     files.extend(base.source().read_those(&others)?);
     files.extend(bank.files(precision)?);
     replace_dir(&options.out, CONFIG, &files)?;
+    BagWork::remove(keep.dir)?;
     Ok(Some(card))
 }

@@ -3,17 +3,20 @@ use super::*;
 use crate::domain::{Prediction, RunId, ScoredTriple, Scores, Sentence, SentenceId, Split};
 use crate::kb::read_types;
 use crate::model::files::{CARD, CONFIG};
+use crate::model::mutual::bank::WEIGHTS;
 use crate::model::mutual::{LineConfig, MutualConfig};
 use crate::model::sentence::save;
 use crate::train::fit::FitOptions;
 use crate::train::mutual::MutualOptions;
 use crate::workspace::bags::tests::{World, triple, world};
+use crate::workspace::bags::training::Keep;
 use crate::workspace::graph::{GraphOptions, build_graph, graph_file, neighbours, read_graph};
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::Explanation;
 use crate::workspace::models::ModelChoice;
-use crate::workspace::training::{Around, Start, TrainConfig, TrainOptions};
+use crate::workspace::training::{Around, Start, TrainConfig, TrainEvent, TrainOptions};
 use candle_core::Device;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -112,6 +115,7 @@ fn scorer(world: &World, types: &str) -> (MutualScorer, super::training::MutualR
         settings: &settings(),
         graph: None,
         types: Some(&types),
+        keep: None,
         say: &mut |_| {},
         step: &mut |_| {},
         cancelled: &|| false,
@@ -228,21 +232,48 @@ fn the_systems_are_added_to_a_model_and_come_back_with_it() {
         resume: false,
         device: Device::Cpu,
     };
-    let run = |cancelled: &dyn Fn() -> bool| {
+    let keep = dir.path().join("work");
+    // Stops after the first line that holds `stop_at`.
+    let run = |to: &str, resume: bool, stop_at: &str| {
+        let options = TrainOptions {
+            out: dir.path().join(to),
+            ..options.clone()
+        };
+        let keep = Keep { dir: &keep, resume };
+        let stop = Cell::new(false);
+        let mut observe = |event: TrainEvent| {
+            if let TrainEvent::Said(text) = event {
+                stop.set(stop.get() || text.contains(stop_at));
+            }
+        };
+        let mut around = Around {
+            observe: &mut observe,
+            cancelled: &|| stop.get(),
+        };
+        let (reader, workspace) = (world.workspace.read(), world.workspace.dir());
+        let (base, inputs) = (ModelChoice::Dir(from.clone()), MutualInputs::default());
         add_mutual(
-            world.workspace.read(),
-            world.workspace.dir(),
-            &ModelChoice::Dir(from.clone()),
+            reader,
+            workspace,
+            &base,
             &options,
-            &MutualInputs::default(),
-            &mut Around {
-                observe: &mut |_| {},
-                cancelled,
-            },
+            &inputs,
+            keep,
+            &mut around,
         )
     };
-    assert!(run(&|| true).unwrap().is_none() && !out.exists(), "stopped");
-    let card = run(&|| false).unwrap().unwrap();
+    assert!(run("whole", false, "never").unwrap().is_some());
+    assert!(run("out", false, "PA-T epoch 3").unwrap().is_none() && !out.exists());
+    let unasked = run("out", false, "never").unwrap_err().to_string();
+    assert!(unasked.contains("--resume"), "{unasked}");
+    let card = run("out", true, "never").unwrap().unwrap();
+    let weights = |of: &str| std::fs::read(dir.path().join(of).join(WEIGHTS)).unwrap();
+    assert_eq!(
+        weights("out"),
+        weights("whole"),
+        "continued to the same bits"
+    );
+    assert!(!keep.exists(), "nothing left over");
     assert_eq!(card["mutual"]["systems"].as_array().unwrap().len(), 4);
     for file in [CONFIG, CARD]
         .iter()

@@ -4,23 +4,29 @@ use super::entities::EntityBook;
 use crate::domain::{RelationSchema, Split};
 use crate::kb::TypesByName;
 use crate::model::bags::NA;
+use crate::model::files::short_hash;
 use crate::model::hrere::bags::training_bags;
 use crate::model::hrere::{Bag, BagSource, PairMention};
 use crate::model::mutual::bank::{KnownPair, MutualBank, MutualBankConfig};
-use crate::model::mutual::{EntityFacts, EntityVectors, MutualConfig, Sizes};
+use crate::model::mutual::{EntityFacts, EntityVectors, MutualConfig, Sizes, System};
+use crate::model::params::{Missing, Params};
 use crate::model::sentence::SentenceModel;
 use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
 use crate::store::Reader;
 use crate::train::checkpoint::RunRecord;
 use crate::train::fit::{Ended, FitEvent};
 use crate::train::mutual::{
-    AskedPair, MutualData, MutualOptions, TrainedMutual, asked_pairs, train_mutual,
+    AskedPair, MutualData, MutualOptions, MutualSurroundings, TrainedMutual, asked_pairs,
+    train_mutual,
 };
 use crate::workspace::bags::mentions::{MentionCounts, Mentions, Negatives, collect_by};
+use crate::workspace::bags::resume::BagWork;
+use crate::workspace::bags::training::Keep;
 use crate::workspace::graph::{
     GraphConfig, GraphOptions, GraphReport, LineConfig, graph_file, learn_graph, read_graph,
 };
 use anyhow::{Context, Result, bail};
+use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
@@ -77,6 +83,8 @@ pub struct MutualTraining<'a> {
     /// A graph file; `None`: the workspace's own if it has one, else one is made.
     pub graph: Option<&'a Path>,
     pub types: Option<&'a TypesByName>,
+    /// Where an interrupted run's work is kept; `None` keeps none.
+    pub keep: Option<Keep<'a>>,
     pub say: &'a mut dyn FnMut(String),
     pub step: &'a mut dyn FnMut(FitEvent),
     pub cancelled: &'a dyn Fn() -> bool,
@@ -113,6 +121,7 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
         settings,
         graph,
         types,
+        keep,
         say,
         step,
         cancelled,
@@ -158,34 +167,124 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
             vector_width: vectors.width(),
         },
     };
-    let mut observe = |system: crate::model::mutual::System, event: FitEvent| match &event {
-        FitEvent::Epoch {
-            epoch,
-            loss,
-            score,
-            seconds,
-            ..
-        } => {
-            let score = score.map_or(String::new(), |s| format!(", dev {s:.4}"));
-            say(format!(
-                "{} epoch {epoch}: loss {loss:.4}{score}, {seconds:.0} s",
-                system.name()
-            ));
+    let work = match keep {
+        Some(keep) => {
+            let fingerprint = fingerprint(settings, &bank, &vectors, &data)?;
+            Some(BagWork::open(keep.dir, fingerprint, keep.resume)?)
         }
-        _ => step(event),
+        None => None,
     };
-    let options = &settings.train;
-    let device = words.device();
-    let trained = train_mutual(&config, to_learn, options, device, &mut observe, cancelled)?;
-    if trained.iter().any(|t| t.ended == Ended::Stopped) {
-        return Ok(None);
+    let mut learning = Learning {
+        config: &config,
+        data: to_learn,
+        options: &settings.train,
+        device: words.device(),
+        work,
+        say,
+        step,
+        cancelled,
+    };
+    let mut trained = Vec::new();
+    for system in System::ALL {
+        match learning.system(system)? {
+            Some(done) => trained.push(done),
+            None => return Ok(None),
+        }
     }
     let named = |t: &TrainedMutual| (t.system.name().to_owned(), t.record.clone());
     report.systems = trained.iter().map(named).collect();
     bank.pairs = std::mem::take(&mut data.pairs);
     let parts: Vec<_> = trained.iter().map(|t| (t.system, &t.params)).collect();
-    let bank = MutualBank::from_trained(bank, vectors, &parts, device)?;
+    let bank = MutualBank::from_trained(bank, vectors, &parts, words.device())?;
     Ok(Some((bank, report)))
+}
+
+/// What each system is trained on and reports to.
+struct Learning<'a> {
+    config: &'a MutualConfig,
+    data: MutualData<'a>,
+    options: &'a MutualOptions,
+    device: &'a Device,
+    work: Option<BagWork>,
+    say: &'a mut dyn FnMut(String),
+    step: &'a mut dyn FnMut(FitEvent),
+    cancelled: &'a dyn Fn() -> bool,
+}
+
+impl Learning<'_> {
+    /// The system as an interrupted run left it, else trained now and kept; `None` when stopped.
+    fn system(&mut self, system: System) -> Result<Option<TrainedMutual>> {
+        let work = self.work.as_ref();
+        let name = system.prefix();
+        if let Some((tensors, record)) = work.map(|w| w.done(name)).transpose()?.flatten() {
+            return Ok(Some(TrainedMutual {
+                system,
+                params: Params::from_tensors(tensors, self.device, Missing::Fail)?,
+                record,
+                ended: Ended::Finished,
+            }));
+        }
+        let (say, step) = (&mut *self.say, &mut *self.step);
+        let mut observe = |event: FitEvent| match epoch_in_words(system, &event) {
+            Some(text) => say(text),
+            None => step(event),
+        };
+        let around = MutualSurroundings {
+            observe: &mut observe,
+            cancelled: self.cancelled,
+            checkpoint: work.map(|w| w.checkpoint(name)).transpose()?,
+        };
+        let (config, data) = (self.config, self.data);
+        let trained = train_mutual(system, config, data, self.options, self.device, around)?;
+        if trained.ended == Ended::Stopped {
+            return Ok(None);
+        }
+        if let Some(work) = work {
+            let all = trained.params.all().into_iter();
+            let tensors = all.map(|(name, var)| (name, var.as_tensor().detach()));
+            work.keep_done(name, &tensors.collect(), &trained.record)?;
+        }
+        Ok(Some(trained))
+    }
+}
+
+fn epoch_in_words(system: System, event: &FitEvent) -> Option<String> {
+    let FitEvent::Epoch {
+        epoch,
+        loss,
+        score,
+        seconds,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let score = score.map_or(String::new(), |s| format!(", dev {s:.4}"));
+    let name = system.name();
+    Some(format!(
+        "{name} epoch {epoch}: loss {loss:.4}{score}, {seconds:.0} s"
+    ))
+}
+
+/// Which run this is: settings, classes and types, vectors, bags.
+fn fingerprint(
+    settings: &MutualSettings,
+    bank: &MutualBankConfig,
+    vectors: &EntityVectors,
+    data: &Gathered,
+) -> Result<u64> {
+    let values: Vec<u8> = vectors
+        .values()
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    let bags = format!("{:?}{:?}{:?}", data.train, data.dev, data.facts);
+    Ok(short_hash([
+        &serde_json::to_vec(settings)?[..],
+        &serde_json::to_vec(bank)?[..],
+        &values[..],
+        bags.as_bytes(),
+    ]))
 }
 
 /// The graph's vectors: from a file, or made now.
