@@ -153,15 +153,6 @@ pub struct Evaluator {
     not_predicted: u64,
 }
 
-/// What the rule accepts of what the model found by itself: nothing that gold gave takes part.
-fn on_predicted_entities(prediction: &Prediction, rule: &DecisionRule) -> Vec<Triple> {
-    own_findings(prediction)
-        .accepted(rule)
-        .into_iter()
-        .map(|t| t.triple)
-        .collect()
-}
-
 /// A prediction without the triples that are there only because the sentence brought their spans or labels.
 pub fn own_findings(prediction: &Prediction) -> Prediction {
     let spans: HashSet<TokenSpan> = prediction.entities.iter().map(|e| e.span).collect();
@@ -226,20 +217,21 @@ impl Evaluator {
         let gold_kinds: Kinds = known.filter_map(|e| Some((e.span, e.kind?))).collect();
         let proposed = prediction.entities.iter();
         let kinds: Kinds = proposed.filter_map(|e| Some((e.span, e.kind?))).collect();
+        // Once for each kind of candidates; several protocols share one.
+        let own = predicted_triples(&own_findings(prediction), &self.rules.predicted);
+        let mistyped = mistyped(&own, &gold_kinds, &kinds);
+        let on_entities = predicted_triples(prediction, &self.rules.gold_entities);
+        let on_pairs = predicted_triples(prediction, &self.rules.gold_pairs);
         for scorer in &mut self.scorers {
-            let candidates = scorer.report().protocol.candidates;
-            let rule = rule_for(&self.rules, candidates);
-            let predicted = match candidates {
-                Candidates::PredictedEntities => on_predicted_entities(prediction, &rule),
-                Candidates::GoldEntities | Candidates::GoldPairs => {
-                    predicted_triples(prediction, &rule)
-                }
-            };
             scorer.add(Case {
                 gold: &gold,
                 gold_entities: &entities,
-                predicted: &predicted,
-                mistyped: &mistyped(&predicted, &gold_kinds, &kinds),
+                predicted: match scorer.report().protocol.candidates {
+                    Candidates::PredictedEntities => &own,
+                    Candidates::GoldEntities => &on_entities,
+                    Candidates::GoldPairs => &on_pairs,
+                },
+                mistyped: &mistyped,
             });
         }
         let least = self.rules.predicted.entity;
