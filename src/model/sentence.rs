@@ -94,6 +94,40 @@ pub struct GivenRules {
     pub gold_pairs: RuleConfig,
 }
 
+/// All rules as stored, in config.json and in a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RulesConfig {
+    pub rule: RuleConfig,
+    /// `None`: as `rule`.
+    #[serde(default)]
+    pub given: Option<GivenRules>,
+}
+
+impl From<RulesConfig> for DecisionRules {
+    fn from(stored: RulesConfig) -> Self {
+        let predicted: DecisionRule = stored.rule.into();
+        match stored.given {
+            Some(given) => Self {
+                predicted,
+                gold_entities: given.gold_entities.into(),
+                gold_pairs: given.gold_pairs.into(),
+            },
+            None => predicted.into(),
+        }
+    }
+}
+impl From<DecisionRules> for RulesConfig {
+    fn from(rules: DecisionRules) -> Self {
+        Self {
+            rule: rules.predicted.into(),
+            given: Some(GivenRules {
+                gold_entities: rules.gold_entities.into(),
+                gold_pairs: rules.gold_pairs.into(),
+            }),
+        }
+    }
+}
+
 /// config.json of a model directory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
@@ -108,10 +142,8 @@ pub struct ModelConfig {
     pub entity_types: Vec<String>,
     #[serde(default)]
     pub spans: Option<SpanConfig>,
-    pub rule: RuleConfig,
-    /// `None`: as `rule`.
-    #[serde(default)]
-    pub given: Option<GivenRules>,
+    #[serde(flatten)]
+    pub rules: RulesConfig,
 }
 
 /// Which heads a model has.
@@ -132,8 +164,10 @@ impl ModelConfig {
             kernel: heads.kernel,
             entity_types: Vec::new(),
             spans: heads.spans,
-            rule: DecisionRule::default().into(),
-            given: None,
+            rules: RulesConfig {
+                rule: DecisionRule::default().into(),
+                given: None,
+            },
         }
     }
 
@@ -143,24 +177,9 @@ impl ModelConfig {
     }
 
     pub fn rules(&self) -> DecisionRules {
-        let predicted: DecisionRule = self.rule.into();
-        match self.given {
-            Some(given) => DecisionRules {
-                predicted,
-                gold_entities: given.gold_entities.into(),
-                gold_pairs: given.gold_pairs.into(),
-            },
-            None => predicted.into(),
-        }
+        self.rules.into()
     }
 
-    pub fn set_rules(&mut self, rules: DecisionRules) {
-        self.rule = rules.predicted.into();
-        self.given = Some(GivenRules {
-            gold_entities: rules.gold_entities.into(),
-            gold_pairs: rules.gold_pairs.into(),
-        });
-    }
     /// "RIN emnlp K=2 + kernel"
     pub fn systems(&self) -> String {
         let mut parts = Vec::new();
@@ -359,7 +378,7 @@ impl SentenceModel {
     }
     /// The screen's rule: no spans are given.
     pub fn rule(&self) -> DecisionRule {
-        self.config.rule.into()
+        self.config.rules.rule.into()
     }
     fn anchor(&self) -> Anchor {
         self.config.rin.as_ref().map_or(Anchor::Last, |c| c.anchor)

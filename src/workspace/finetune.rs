@@ -100,7 +100,7 @@ pub fn fine_tune(
         device: options.device.clone(),
     };
     let mut start = initial(&train_options, &data)?;
-    start.config.set_rules(loaded.config.rules());
+    start.config.rules = loaded.config.rules;
     let source = start.source.clone();
     let trainer = trainer(start, &data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
@@ -369,7 +369,7 @@ fn teach(
         schema,
         dev_source: "dev split without corrected sentences".to_owned(),
         n_positives,
-        one_per_pair: model.config.rule.one_per_pair,
+        one_per_pair: model.config.rules.rule.one_per_pair,
     };
     Ok((data, corrected))
 }

@@ -34,6 +34,7 @@ use crate::domain::{
     SentenceIdx, Triple,
 };
 use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
+use crate::model::sentence::RulesConfig;
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
@@ -221,7 +222,8 @@ impl Workspace {
 
     fn set_rules(&mut self, rules: DecisionRules) -> Result<()> {
         self.rules = rules;
-        Ok(self.store.set_setting("rule", &rules_text(&rules))?)
+        let text = serde_json::to_string(&RulesConfig::from(rules))?;
+        Ok(self.store.set_setting("rule", &text)?)
     }
 }
 
@@ -237,48 +239,19 @@ pub fn stored_rules(reader: &Reader) -> Result<DecisionRules> {
     Ok(text.and_then(|r| parse_rules(&r)).unwrap_or_default())
 }
 
-/// Six numbers a rule, rule after rule.
-fn rules_text(rules: &DecisionRules) -> String {
-    let numbers = [rules.predicted, rules.gold_entities, rules.gold_pairs]
-        .into_iter()
-        .flat_map(|r| {
-            let one = f32::from(u8::from(r.one_per_pair));
-            [
-                r.rin,
-                r.kernel,
-                r.kernel_weight,
-                r.span_weight,
-                r.entity,
-                one,
-            ]
-        });
-    let numbers: Vec<String> = numbers.map(|n| n.to_string()).collect();
-    numbers.join(" ")
-}
-
 fn parse_rules(text: &str) -> Option<DecisionRules> {
-    let numbers: Vec<f32> = text
-        .split(' ')
-        .map(|n| n.parse().ok())
-        .collect::<Option<_>>()?;
-    let rule = |n: &[f32]| DecisionRule {
-        rin: n[0],
-        kernel: n[1],
-        kernel_weight: n[2],
-        span_weight: n.get(3).copied().unwrap_or(0.0),
-        entity: n.get(4).copied().unwrap_or(0.0),
-        one_per_pair: n.get(5).is_some_and(|one| *one == 1.0),
-    };
-    match numbers.len() {
-        // As older versions wrote it.
-        3 => Some(rule(&numbers).into()),
-        18 => Some(DecisionRules {
-            predicted: rule(&numbers[..6]),
-            gold_entities: rule(&numbers[6..12]),
-            gold_pairs: rule(&numbers[12..]),
-        }),
-        _ => None,
+    if let Ok(stored) = serde_json::from_str::<RulesConfig>(text) {
+        return Some(stored.into());
     }
+    // As older versions wrote it: three numbers.
+    let mut numbers = text.split(' ').map(|n| n.parse::<f32>().ok());
+    let rule = DecisionRule {
+        rin: numbers.next()??,
+        kernel: numbers.next()??,
+        kernel_weight: numbers.next()??,
+        ..DecisionRule::default()
+    };
+    Some(rule.into())
 }
 
 fn index_stamp(stamp: &Stamp) -> crate::index::Stamp {
@@ -441,4 +414,36 @@ pub fn format_named(name: &str) -> Result<crate::corpus::Format> {
             known.join(", ")
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_come_back_as_they_were_kept_and_older_ones_are_read() {
+        let rule = |kernel| DecisionRule {
+            kernel,
+            kernel_weight: 0.1,
+            span_weight: 0.25,
+            entity: 0.3,
+            one_per_pair: true,
+            ..DecisionRule::default()
+        };
+        let rules = DecisionRules {
+            predicted: rule(0.73550195),
+            gold_entities: rule(0.2),
+            gold_pairs: rule(0.1),
+        };
+        let text = serde_json::to_string(&RulesConfig::from(rules)).unwrap();
+        assert_eq!(parse_rules(&text), Some(rules));
+        let old = DecisionRule {
+            rin: 0.5,
+            kernel: 0.73550195,
+            kernel_weight: 1.0,
+            ..DecisionRule::default()
+        };
+        assert_eq!(parse_rules("0.5 0.73550195 1"), Some(old.into()));
+        assert_eq!(parse_rules("0.5 x 1"), None);
+    }
 }

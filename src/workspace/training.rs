@@ -537,7 +537,7 @@ fn finish(
         let predictions = predict_dev(&snapshot(trainer)?, data)?;
         let pairs = pairs(data, &predictions);
         let (rules, _) = tune(&pairs, data.one_per_pair);
-        config.set_rules(rules);
+        config.rules = rules.into();
         let mut evaluator = Evaluator::new(rules);
         for (annotation, prediction) in pairs {
             evaluator.add(annotation, prediction);
@@ -562,8 +562,8 @@ fn finish(
         "selected_by": format!("dev micro F1, {HEADLINE}, best threshold"),
         "curve": record,
         "dev_scores": scores,
-        "rule": config.rule,
-        "given": config.given,
+        "rule": config.rules.rule,
+        "given": config.rules.given,
         "device": format!("{:?}", options.device.location()),
         "stored_as": options.precision,
     });
