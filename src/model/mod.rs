@@ -21,6 +21,7 @@ pub mod grow;
 pub mod kernel;
 pub mod labels;
 pub mod rin;
+pub mod rules;
 pub mod sentence;
 pub mod spans;
 

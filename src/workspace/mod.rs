@@ -34,7 +34,7 @@ use crate::domain::{
     SentenceIdx, Triple,
 };
 use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
-use crate::model::sentence::RulesConfig;
+use crate::model::rules::RulesConfig;
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
