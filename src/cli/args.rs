@@ -22,6 +22,7 @@ const EXAMPLES: &str = "Examples:
   redress label -w news                           label pairs that the knowledge base relates
   redress predict -w news                         run the model over the workspace
   redress predict < sentences.jsonl               ... or over standard input
+  redress import-predictions part-*.jsonl -w news read what machines elsewhere predicted (--kept)
   redress evaluate -w news --split dev --json
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
@@ -85,6 +86,8 @@ pub enum Command {
     FineTune(FineTuneArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),
+    /// Bring outputs of the filter back into the workspace.
+    ImportPredictions(ImportPredictionsArgs),
     /// Score predictions against the labels that stand.
     Evaluate(EvaluateArgs),
     /// Write corrected labels.
@@ -343,6 +346,24 @@ pub struct PredictArgs {
     /// Predict again what this model has predicted already.
     #[arg(long)]
     pub again: bool,
+    /// As a filter: write every triple that a workspace would keep, not only the accepted ones, for
+    /// `redress import-predictions`.
+    #[arg(long, conflicts_with_all = ["dir", "again"])]
+    pub kept: bool,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ImportPredictionsArgs {
+    /// Outputs of `redress predict --kept`, in any order; `-` is standard input. Gzip is accepted.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// The model that made them.
+    #[command(flatten)]
+    pub model: ModelArg,
     #[arg(long)]
     pub json: bool,
 }
@@ -441,6 +462,8 @@ mod tests {
             "redress graph build -w w --weight log_norm --threshold 2 --leave-out-dev -o g --force",
             "redress graph near New York -w w -n 3",
             "redress predict",
+            "redress predict --kept",
+            "redress import-predictions a.jsonl b.jsonl.gz -w w --model m --json",
             "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",
             "redress export --workspace w --format spert -o f --only reviewed --view train",

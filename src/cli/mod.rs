@@ -73,6 +73,7 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
+        Some(Command::ImportPredictions(args)) => predict::import(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Search(args)) => search::run(args),

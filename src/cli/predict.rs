@@ -1,6 +1,6 @@
 //! `redress predict`: a whole workspace, or a filter from standard input to standard output.
 
-use super::args::PredictArgs;
+use super::args::{ImportPredictionsArgs, PredictArgs};
 use super::{Ended, print_json, progress, remark, say, workspace_dir};
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::{Workspace, filter};
@@ -18,6 +18,7 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
         let done = filter::filter(
             &choice,
             &device,
+            args.kept,
             &mut BufReader::new(io::stdin().lock()),
             &mut out,
         )?;
@@ -57,4 +58,53 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
         return Ok(Ended::Stopped);
     }
     Ok(Ended::Done)
+}
+
+pub fn import(args: ImportPredictionsArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.model.device)?;
+    if let Some(note) = note {
+        remark(&note);
+    }
+    let mut workspace = Workspace::open(&workspace_dir(&args.workspace)?)?;
+    let choice = ModelChoice::resolve(
+        args.model.model.as_deref(),
+        workspace.model_setting()?.as_deref(),
+    );
+    let bar = progress::bar(0, "lines");
+    let cancel = progress::cancel_on_signal();
+    let report = filter::import_predictions(
+        &mut workspace,
+        &args.files,
+        &choice,
+        &device,
+        &mut |done, _| {
+            bar.set_position(done);
+            !cancel.is_cancelled()
+        },
+    )?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&report)?;
+    } else {
+        say(&format!(
+            "{} lines: {} sentences new, {} known already, by {}",
+            report.lines, report.added, report.known, report.model
+        ))?;
+        for problem in &report.listed {
+            say(&format!("  {problem}"))?;
+        }
+        let more = report.problems - report.listed.len() as u64;
+        if more > 0 {
+            say(&format!("  … and {more} more"))?;
+        }
+    }
+    if cancel.is_cancelled() {
+        remark("stopped; run the same command again for the rest");
+        return Ok(Ended::Stopped);
+    }
+    Ok(if report.problems > 0 {
+        Ended::WithProblems
+    } else {
+        Ended::Done
+    })
 }

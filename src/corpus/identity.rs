@@ -31,6 +31,11 @@ pub fn single(text: &str, native_id: Option<&str>) -> SentenceId {
     SentenceId(with_ordinal(key(text, native_id), 0))
 }
 
+/// The id of the sentence that has the words and native id of `first` and `ordinal` equal ones before it.
+pub fn again(first: SentenceId, ordinal: u32) -> SentenceId {
+    SentenceId(with_ordinal(first.0, ordinal))
+}
+
 fn with_ordinal(key: u64, ordinal: u32) -> u64 {
     if ordinal == 0 {
         return key;
@@ -95,6 +100,7 @@ mod tests {
         assert_eq!(again[0], first[3]);
         assert_eq!(again[1], first[0]);
         assert_eq!(single("a b", None), first[0].0);
+        assert_eq!(again(first[0].0, 1), first[1].0);
     }
 
     #[test]

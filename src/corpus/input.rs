@@ -19,6 +19,11 @@ pub struct Input {
     pub total: Option<u64>,
 }
 
+/// A file's bytes, unpacked if it is gzip; `-` is standard input.
+pub fn open_bytes(path: &Path) -> Result<Box<dyn BufRead + Send>, CorpusError> {
+    Ok(Input::open(path)?.bytes)
+}
+
 struct Counted<R> {
     inner: R,
     read: Arc<AtomicU64>,

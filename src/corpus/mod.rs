@@ -20,7 +20,9 @@ mod tokenize;
 mod types;
 
 pub use format::Format;
-pub use plain::{parse_line, plain_sentence};
+pub use identity::{again, single};
+pub use input::open_bytes;
+pub use plain::{InputLine, parse_line, plain_sentence};
 pub use problem::{CorpusError, Problem, ProblemKind, Severity, excerpt};
 pub use reader::{CorpusReader, Imported, Item};
 pub use summary::{AnnotationStyle, Summary};

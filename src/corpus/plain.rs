@@ -1,6 +1,6 @@
 //! Sentences that come without labels: the prediction filter's input.
 
-use super::format::{Bounded, Context, NativeId, Place, joined_tokens};
+use super::format::{Bounded, Context, NativeId, Place, joined_tokens, redress};
 use super::identity::single;
 use super::problem::{Problem, ProblemKind};
 use super::summary::Summary;
@@ -31,15 +31,28 @@ pub fn plain_sentence(
 
 #[derive(Deserialize)]
 struct Wire {
+    schema: Option<String>,
     text: Option<String>,
     tokens: Option<Bounded<String>>,
     id: Option<NativeId>,
 }
 
-/// One input line of the prediction filter: a JSON object with `text` (tokenized here) or, without it, `tokens`; `id`
-/// is kept. Other fields are not looked at.
-pub fn parse_line(bytes: &[u8], file: &Arc<str>, line: u32) -> Result<Sentence, Problem> {
-    let mut schema = RelationSchema::default();
+/// One input line of the prediction filter.
+#[derive(Clone, Debug)]
+pub struct InputLine {
+    pub sentence: Sentence,
+    /// A line of the program's own export: its id is a workspace's, and it brings entities and labels.
+    pub exported: bool,
+}
+
+/// Reads a JSON object with `text` (tokenized here) or, without it, `tokens`; `id` is kept, other fields are not looked at.
+/// An object with `schema` is a line of the program's own export and read whole; its names are interned in `schema`.
+pub fn parse_line(
+    bytes: &[u8],
+    schema: &mut RelationSchema,
+    file: &Arc<str>,
+    line: u32,
+) -> Result<InputLine, Problem> {
     let mut summary = Summary::default();
     let mut context = Context {
         place: Place {
@@ -48,12 +61,12 @@ pub fn parse_line(bytes: &[u8], file: &Arc<str>, line: u32) -> Result<Sentence, 
             record: line,
             sentence_line: line,
         },
-        schema: &mut schema,
+        schema,
         summary: &mut summary,
         problems: Vec::new(),
     };
     match read(bytes, &mut context) {
-        Some(sentence) => Ok(sentence),
+        Some(line) => Ok(line),
         None => Err(context.problems.pop().unwrap_or(Problem {
             file: file.clone(),
             line,
@@ -65,9 +78,12 @@ pub fn parse_line(bytes: &[u8], file: &Arc<str>, line: u32) -> Result<Sentence, 
     }
 }
 
-fn read(bytes: &[u8], context: &mut Context<'_>) -> Option<Sentence> {
+fn read(bytes: &[u8], context: &mut Context<'_>) -> Option<InputLine> {
     let json = context.utf8(bytes)?;
     let wire: Wire = context.parse(json)?;
+    if wire.schema.is_some() {
+        return exported(json, context);
+    }
     let native_id = wire.id.map(NativeId::into_text);
     let (file, line) = (context.place.file.clone(), context.place.line);
     let sentence = match (wire.text, wire.tokens) {
@@ -88,9 +104,33 @@ fn read(bytes: &[u8], context: &mut Context<'_>) -> Option<Sentence> {
         }
         (None, None) => return None,
     };
-    context
-        .within_limits(sentence.tokens.len(), 0, 0)
-        .then_some(sentence)
+    let fits = context.within_limits(sentence.tokens.len(), 0, 0);
+    fits.then_some(InputLine {
+        sentence,
+        exported: false,
+    })
+}
+
+fn exported(json: &str, context: &mut Context<'_>) -> Option<InputLine> {
+    let draft = redress::read(json, context)?;
+    let native_id = draft.native_id;
+    let sentence = Sentence {
+        id: draft
+            .id
+            .unwrap_or_else(|| single(&draft.text, native_id.as_deref())),
+        native_id,
+        text: draft.text,
+        tokens: draft.tokens,
+        entities: draft.entities,
+        gold: draft.gold,
+        split: draft.split.unwrap_or(Split::Test),
+        file: context.place.file.clone(),
+        line: context.place.line,
+    };
+    Some(InputLine {
+        sentence,
+        exported: true,
+    })
 }
 
 #[cfg(test)]
@@ -100,8 +140,8 @@ mod tests {
     #[test]
     fn a_line_becomes_a_sentence_or_a_problem() {
         let check = |line: &[u8], expected: Result<&str, ProblemKind>| {
-            let got = parse_line(line, &"-".into(), 4);
-            let got = got.map(|s| s.words().collect::<Vec<_>>().join("|"));
+            let got = parse_line(line, &mut RelationSchema::default(), &"-".into(), 4);
+            let got = got.map(|l| l.sentence.words().collect::<Vec<_>>().join("|"));
             assert_eq!(
                 got.as_deref().map_err(|p| (p.kind, p.line)),
                 expected.map_err(|k| (k, 4)),
@@ -113,6 +153,14 @@ mod tests {
         check(br#"{"tokens": ["a b", "c."], "id": 7}"#, Ok("a b|c."));
         check(br#"{"text": ""}"#, Err(ProblemKind::EmptyText));
         check(br#"{"tokens": [""]}"#, Err(ProblemKind::WrongShape));
+        check(
+            br#"{"schema": "redress/1", "text": "a  b", "tokens": ["a", "b"]}"#,
+            Ok("a|b"),
+        );
+        check(
+            br#"{"schema": "redress/99", "text": "a", "tokens": ["a"]}"#,
+            Err(ProblemKind::NewerVersion),
+        );
         check(br#"{"words": "x"}"#, Err(ProblemKind::WrongShape));
         check(br#"{"text": 3}"#, Err(ProblemKind::WrongShape));
         check(br#"{"text": "#, Err(ProblemKind::BadJson));

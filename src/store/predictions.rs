@@ -120,6 +120,17 @@ impl Reader {
         })
     }
 
+    pub fn has_prediction(&self, run: RunId, id: SentenceId) -> Result<bool, StoreError> {
+        self.database.run("looking for a prediction", |connection| {
+            Ok(connection
+                .prepare_cached(
+                    "SELECT 1 FROM predictions p JOIN runs r ON r.key = p.run \
+                     JOIN sentences s ON s.idx = p.idx WHERE r.id = ?1 AND s.id = ?2",
+                )?
+                .exists([run.0 as i64, id.0 as i64])?)
+        })
+    }
+
     /// A run's predictions for the sentences `from..from + limit` of the corpus, those that exist.
     pub fn predictions(
         &self,

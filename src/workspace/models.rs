@@ -3,7 +3,7 @@
 use super::bags::BagScorer;
 use super::knowledge::Knowledge;
 use super::mutual::MutualScorer;
-use crate::domain::{Prediction, RelationSchema, Sentence};
+use crate::domain::{Prediction, RelationSchema, RunId, Sentence};
 use crate::model::files::Source;
 use crate::model::sentence::{Loaded, SentenceModel};
 #[cfg(not(feature = "embedded-model"))]
@@ -105,6 +105,7 @@ impl ModelChoice {
     pub fn load_all(&self, device: &Device) -> Result<Models> {
         let loaded = self.read()?;
         let mut sentence = self.built(&loaded, device)?;
+        let sentence_run = sentence.run;
         let bags = BagScorer::load(self.source(), &sentence).with_context(|| self.cannot())?;
         if let Some(bags) = &bags {
             // Predictions carry the bags' cells too: another bank is another run.
@@ -117,6 +118,7 @@ impl ModelChoice {
         let card = String::from_utf8_lossy(&loaded.card).into_owned();
         Ok(Models {
             sentence,
+            sentence_run,
             bags,
             mutual,
             card,
@@ -126,7 +128,10 @@ impl ModelChoice {
 
 /// A model directory at work: the sentence-level heads and, where it has them, the bag systems.
 pub struct Models {
+    /// Its run is that of everything together.
     pub sentence: SentenceModel,
+    /// The run of the sentence-level heads alone, as the filter names it.
+    pub sentence_run: RunId,
     pub bags: Option<BagScorer>,
     pub mutual: Option<MutualScorer>,
     /// card.json
@@ -150,16 +155,28 @@ impl Models {
     ) -> Result<Vec<Prediction>> {
         let map = self.sentence.config.label_map(schema);
         let mut predictions = self.sentence.predict(sentences, &map)?;
+        self.fill(sentences, schema, knowledge, &mut predictions)?;
+        Ok(predictions)
+    }
+
+    /// Adds the cells of the bag systems to predictions of the sentence-level heads.
+    pub fn fill(
+        &self,
+        sentences: &[&Sentence],
+        schema: &RelationSchema,
+        knowledge: Option<&Knowledge>,
+        predictions: &mut [Prediction],
+    ) -> Result<()> {
         if let (Some(bags), Some(knowledge)) = (&self.bags, knowledge) {
             let name = |r: crate::domain::RelationId| {
                 schema.relations().get(r.index()).map(|r| r.name.as_str())
             };
-            bags.score(Some(knowledge), sentences, &mut predictions, name)?;
+            bags.score(Some(knowledge), sentences, predictions, name)?;
         }
         if let Some(mutual) = &self.mutual {
-            mutual.score(knowledge, schema, sentences, &mut predictions)?;
+            mutual.score(knowledge, schema, sentences, predictions)?;
         }
-        Ok(predictions)
+        Ok(())
     }
 }
 

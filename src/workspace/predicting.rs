@@ -39,6 +39,20 @@ impl Workspace {
         Ok(())
     }
 
+    /// The screen opens with what predicted last.
+    pub fn remember_model(&mut self, choice: &ModelChoice) -> Result<()> {
+        if let ModelChoice::Dir(dir) = choice {
+            let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
+            self.set_model(&dir.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Everything written is on the disk.
+    pub fn flush(&mut self) -> Result<()> {
+        Ok(self.store.flush()?)
+    }
+
     /// Sentences that `run` has not predicted yet, in corpus order.
     pub fn unpredicted(&self, run: RunId) -> Result<Vec<SentenceIdx>> {
         let done: HashSet<SentenceIdx> = self.read().predicted(run)?.into_iter().collect();
@@ -107,11 +121,7 @@ impl Workspace {
     ) -> Result<PredictOutcome> {
         let models = choice.load_all(device)?;
         self.use_model(&models.sentence, &models.card)?;
-        if let ModelChoice::Dir(dir) = choice {
-            // The screen opens with what predicted last.
-            let dir = std::fs::canonicalize(dir).unwrap_or_else(|_| dir.clone());
-            self.set_model(&dir.display().to_string())?;
-        }
+        self.remember_model(choice)?;
         let now = self.predict_all(&models, again, tell)?;
         self.refresh_index(&mut |_, _| true)?;
         let total = self.read().predicted(models.sentence.run)?.len() as u64;

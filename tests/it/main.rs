@@ -8,3 +8,4 @@ mod mutual;
 mod program;
 mod round_trip;
 mod sample_data;
+mod shards;
