@@ -15,6 +15,8 @@ mod ranking;
 mod score;
 mod threshold;
 
+pub mod noise;
+
 pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
 pub use calibrate::{Calibration, ReliabilityBin, calibration};
 pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};

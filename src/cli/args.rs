@@ -24,6 +24,8 @@ const EXAMPLES: &str = "Examples:
   redress predict < sentences.jsonl               ... or over standard input
   redress import-predictions part-*.jsonl -w news read what machines elsewhere predicted (--kept)
   redress evaluate -w news --split dev --json
+  redress queue -w news --kind wrong              which labels to look at first (after `redress folds`)
+  redress apply verdicts.jsonl -w news --dry-run  verdicts and edits from a file
   redress export -w news --format casrel -o clean.json
   redress train -w news --out models/news --epochs 8
   redress fine-tune -w news --accept              learn from the corrections
@@ -84,10 +86,18 @@ pub enum Command {
     Train(TrainArgs),
     /// Fine-tune the workspace's model on the corrections, and say what changed.
     FineTune(FineTuneArgs),
+    /// Store a model at another precision.
+    Convert(ConvertArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),
     /// Bring outputs of the filter back into the workspace.
     ImportPredictions(ImportPredictionsArgs),
+    /// Ask models that never saw a pair, names hidden, about every pair: the strongest signal of `queue`.
+    Folds(FoldsArgs),
+    /// List labels that are probably wrong, or missing, the most suspicious first.
+    Queue(QueueArgs),
+    /// Take verdicts and edits from a file, as one step to undo.
+    Apply(ApplyArgs),
     /// Score predictions against the labels that stand.
     Evaluate(EvaluateArgs),
     /// Write corrected labels.
@@ -325,6 +335,18 @@ pub struct TrainArgs {
 }
 
 #[derive(Args, Debug)]
+pub struct ConvertArgs {
+    /// Where the copy goes.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The model [default: the embedded one].
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    #[arg(long, default_value = "int8", value_parser = ["f32", "f16", "int8"])]
+    pub precision: String,
+}
+
+#[derive(Args, Debug)]
 pub struct FineTuneArgs {
     #[command(flatten)]
     pub workspace: WorkspaceArg,
@@ -364,6 +386,68 @@ pub struct ImportPredictionsArgs {
     /// The model that made them.
     #[command(flatten)]
     pub model: ModelArg,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct FoldsArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[command(flatten)]
+    pub model: ModelArg,
+    /// Parts of the corpus, disjoint by entity pair.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(2..=50))]
+    pub folds: u8,
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Penalty on the regressions' weights.
+    #[arg(long, default_value_t = 1000.0)]
+    pub l2: f64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct QueueArgs {
+    /// `wrong`: labels of the corpus; `missing`: relations that it does not give a pair.
+    #[arg(long, default_value = "wrong", value_parser = ["wrong", "missing"])]
+    pub kind: String,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// List one relation only.
+    #[arg(long)]
+    pub relation: Option<String>,
+    /// Rows at most [default: 20; all with --json].
+    #[arg(short = 'n', long)]
+    pub limit: Option<usize>,
+    /// suspicious, uncertain (nearest to even odds), random, or document.
+    #[arg(long, default_value = "suspicious", value_parser = ["suspicious", "uncertain", "random", "document"])]
+    pub order: String,
+    /// Share of rows that are drawn at random and marked as control, 0 to 1.
+    #[arg(long, default_value_t = 0.0)]
+    pub control: f64,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ApplyArgs {
+    /// JSON lines of verdicts and edits (docs/formats.md); `-` is standard input.
+    #[arg(value_name = "CORRECTIONS")]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Say what would change, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Who decided [default: you].
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
+    /// Where somebody decided otherwise, take the file's word.
+    #[arg(long)]
+    pub overwrite: bool,
     #[arg(long)]
     pub json: bool,
 }
@@ -463,6 +547,10 @@ mod tests {
             "redress graph near New York -w w -n 3",
             "redress predict",
             "redress predict --kept",
+            "redress folds -w w --model m --folds 3 --seed 2 --json",
+            "redress queue --workspace w --kind missing --relation r --limit 5 --json",
+            "redress queue -w w --order uncertain --control 0.05",
+            "redress apply c.jsonl --workspace w --dry-run --by NAME",
             "redress import-predictions a.jsonl b.jsonl.gz -w w --model m --json",
             "redress fine-tune -w w --accept --json",
             "redress evaluate --workspace w --split dev --json",

@@ -15,6 +15,7 @@ mod info;
 mod kb_train;
 mod log;
 mod man;
+mod noise;
 mod open;
 mod predict;
 mod progress;
@@ -73,6 +74,10 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::FineTune(args)) => train::fine_tune(args),
         Some(Command::Predict(args)) => predict::run(args),
+        Some(Command::Convert(args)) => train::convert(args),
+        Some(Command::Folds(args)) => noise::folds(args),
+        Some(Command::Queue(args)) => noise::queue(args),
+        Some(Command::Apply(args)) => noise::apply(args),
         Some(Command::ImportPredictions(args)) => predict::import(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),

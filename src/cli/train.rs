@@ -2,6 +2,8 @@
 
 use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
+use crate::workspace::convert;
+use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
 use crate::workspace::{finetune, models};
@@ -129,4 +131,16 @@ fn watched<T>(train: impl FnOnce(&mut Around) -> Result<T>) -> Result<T> {
     });
     bar.finish_and_clear();
     result
+}
+
+pub fn convert(args: super::args::ConvertArgs) -> Result<Ended> {
+    let choice = ModelChoice::resolve(args.model.as_deref(), None);
+    let bytes = convert::convert(&choice, &args.out, &args.precision)?;
+    say(&format!(
+        "{}: {:.1} MB, {}",
+        args.out.display(),
+        bytes as f64 / 1e6,
+        args.precision
+    ))?;
+    Ok(Ended::Done)
 }

@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(again[0], first[3]);
         assert_eq!(again[1], first[0]);
         assert_eq!(single("a b", None), first[0].0);
-        assert_eq!(again(first[0].0, 1), first[1].0);
+        assert_eq!(super::again(first[0].0, 1), first[1].0);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 pub mod device;
 pub mod encoded;
 pub mod files;
+pub mod masked;
 pub mod mode;
 pub mod params;
 

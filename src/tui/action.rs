@@ -237,6 +237,10 @@ actions! {
         GoCorpus = ["g c"],
         /// Go to the errors.
         GoErrors = ["g e"],
+        /// List labels that are probably wrong, the most suspicious first.
+        GoWrong = ["g w"],
+        /// List relations that are probably missing, the most suspicious first.
+        GoMissing = ["g a"],
         /// Predict the whole workspace in the background.
         PredictAll = ["P"],
         /// Fine-tune the model on the corrections.

@@ -350,7 +350,8 @@ mod tests {
         );
         let both = [Action::Sentence(Sentence::Accept), Action::Nav(Nav::Down)];
         assert_eq!(map.lookup(stack, &[a]), Lookup::Run(&both));
-        assert_eq!(map.lookup(stack, &[g, a]), Lookup::None);
+        let z: Key = "z".parse().unwrap();
+        assert_eq!(map.lookup(stack, &[g, z]), Lookup::None);
         assert_eq!(map.keys_of(Action::Nav(Nav::Down)), ["j", "down"]);
     }
 
@@ -362,7 +363,7 @@ mod tests {
         8 problems in the settings
           keymap.toml:2: unknown action `sentence.acept`
           keymap.toml:3: unknown key `hyper-x`
-          keymap.toml:4: `g` [sentence] begins `g c` [app]
+          keymap.toml:4: `g` [sentence] begins `g a` [app]
           keymap.toml:5: `j` means two things: [sentence] and [nav]
           keymap.toml:6: `1` expects the name of an action, or a list of names
           keymap.toml:7: `corpus.open` does nothing in [sentence]

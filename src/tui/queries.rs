@@ -1,5 +1,10 @@
 //! The query text (docs/query.md) behind what a key or a click filters by.
 
+/// Labels that are probably wrong.
+pub const WRONG: &str = "queue:wrong";
+/// Relations that are probably missing.
+pub const MISSING: &str = "queue:missing";
+
 /// Sentences with this relation, labelled or predicted.
 pub fn by_relation(name: &str) -> String {
     format!("rel:{}", quoted(name))

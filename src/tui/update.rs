@@ -12,6 +12,7 @@ use super::overlay::help::Help;
 use super::overlay::log::Log;
 use super::overlay::picker::{Choice, Picker, Purpose};
 use super::overlay::{Flow, Overlay};
+use super::queries;
 use super::state::{Intent, Step, Tab};
 use super::widget::numbers::{counted, grouped};
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
@@ -238,6 +239,8 @@ impl App {
             Act::PreviousTab => self.step_tab(2),
             Act::GoCorpus => self.tab = Tab::Corpus,
             Act::GoErrors => self.tab = Tab::Errors,
+            Act::GoWrong => self.filter(queries::WRONG),
+            Act::GoMissing => self.filter(queries::MISSING),
             Act::PredictAll => {
                 let n = grouped(self.shared.info.n_sentences as u64);
                 let lines = vec![
@@ -259,6 +262,10 @@ impl App {
             Act::Suspend => self.shared.effects.push(Effect::Suspend),
             Act::Quit => self.quit(),
         }
+    }
+
+    fn filter(&mut self, query: &str) {
+        self.shared.intents.push(Intent::Filter(query.to_owned()));
     }
 
     fn undo(&mut self, request: Request) {
@@ -538,6 +545,7 @@ impl App {
                     self.overlays.push(Overlay::Log(Log::default()));
                 }
             }
+            Reply::Noted { what } => shared.good(what),
             Reply::Failed { what } => {
                 shared.undoing = 0;
                 shared.error(what.as_str());

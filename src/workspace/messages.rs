@@ -129,6 +129,10 @@ pub enum Reply {
         sentences: usize,
         warnings: Vec<String>,
     },
+    /// Something worth a line.
+    Noted {
+        what: String,
+    },
     /// Anything that failed; the text says what to do.
     Failed {
         what: String,
@@ -265,6 +269,24 @@ pub struct TripleRow {
     pub outcome: Option<Outcome>,
     /// Best other relation for the pair.
     pub runner_up: Option<(RelationId, f32)>,
+}
+
+impl TripleRow {
+    /// A triple that is neither labelled nor predicted: a question.
+    pub fn unseen(triple: Triple, scores: Scores, score: Option<f32>) -> Self {
+        Self {
+            triple,
+            gold: false,
+            stands: false,
+            verdict: None,
+            tags: Vec::new(),
+            scores,
+            score,
+            predicted: false,
+            outcome: None,
+            runner_up: None,
+        }
+    }
 }
 
 /// The detail pane of one pair.

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod bags;
+pub mod convert;
 pub mod demo;
 pub mod evaluate;
 pub mod evaluating;
@@ -19,6 +20,7 @@ pub mod knowledge;
 pub mod messages;
 pub mod models;
 pub mod mutual;
+pub mod noise;
 pub mod predicting;
 pub mod searching;
 pub mod session;

@@ -180,6 +180,11 @@ impl Models {
     }
 }
 
+/// The model that the workspace in `dir` uses, if it has one of its own.
+pub fn setting(dir: &Path) -> Result<Option<String>> {
+    Ok(crate::store::Reader::open(dir)?.setting("model")?)
+}
+
 /// auto, cpu or cuda:N → a device, and a line of explanation where auto could not take a GPU.
 pub fn device(name: &str) -> Result<(Device, Option<String>)> {
     crate::model::device::select(name).map_err(|e| anyhow::anyhow!(e))

@@ -5,6 +5,7 @@ mod bad_input;
 mod commands;
 mod kb_models;
 mod mutual;
+mod noise;
 mod program;
 mod round_trip;
 mod sample_data;

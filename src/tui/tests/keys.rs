@@ -448,3 +448,16 @@ fn keys_page_is_current() {
         "docs/keys.md is out of date: run UPDATE_DOCS=1 cargo test keys_page"
     );
 }
+
+#[test]
+fn the_queues_are_one_key_away() {
+    for (keys, query) in [("g w", "queue:wrong"), ("enter g a", "queue:missing")] {
+        let mut bench = Bench::new(120, 40);
+        bench.press(keys);
+        let asked = bench.requests().into_iter().filter_map(|r| match r {
+            Request::Search { query, .. } => Some(query),
+            _ => None,
+        });
+        assert_eq!(asked.last().as_deref(), Some(query), "{keys}");
+    }
+}

@@ -7,6 +7,7 @@
 mod compute;
 mod disk;
 mod query;
+mod queue;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +43,7 @@ struct Shared {
     /// A line about the model when there is none.
     model_note: RwLock<String>,
     searcher: Searcher,
+    queues: queue::Queues,
     dir: PathBuf,
     author: String,
     device: Device,
@@ -129,6 +131,7 @@ impl Session {
             choice: RwLock::new(options.model),
             model_note: RwLock::new("loading the model…".to_owned()),
             searcher: workspace.index.searcher(),
+            queues: queue::Queues::default(),
             dir: workspace.dir.clone(),
             author: options.author,
             device: options.device,

@@ -1,7 +1,11 @@
 //! The lane that reads: list pages, sentences, explanations, the errors table.
 
+use super::queue::{Asked, Ranked};
 use super::{Shared, read};
-use crate::domain::{Edit, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict};
+use crate::analysis::noise::Kind;
+use crate::domain::{
+    DecisionRule, Edit, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
+};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
 use crate::workspace::bags::{Corpus, explain};
@@ -9,15 +13,18 @@ use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
     Detail, ErrorRow, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request,
-    ReviewState, Ticket,
+    ReviewState, Ticket, TripleRow,
 };
 use crate::workspace::mutual::explain_mutual;
 use crate::workspace::{asked_for, hits, viewed};
 use anyhow::{Result, bail};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Characters of a sentence that a list row carries.
 const SNIPPET: usize = 300;
+/// Candidates of a queue that get a row in a sentence where they have none.
+const MAX_ASKED: usize = 5;
 
 pub struct Query {
     reader: Reader,
@@ -98,10 +105,15 @@ impl Query {
             Some(listed) => listed,
             None => {
                 let schema = self.reader.schema()?;
-                let Some(query) = self.parse(ticket, text, &schema) else {
+                let asked = Asked::read(text);
+                let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
                     return Ok(());
                 };
-                self.list(list, &query, &schema)?
+                let listed = self.list(list, &query, &schema)?;
+                match asked.kind {
+                    Some(kind) => self.in_order_of(kind, listed)?,
+                    None => listed,
+                }
             }
         };
         let total = listed.rows.len();
@@ -139,6 +151,37 @@ impl Query {
         })
     }
 
+    /// The sentences of the queue that were found, in its order.
+    fn in_order_of(&self, kind: Kind, listed: Listed) -> Result<Listed> {
+        let queues = &self.shared.queues;
+        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind)?;
+        self.shared.reply(Reply::Noted {
+            what: ranked.summary(),
+        });
+        let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
+        let mut rows = ranked.sentences(&self.reader)?;
+        rows.retain(|idx| found.contains(idx));
+        Ok(Listed { rows, ..listed })
+    }
+
+    /// What a queue asks about in a sentence. What is neither labelled nor predicted has no row of its own yet: it gets one.
+    fn ask(ranked: &Ranked, detail: &mut Detail, rule: &DecisionRule) {
+        detail.hits = ranked.triples(detail.sentence.id);
+        let known: HashSet<Triple> = detail.rows.iter().map(|r| r.triple).collect();
+        let unseen = detail.hits.iter().filter(|t| !known.contains(t));
+        for triple in unseen.take(MAX_ASKED) {
+            let scored = detail.prediction.iter().flat_map(|p| &p.triples);
+            let scores = scored
+                .filter(|s| s.triple == *triple)
+                .map(|s| s.scores)
+                .next();
+            let scores = scores.unwrap_or_default();
+            detail
+                .rows
+                .push(TripleRow::unseen(*triple, scores, rule.score(&scores)));
+        }
+    }
+
     fn open(&mut self, ticket: Ticket, id: SentenceId, query: &str) {
         match self.detail(ticket, id, query) {
             Ok(detail) => self.shared.reply(Reply::Detail(Box::new(detail))),
@@ -155,8 +198,11 @@ impl Query {
         let run = self.reader.current_run()?;
         let mut detail = viewed(&self.reader, &rule, run, id)?.detail(ticket, &rule);
         let schema = self.reader.schema()?;
+        let asked = Asked::read(query);
+        if let Some(ranked) = asked.kind.and_then(|k| self.shared.queues.latest(k)) {
+            Self::ask(&ranked, &mut detail, &rule);
         // A query that does not parse has shown no list to open a sentence from.
-        if let Ok(query) = query::parse(query, &schema) {
+        } else if let Ok(query) = query::parse(&asked.rest, &schema) {
             detail.hits = hits(&query, &detail, &schema);
         }
         Ok(detail)
@@ -174,7 +220,10 @@ impl Query {
             bail!("the list has changed since; mark the sentences again");
         };
         let schema = self.reader.schema()?;
-        let query = query::parse(query, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
+        let asked = Asked::read(query);
+        let ranked = asked.kind.and_then(|k| self.shared.queues.latest(k));
+        let query =
+            query::parse(&asked.rest, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
         let rule = read(&self.shared.rule);
         let run = self.reader.current_run()?;
         let total = listed.rows.len();
@@ -191,9 +240,22 @@ impl Query {
                 continue;
             };
             plan.sentences += 1;
-            let detail = viewed(&self.reader, &rule, run, id)?.detail(0, &rule);
+            let mut detail = viewed(&self.reader, &rule, run, id)?.detail(0, &rule);
             let before = plan.edits.len();
-            for row in asked_for(&query, &detail, &schema) {
+            // Of a queue: what it asks about in the sentence, not all that the sentence says.
+            let rows: Vec<&TripleRow> = match &ranked {
+                Some(ranked) => {
+                    Self::ask(ranked, &mut detail, &rule);
+                    let hits = &detail.hits;
+                    detail
+                        .rows
+                        .iter()
+                        .filter(|r| hits.contains(&r.triple))
+                        .collect()
+                }
+                None => asked_for(&query, &detail, &schema).collect(),
+            };
+            for row in rows {
                 if row.verdict == Some(verdict) {
                     plan.settled += 1;
                     continue;
@@ -317,6 +379,11 @@ impl Query {
                     }
                 }
             }
+        }
+        for kind in [Kind::Wrong, Kind::Missing] {
+            let ranked = self.shared.queues.latest(kind);
+            let reason = ranked.and_then(|r| r.reason(id, triple));
+            explanation.notes.extend(reason);
         }
         self.evidence(&sentence, triple, &schema, &mut explanation)?;
         self.shared.reply(Reply::Explanation(Box::new(explanation)));

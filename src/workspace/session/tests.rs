@@ -171,3 +171,67 @@ fn a_sentence_says_what_its_query_is_about() {
     check("ada left", 0);
     check("", 0);
 }
+
+#[test]
+fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
+    let desk = Desk::new(6);
+    let note = |list: u64, query: &str| {
+        let request = Request::Search {
+            ticket: list * 1000,
+            list,
+            query: query.to_owned(),
+            offset: 0,
+            limit: 10,
+        };
+        desk.ask(request, |reply| match reply {
+            Reply::Noted { what } => Some(what),
+            _ => None,
+        })
+    };
+    assert!(note(1, "queue:wrong").starts_with("12 candidates; 0 judged"));
+    let all = desk.page(2, "queue:wrong", 0);
+    assert_eq!(all.total, 6);
+    assert_eq!(desk.page(3, "Tamm3 queue:wrong", 0).total, 1);
+    let hits = desk.hits(&all, "queue:wrong");
+    assert_eq!(hits.len(), 2, "both labels are asked about");
+    // The queue's triples, and no others, are judged by a bulk edit of its list.
+    let plan = desk.plan(3, "Tamm3 queue:wrong", 0..1).unwrap();
+    assert_eq!(plan.edits.len(), 2);
+
+    // A judged label is asked about no more; its sentence goes with the last one.
+    let id = all.rows[0].id;
+    for (n, triple) in hits.into_iter().enumerate() {
+        let edit = Edit::Judge {
+            triple,
+            verdict: Some(Verdict::Reject),
+        };
+        desk.ask(Request::Edit { id, edit }, |reply| match reply {
+            Reply::Saved { .. } => Some(()),
+            _ => None,
+        });
+        assert_eq!(
+            desk.page(10 + n as u64, "queue:wrong", 0).total,
+            6 - n,
+            "{n}"
+        );
+    }
+
+    // What is missing has no row of its own in the sentence, so it gets one.
+    let missing = desk.page(20, "queue:missing", 0);
+    let request = Request::Open {
+        ticket: 30,
+        id: missing.rows[0].id,
+        query: "queue:missing".to_owned(),
+    };
+    let detail = desk.ask(request, |reply| match reply {
+        Reply::Detail(detail) if detail.ticket == 30 => Some(detail),
+        _ => None,
+    });
+    let first = detail.hits.first().expect("a candidate");
+    let row = detail
+        .rows
+        .iter()
+        .find(|r| r.triple == *first)
+        .expect("a row for it");
+    assert!(!row.gold && !row.stands && !row.predicted);
+}

@@ -2,7 +2,7 @@
 
 use super::{Around, Start, TrainConfig, TrainEvent, TrainOptions, TrainReport, train};
 use crate::kb::RelationMap;
-use crate::model::files::{CONFIG, Precision, replace_dir};
+use crate::model::files::{CONFIG, replace_dir};
 use crate::model::mutual;
 use crate::model::sentence::{SentenceModel, model_files};
 use crate::store::Reader;
@@ -11,6 +11,7 @@ use crate::train::checkpoint::RunRecord;
 use crate::train::fit::FitEvent;
 use crate::workspace::bags::resume::BagWork;
 use crate::workspace::bags::{BagProgress, BagTraining, KbProgress, Keep, TrainedBank, train_bags};
+use crate::workspace::convert::precision_named;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::{MutualInputs, add_mutual};
 use anyhow::{Context, Result, bail};
@@ -111,13 +112,7 @@ fn options(command: &TrainCommand) -> Result<TrainOptions> {
         (Some(dir), _) => Start::HuggingFace(dir.clone()),
         (None, from) => Start::Model(ModelChoice::resolve(from.as_deref(), None)),
     };
-    let precision =
-        <Precision as clap::ValueEnum>::from_str(&command.precision, true).map_err(|_| {
-            anyhow::anyhow!(
-                "unknown precision `{}`; there are f32, f16 and int8",
-                command.precision
-            )
-        })?;
+    let precision = precision_named(&command.precision)?;
     Ok(TrainOptions {
         out: command.out.clone(),
         start,

@@ -268,6 +268,15 @@ impl SentenceView {
         // What the query is about only an answer to its question says; and it stays so when a judgement has settled it.
         if let Some(before) = self.cache.get(&detail.sentence.id) {
             detail.hits.clone_from(&before.hits);
+            // A question of a queue that this edit did not answer stays in sight.
+            let open = before
+                .rows
+                .iter()
+                .filter(|r| before.hits.contains(&r.triple));
+            let open = open.filter(|r| !r.gold && !r.predicted && r.verdict.is_none());
+            let known = |t| detail.rows.iter().any(|r| r.triple == t);
+            let open: Vec<_> = open.filter(|r| !known(r.triple)).cloned().collect();
+            detail.rows.extend(open);
             self.store(detail, shared);
         }
     }

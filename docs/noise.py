@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""What the noise queues are worth on sentences that people have judged: the queues through the command line, verdicts from the judgements.
+
+noise.py REDRESS CROWD [--model MODEL] [--seeds 1,2,3] [--batch 50] [--share 1]
+
+CROWD is a JSON-lines file of {"id", "sentence", "term1", "term2", "span1": [from, to] in characters, "span2", "ds": [relations], "srs": {relation:
+score}}; a label is right at a score of .5. Each label or candidate is inspected once, in the order of the queue; AUPRC is the average precision of that
+order. "static": one queue. "re-ranked": verdicts of the first --batch rows are applied, the queue is asked again, and so on (to the end, or of the missing
+queue to --share of it, the rest in the order it has by then). "random": the expected
+value of any order that knows nothing (the base rate); "cap": all that are searched for first.
+"""
+import argparse, json, os, statistics, subprocess, sys, tempfile
+
+
+def average_precision(order):
+    found, total = 0, 0.0
+    for n, right in enumerate(order, 1):
+        if right:
+            found += 1
+            total += found / n
+    return total / max(found, 1)
+
+
+def recall_at(order, share):
+    n = int(len(order) * share)
+    return sum(order[:n]) / max(sum(order), 1)
+
+
+def tokens_of(text):
+    """Tokens between white space, cut at the entities' edges later; each (from, to)."""
+    out, start = [], None
+    for i, c in enumerate(text + " "):
+        if c.isspace():
+            if start is not None:
+                out.append((start, i))
+                start = None
+        elif start is None:
+            start = i
+    return out
+
+
+def convert(record, relations):
+    """One line of the program's own format."""
+    text, spans = record["sentence"], [tuple(record["span1"]), tuple(record["span2"])]
+    edges = sorted({e for s in spans for e in s})
+    tokens = []
+    for a, b in tokens_of(text):
+        for e in [e for e in edges if a < e < b] + [b]:
+            tokens.append((a, e))
+            a = e
+    def place(span):
+        inside = [i for i, (a, b) in enumerate(tokens) if a < span[1] and b > span[0]]
+        return inside[0], inside[-1] + 1
+    entities = [{"id": n, "start": place(s)[0], "end": place(s)[1], "type": None} for n, s in enumerate(spans)]
+    labels = [{"id": n, "head": 0, "tail": 1, "type": r, "decision": "unjudged", "origin": "gold"} for n, r in enumerate(record["ds"])]
+    return {"schema": "redress/1", "native_id": record["id"], "split": "train", "text": text, "tokens": [text[a:b] for a, b in tokens],
+            "entities": entities, "relations": labels}
+
+
+def main():
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("redress")
+    parse.add_argument("crowd")
+    parse.add_argument("--model")
+    parse.add_argument("--seeds", default="1,2,3")
+    parse.add_argument("--batch", type=int, default=50)
+    parse.add_argument("--share", type=float, default=1.0, help="of the missing queue, inspect this much in turn; the rest in the order it then has")
+    parse.add_argument("--static", action="store_true", help="leave the re-ranked runs out")
+    args = parse.parse_args()
+    records = [json.loads(line) for line in open(args.crowd)]
+    by_id = {r["id"]: r for r in records}
+    relations = sorted({k for r in records for k in r["srs"]})
+    call = lambda *a: subprocess.run([args.redress, *a], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+
+    def fresh(directory):
+        workspace, file = os.path.join(directory, "workspace"), os.path.join(directory, "crowd.jsonl")
+        with open(file, "w") as f:
+            f.writelines(json.dumps(convert(r, relations)) + "\n" for r in records)
+        call("import", file, "-w", workspace, "--format", "redress")
+        return workspace
+
+    def queue(workspace, kind, limit=None):
+        more = ["-n", str(limit)] if limit else []
+        rows = [json.loads(line) for line in call("queue", "-w", workspace, "--kind", kind, "--json", *more).splitlines()]
+        return rows
+
+    def truth(row, kind):
+        """Whether the suspicion is right; None where nobody was asked."""
+        record = by_id[row["id"]]
+        if row["head"]["text"] != record["sentence"][slice(*record["span1"])]:
+            return None
+        score = record["srs"].get(row["relation"])
+        return None if score is None else (score < 0.5) == (kind == "wrong")
+
+    results = {}
+    for seed in args.seeds.split(","):
+        with tempfile.TemporaryDirectory() as directory:
+            workspace = fresh(directory)
+            for kind in ("wrong", "missing"):
+                answers = [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
+                results.setdefault((kind, "cheap signals, static"), []).append((average_precision(answers), recall_at(answers, 0.1)))
+                results.setdefault((kind, "random"), []).append((sum(answers) / len(answers), 0.1))
+                results.setdefault((kind, "cap"), []).append((1.0, min(1.0, 0.1 * len(answers) / max(sum(answers), 1))))
+            model = ["--model", args.model] if args.model else []
+            call("folds", "-w", workspace, "--seed", seed, *model)
+            answers_of = {}
+            for kind in ("wrong", "missing"):
+                answers = answers_of[kind] = [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
+                results.setdefault((kind, "static"), []).append((average_precision(answers), recall_at(answers, 0.1)))
+            for kind in () if args.static else ("wrong", "missing"):
+                verdicts, order = os.path.join(directory, "verdicts.jsonl"), []
+                most = (args.share if kind == "missing" else 1.0) * len(answers_of[kind])
+                while True:
+                    rows = queue(workspace, kind, args.batch)
+                    if not rows or len(order) >= most:
+                        order += [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
+                        break
+                    with open(verdicts, "w") as f:
+                        for row in rows:
+                            answer = truth(row, kind)
+                            if answer is not None:
+                                order.append(answer)
+                            reject = (answer is None) or (answer == (kind == "wrong"))
+                            f.write(json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "unsure" if answer is None else "reject" if reject else "accept"}) + "\n")
+                    call("apply", verdicts, "-w", workspace)
+                results.setdefault((kind, f"re-ranked every {args.batch}"), []).append((average_precision(order), recall_at(order, 0.1)))
+            print("seed", seed, {k: tuple(round(x, 4) for x in v[-1]) for k, v in results.items()}, flush=True)
+    print("\n| queue | order | AUPRC | recall at 10 % |\n|---|---|---|---|")
+    for (kind, order), values in results.items():
+        spread = lambda i: f"{statistics.mean(v[i] for v in values):.3f}" + (f" ± {statistics.stdev(v[i] for v in values):.3f}" if len(values) > 1 else "")
+        print(f"| {kind} | {order} | {spread(0)} | {spread(1)} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,339 @@
+//! Signals of many cases → an order: by fixed weights while nobody has judged, by what the verdicts teach after that.
+
+use super::logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
+use super::signals::{Case, Kind, Signal, log_odds};
+
+const N: usize = Signal::ALL.len();
+/// The fixed weights count as much as this many verdicts. Of missing labels they say less.
+fn prior_verdicts(kind: Kind) -> f32 {
+    match kind {
+        Kind::Wrong => 100.0,
+        Kind::Missing => 20.0,
+    }
+}
+/// Above this many relations, pairs of relations get no weights of their own: they would be more than verdicts.
+const MAX_CROSSED: usize = 40;
+const OPTIONS: RegressionOptions = RegressionOptions {
+    l2: 1.0,
+    iterations: 60,
+    standardize: false,
+    link: Link::Softmax,
+};
+
+/// A case's place before any verdict.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scored {
+    /// 0..1; a probability only where a [`Combiner`] made it.
+    pub score: f32,
+    /// What each signal adds; of a combiner: to the log odds.
+    pub parts: [f32; N],
+    /// What the relation, and the pair's other labels, add.
+    pub labels: f32,
+}
+
+/// The weighted sum of each signal's rank among all cases; ties share a rank, a signal that a case lacks counts as the middle.
+pub fn rank_sum(cases: &[Case], kind: Kind) -> Vec<Scored> {
+    let total: f32 = Signal::ALL.iter().map(|s| s.weight(kind).abs()).sum();
+    let mut scored = vec![
+        Scored {
+            score: 0.5,
+            parts: [0.0; N],
+            labels: 0.0,
+        };
+        cases.len()
+    ];
+    for (j, signal) in Signal::ALL.into_iter().enumerate() {
+        let weight = signal.weight(kind);
+        if weight == 0.0 {
+            continue;
+        }
+        let values: Vec<Option<f32>> = cases.iter().map(|c| signal.of(c)).collect();
+        for (scored, rank) in scored.iter_mut().zip(ranks(&values)) {
+            let part = weight / total * (rank.unwrap_or(0.5) - 0.5);
+            scored.parts[j] = part;
+            scored.score += part;
+        }
+    }
+    scored
+}
+
+/// Ranks in 0..1 of the values that there are.
+fn ranks(values: &[Option<f32>]) -> Vec<Option<f32>> {
+    let mut order: Vec<(f32, usize)> = values
+        .iter()
+        .enumerate()
+        .filter_map(|(i, v)| Some(((*v)?, i)))
+        .collect();
+    order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut ranks = vec![None; values.len()];
+    let last = order.len().saturating_sub(1).max(1) as f32;
+    let mut from = 0;
+    for group in order.chunk_by(|a, b| a.0 == b.0) {
+        let middle = from as f32 + (group.len() - 1) as f32 / 2.0;
+        for (_, i) in group {
+            ranks[*i] = Some(middle / last);
+        }
+        from += group.len();
+    }
+    ranks
+}
+
+/// A case with a curator's answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    pub case: &'a Case,
+    /// The suspicion was right: the label is wrong, or the relation is missing.
+    pub yes: bool,
+}
+
+/// A logistic regression on the signals, the relation, and the other labels of the pair.
+pub struct Combiner {
+    kind: Kind,
+    n_relations: usize,
+    /// Mean and 1 / deviation of each signal over all cases.
+    moments: [(f32, f32); N],
+    fitted: Regression,
+    n_verdicts: usize,
+}
+
+impl Combiner {
+    /// `None` until both answers have occurred. `all`: every case of the queue, judged or not; relations count from 0 to `n_relations`.
+    pub fn fit(
+        kind: Kind,
+        all: &[Case],
+        judged: &[Judged],
+        n_relations: usize,
+    ) -> Result<Option<Self>, LogisticError> {
+        let n_yes = judged.iter().filter(|j| j.yes).count();
+        if n_yes == 0 || n_yes == judged.len() {
+            return Ok(None);
+        }
+        let moments = Signal::ALL.map(|s| moments(all.iter().filter_map(|c| s.of(c))));
+        let design = |case: &Case| design(case, kind, &moments, n_relations);
+        let mut values = Vec::new();
+        let mut targets = Vec::new();
+        for j in judged {
+            values.extend(design(j.case));
+            targets.extend(if j.yes { [0.0, 1.0] } else { [1.0, 0.0] });
+        }
+        let width = values.len() / judged.len();
+        let rows = Rows {
+            values: &values,
+            width,
+        };
+        let fitted = Regression::fit(rows, &targets, 2, OPTIONS)?;
+        Ok(Some(Self {
+            kind,
+            n_relations,
+            moments,
+            fitted,
+            n_verdicts: judged.len(),
+        }))
+    }
+
+    pub fn n_verdicts(&self) -> usize {
+        self.n_verdicts
+    }
+
+    /// The case's probability to be what the queue looks for; `before` is its [`rank_sum`] score, which counts less the more
+    /// verdicts there are.
+    pub fn score(&self, case: &Case, before: &Scored) -> Scored {
+        let row = design(case, self.kind, &self.moments, self.n_relations);
+        let learned = log_odds(self.fitted.probabilities(&row)[1]);
+        let prior = prior_verdicts(self.kind);
+        let trust = prior / (prior + self.n_verdicts as f32);
+        let start = log_odds(before.score.clamp(0.01, 0.99));
+        let logit = (1.0 - trust) * learned + trust * start;
+        let share = |j: usize| (1.0 - trust) * self.fitted.share(j, row[j], 1, 0);
+        let mut parts = [0.0; N];
+        for (j, part) in parts.iter_mut().enumerate() {
+            *part = share(j) + share(N + j) + trust * before.parts[j];
+        }
+        let labels = (2 * N..row.len()).map(share).sum();
+        Scored {
+            score: 1.0 / (1.0 + (-logit).exp()),
+            parts,
+            labels,
+        }
+    }
+}
+
+fn moments(values: impl Iterator<Item = f32>) -> (f32, f32) {
+    let (mut n, mut sum, mut squares) = (0f64, 0f64, 0f64);
+    for v in values {
+        let v = f64::from(v);
+        (n, sum, squares) = (n + 1.0, sum + v, squares + v * v);
+    }
+    let mean = sum / n.max(1.0);
+    let variance = (squares / n.max(1.0) - mean * mean).max(0.0);
+    let scale = if variance > 1e-12 {
+        1.0 / variance.sqrt()
+    } else {
+        0.0
+    };
+    (mean as f32, scale as f32)
+}
+
+/// Signals scaled, whether each is there, the relation, the other labels; in the queue of missing labels, each pair of them too: what
+/// "founder" implies is learned for itself.
+fn design(case: &Case, kind: Kind, moments: &[(f32, f32); N], n_relations: usize) -> Vec<f32> {
+    let crossed = kind == Kind::Missing && n_relations <= MAX_CROSSED;
+    let cross = if crossed {
+        n_relations * n_relations
+    } else {
+        0
+    };
+    let mut row = vec![0.0; 2 * N + 2 * n_relations + cross];
+    for (j, signal) in Signal::ALL.into_iter().enumerate() {
+        let (mean, scale) = moments[j];
+        if let Some(value) = signal.of(case) {
+            row[j] = (value - mean) * scale;
+            row[N + j] = 1.0;
+        }
+    }
+    let relation = case.relation.index();
+    let mut mark = |i: usize| {
+        if let Some(cell) = row.get_mut(i) {
+            *cell = 1.0;
+        }
+    };
+    if relation < n_relations {
+        mark(2 * N + relation);
+        for other in case
+            .others
+            .iter()
+            .map(|o| o.index())
+            .filter(|o| *o < n_relations)
+        {
+            mark(2 * N + n_relations + other);
+            if crossed {
+                mark(2 * N + 2 * n_relations + relation * n_relations + other);
+            }
+        }
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::noise::OutOfFold;
+    use crate::domain::RelationId;
+
+    fn case(relation: u16, others: &[u16], p: Option<f32>, gap: u32) -> Case {
+        Case {
+            relation: RelationId(relation),
+            others: others.iter().map(|r| RelationId(*r)).collect(),
+            out_of_fold: p.map(|p| OutOfFold {
+                p,
+                prior: 0.5,
+                best_other: 1.0 - p,
+                alone: p,
+            }),
+            implied: 0.0,
+            model: None,
+            gap,
+            pair_frequency: 1,
+            head_first: true,
+            length: 20,
+        }
+    }
+
+    #[test]
+    fn ranks_share_ties_and_leave_gaps_out() {
+        let r = ranks(&[Some(3.0), None, Some(1.0), Some(3.0), Some(9.0)]);
+        assert_eq!(r, [Some(0.5), None, Some(0.0), Some(0.5), Some(1.0)]);
+        assert_eq!(ranks(&[]), []);
+        assert_eq!(ranks(&[Some(2.0)]), [Some(0.0)]);
+    }
+
+    #[test]
+    fn without_verdicts_the_fixed_weights_order() {
+        let cases = [
+            case(0, &[], Some(0.9), 1),
+            case(0, &[1], Some(0.1), 9),
+            case(0, &[], None, 5),
+        ];
+        let scored = rank_sum(&cases, Kind::Wrong);
+        assert!(scored[1].score > scored[2].score && scored[2].score > scored[0].score);
+        for s in &scored {
+            assert!((0.0..=1.0).contains(&s.score));
+            assert!((0.5 + s.parts.iter().sum::<f32>() - s.score).abs() < 1e-5);
+        }
+        let missing = rank_sum(&cases, Kind::Missing);
+        assert!(missing[0].score > missing[1].score);
+    }
+
+    #[test]
+    fn verdicts_turn_the_order() {
+        // What matters here is the relation alone, which the fixed weights do not look at.
+        let cases: Vec<Case> = (0..200).map(|i| case(i % 2, &[], Some(0.5), 3)).collect();
+        let before = rank_sum(&cases, Kind::Wrong);
+        let judged = |n: usize| -> Vec<Judged> {
+            let of = |c| Judged {
+                case: c,
+                yes: c.relation.0 == 1,
+            };
+            cases[..n].iter().map(of).collect()
+        };
+        assert!(
+            Combiner::fit(Kind::Wrong, &cases, &judged(1), 2)
+                .unwrap()
+                .is_none()
+        );
+        let fitted = Combiner::fit(Kind::Wrong, &cases, &judged(50), 2)
+            .unwrap()
+            .unwrap();
+        let score = |c: &Combiner, i: usize| c.score(&cases[i], &before[i]);
+        let (right, wrong) = (score(&fitted, 100), score(&fitted, 101));
+        assert!(
+            wrong.score > 0.6 && right.score < 0.4,
+            "{wrong:?} {right:?}"
+        );
+        assert!(wrong.labels > 0.0);
+        let more = Combiner::fit(Kind::Wrong, &cases, &judged(200), 2)
+            .unwrap()
+            .unwrap();
+        assert!(score(&more, 101).score > wrong.score);
+    }
+
+    #[test]
+    fn an_implied_relation_is_learned() {
+        // A pair with relation 0 lacks relation 1 as a rule; one with relation 2 does not.
+        let cases: Vec<Case> = (0..120)
+            .map(|i| case(1 + (i % 2) as u16 * 2, &[[0, 2][i / 2 % 2]], None, 3))
+            .collect();
+        let judged: Vec<Judged> = cases
+            .iter()
+            .map(|case| Judged {
+                case,
+                yes: case.relation.0 == 1 && case.others[0].0 == 0,
+            })
+            .collect();
+        let before = rank_sum(&cases, Kind::Missing);
+        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 4)
+            .unwrap()
+            .unwrap();
+        let p: Vec<f32> = (0..4)
+            .map(|i| fitted.score(&cases[i], &before[i]).score)
+            .collect();
+        assert!(p[0] > 0.5, "{p:?}");
+        assert!(p[1..].iter().all(|q| *q < 0.4), "{p:?}");
+    }
+
+    #[test]
+    fn relations_that_came_later_do_no_harm() {
+        let cases: Vec<Case> = (0..10).map(|i| case(i % 2, &[], None, 3)).collect();
+        let of = |case| Judged {
+            case,
+            yes: case.relation.0 == 0,
+        };
+        let judged: Vec<Judged> = cases.iter().map(of).collect();
+        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 2)
+            .unwrap()
+            .unwrap();
+        let new = case(9, &[8], None, 3);
+        let before = rank_sum(std::slice::from_ref(&new), Kind::Missing);
+        assert!(fitted.score(&new, &before[0]).score.is_finite());
+    }
+}

@@ -1,0 +1,18 @@
+//! Which labels are probably wrong, and which are probably missing: signals of one candidate, and how they make a rank.
+//!
+//! A candidate is an ordered pair of entity mentions with a relation: one that the corpus labels (is it wrong?), or one
+//! that it does not (is it missing?). Each signal is a pure function of a [`Case`], higher the more suspicious the case. Without any verdict
+//! [`rank_sum`] orders them; with verdicts a [`Combiner`] learns from all of them, leaning on the rank sum while they are few.
+//!
+//! Read next: [`signals`], [`combine`], [`logistic`] (the one regression that both the combiner and the out-of-fold labels
+//! use), [`folds`]. docs/noise.md gives sources, costs and what each signal is worth.
+
+pub mod combine;
+pub mod folds;
+pub mod logistic;
+pub mod signals;
+
+pub use combine::{Combiner, Judged, Scored, rank_sum};
+pub use folds::{FoldModels, fold_of};
+pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
+pub use signals::{Case, Kind, OutOfFold, Signal};

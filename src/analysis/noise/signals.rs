@@ -1,0 +1,216 @@
+//! What there is to say of one candidate label.
+
+use crate::domain::RelationId;
+
+/// Which queue a case is in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// A label of the corpus: is it wrong?
+    Wrong,
+    /// A relation that the corpus does not give a pair: is it missing?
+    Missing,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Wrong => "wrong",
+            Kind::Missing => "missing",
+        }
+    }
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Kind::Wrong, Kind::Missing]
+            .into_iter()
+            .find(|k| k.name() == name)
+    }
+}
+
+/// What models that never saw this pair of entities, under whatever name, say of the pair's relation; a distribution over relations.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct OutOfFold {
+    /// Of the case's relation.
+    pub p: f32,
+    /// The relation's share of all labels.
+    pub prior: f32,
+    /// The highest of the other relations.
+    pub best_other: f32,
+    /// Of the case's relation by a regression that asks for each relation for itself.
+    pub alone: f32,
+}
+
+/// All that is known of a candidate.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Case {
+    pub relation: RelationId,
+    /// The other relations that the corpus gives this pair, in order.
+    pub others: Vec<RelationId>,
+    /// How sure the other labels make this one: the largest share of pairs with one of them that the corpus gives this relation too.
+    pub implied: f32,
+    pub out_of_fold: Option<OutOfFold>,
+    /// The sentence-level score of the workspace's model; it may have learned from this very label.
+    pub model: Option<f32>,
+    /// Tokens between head and tail.
+    pub gap: u32,
+    /// Sentences with this pair of entities.
+    pub pair_frequency: u32,
+    pub head_first: bool,
+    /// Tokens of the sentence.
+    pub length: u32,
+}
+
+/// A number that says how suspicious a case is. docs/noise.md gives the sources.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Signal {
+    /// -log odds of the relation out of fold (self-confidence; Northcutt et al. 2021).
+    SelfConfidence,
+    /// The same against the relation's share of all labels: frequent relations are not right more often.
+    ClassAdjusted,
+    /// Log odds of the best other relation less its own (normalised margin).
+    Margin,
+    /// As `SelfConfidence`, each relation asked for itself: a pair may have several.
+    OneVsRest,
+    OneVsRestAdjusted,
+    /// Log odds of `Case::implied`, turned round: a label that others imply is less suspicious.
+    Implied,
+    /// -log odds of the workspace's model.
+    Model,
+    /// Labels on the pair: one sentence seldom says three things of it.
+    Labels,
+    /// ln(1 + tokens between head and tail).
+    Gap,
+    /// ln of the sentences that name both: of a famous pair most sentences are about something else.
+    PairFrequency,
+    /// 1 where the tail stands first.
+    TailFirst,
+    /// ln of the sentence's tokens.
+    Length,
+}
+
+impl Signal {
+    pub const ALL: [Signal; 12] = [
+        Signal::SelfConfidence,
+        Signal::ClassAdjusted,
+        Signal::Margin,
+        Signal::OneVsRest,
+        Signal::OneVsRestAdjusted,
+        Signal::Implied,
+        Signal::Model,
+        Signal::Labels,
+        Signal::Gap,
+        Signal::PairFrequency,
+        Signal::TailFirst,
+        Signal::Length,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::SelfConfidence => "self_confidence",
+            Signal::ClassAdjusted => "class_adjusted",
+            Signal::Margin => "margin",
+            Signal::OneVsRest => "one_vs_rest",
+            Signal::OneVsRestAdjusted => "one_vs_rest_adjusted",
+            Signal::Implied => "implied",
+            Signal::Model => "model",
+            Signal::Labels => "labels_on_pair",
+            Signal::Gap => "token_gap",
+            Signal::PairFrequency => "pair_frequency",
+            Signal::TailFirst => "tail_first",
+            Signal::Length => "length",
+        }
+    }
+
+    /// `None` where the case has nothing to say of it.
+    pub fn of(self, case: &Case) -> Option<f32> {
+        let fold = case.out_of_fold;
+        match self {
+            Signal::SelfConfidence => fold.map(|f| -log_odds(f.p)),
+            Signal::ClassAdjusted => fold.map(|f| log_odds(f.prior) - log_odds(f.p)),
+            Signal::Margin => fold.map(|f| log_odds(f.best_other) - log_odds(f.p)),
+            Signal::OneVsRest => fold.map(|f| -log_odds(f.alone)),
+            Signal::OneVsRestAdjusted => fold.map(|f| log_odds(f.prior) - log_odds(f.alone)),
+            Signal::Implied => Some(-log_odds(case.implied)),
+            Signal::Model => case.model.map(|p| -log_odds(p)),
+            Signal::Labels => Some(case.others.len() as f32),
+            Signal::Gap => Some((1.0 + case.gap as f32).ln()),
+            Signal::PairFrequency => Some((case.pair_frequency.max(1) as f32).ln()),
+            Signal::TailFirst => Some(f32::from(u8::from(!case.head_first))),
+            Signal::Length => Some((case.length.max(1) as f32).ln()),
+        }
+    }
+
+    /// Weight in the rank sum of a queue that has no verdicts yet; negative: the other way round.
+    pub fn weight(self, kind: Kind) -> f32 {
+        match (kind, self) {
+            (Kind::Wrong, Signal::ClassAdjusted | Signal::Labels) => 1.0,
+            (Kind::Wrong, Signal::Gap | Signal::PairFrequency) => 0.5,
+            (Kind::Missing, Signal::OneVsRest) => -1.0,
+            _ => 0.0,
+        }
+    }
+}
+
+/// Clipped, so that one sure model does not drown the rest.
+pub fn log_odds(p: f32) -> f32 {
+    let p = p.clamp(1e-4, 1.0 - 1e-4);
+    (p / (1.0 - p)).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub fn case() -> Case {
+        Case {
+            relation: RelationId(1),
+            others: vec![RelationId(0)],
+            out_of_fold: Some(OutOfFold {
+                p: 0.2,
+                prior: 0.5,
+                best_other: 0.8,
+                alone: 0.3,
+            }),
+            implied: 0.0,
+            model: None,
+            gap: 0,
+            pair_frequency: 1,
+            head_first: false,
+            length: 10,
+        }
+    }
+
+    #[test]
+    fn signals_rise_with_suspicion() {
+        let of = |signal: Signal, change: &dyn Fn(&mut Case)| {
+            let mut case = case();
+            change(&mut case);
+            signal.of(&case)
+        };
+        let same = |_: &mut Case| {};
+        assert_eq!(of(Signal::Model, &same), None);
+        assert_eq!(of(Signal::Gap, &same), Some(0.0));
+        assert_eq!(of(Signal::TailFirst, &same), Some(1.0));
+        let close = |a: Option<f32>, b: f32| assert!((a.unwrap() - b).abs() < 1e-5, "{a:?} {b}");
+        close(of(Signal::SelfConfidence, &same), 4f32.ln());
+        close(of(Signal::ClassAdjusted, &same), 4f32.ln());
+        close(of(Signal::Margin, &same), 2.0 * 4f32.ln());
+        let rises: [(Signal, &dyn Fn(&mut Case)); 5] = [
+            (Signal::Labels, &|c| c.others.push(RelationId(7))),
+            (Signal::Gap, &|c| c.gap = 3),
+            (Signal::PairFrequency, &|c| c.pair_frequency = 9),
+            (Signal::SelfConfidence, &|c| {
+                c.out_of_fold.as_mut().unwrap().p = 0.0
+            }),
+            (Signal::ClassAdjusted, &|c| {
+                c.out_of_fold.as_mut().unwrap().p = 0.1
+            }),
+        ];
+        for (signal, change) in rises {
+            assert!(of(signal, change) > of(signal, &same), "{signal:?}");
+        }
+        // A certain model stays a finite signal.
+        close(
+            of(Signal::Model, &|c| c.model = Some(0.0)),
+            (0.9999f32 / 0.0001).ln(),
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! `redress folds`, `redress queue`, `redress apply`.
+
+use super::args::{ApplyArgs, FoldsArgs, QueueArgs};
+use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
+use crate::workspace::Workspace;
+use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::noise::apply::{self, ApplyOptions};
+use crate::workspace::noise::folds::{self, FoldOptions};
+use crate::workspace::noise::queue::{self, Order, Queue, QueueOptions, QueueRow};
+use anyhow::Result;
+
+pub fn folds(args: FoldsArgs) -> Result<Ended> {
+    let (device, note) = models::device(&args.model.device)?;
+    if let Some(note) = note {
+        remark(&note);
+    }
+    let dir = workspace_dir(&args.workspace)?;
+    // No lock: a screen may be at work on the workspace.
+    let setting = models::setting(&dir)?;
+    let choice = ModelChoice::resolve(args.model.model.as_deref(), setting.as_deref());
+    let options = FoldOptions {
+        folds: usize::from(args.folds),
+        seed: args.seed,
+        l2: args.l2,
+    };
+    let bar = progress::bar(0, "pairs");
+    let cancel = progress::cancel_on_signal();
+    let report = folds::make_folds(
+        &dir,
+        &choice.load(&device)?,
+        &options,
+        &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+            !cancel.is_cancelled()
+        },
+    )?;
+    bar.finish_and_clear();
+    let Some(report) = report else {
+        remark("stopped; nothing was written");
+        return Ok(Ended::Stopped);
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        say(&format!(
+            "{} pairs asked, {} of them labelled, in {} folds; `redress queue` uses them",
+            report.pairs, report.labelled, report.folds
+        ))?;
+    }
+    Ok(Ended::Done)
+}
+
+pub fn queue(args: QueueArgs) -> Result<Ended> {
+    let options = QueueOptions {
+        kind: queue::kind_named(&args.kind)?,
+        relation: args.relation,
+        limit: args
+            .limit
+            .unwrap_or(if args.json { usize::MAX } else { 20 }),
+        order: match args.order.as_str() {
+            "uncertain" => Order::Uncertain,
+            "random" => Order::Random,
+            "document" => Order::Document,
+            _ => Order::Suspicious,
+        },
+        control: args.control,
+    };
+    let queue = queue::queue(&workspace_dir(&args.workspace)?, &options)?;
+    if args.json {
+        for row in &queue.rows {
+            print_json_line(row)?;
+        }
+    } else {
+        for row in &queue.rows {
+            say(&in_words(row))?;
+        }
+    }
+    remark(&summary(&queue));
+    Ok(Ended::Done)
+}
+
+fn print_json_line(row: &QueueRow) -> Result<()> {
+    let mut line = Vec::new();
+    crate::workspace::filter::write_json(row, &mut line)?;
+    Ok(say(&String::from_utf8_lossy(&line))?)
+}
+
+fn in_words(row: &QueueRow) -> String {
+    let why: Vec<String> = row
+        .why
+        .iter()
+        .take(3)
+        .map(|r| format!("{} {:+.2}", r.signal, r.weight))
+        .collect();
+    let control = if row.control { " (random control)" } else { "" };
+    format!(
+        "{:>4}  {:.2}  {} — {} → {}{control}\n            {}\n            {}",
+        row.rank,
+        row.score,
+        printable(&row.head.text),
+        printable(&row.relation),
+        printable(&row.tail.text),
+        printable(&row.text),
+        why.join(", ")
+    )
+}
+
+fn summary(queue: &Queue) -> String {
+    let mut text = format!(
+        "{} candidates left; {} judged, {} of them {}",
+        queue.left, queue.judged, queue.confirmed, queue.kind
+    );
+    match queue.expected_left {
+        Some(expected) => {
+            text += &format!("; about {expected:.0} of those left are expected to be")
+        }
+        None => {
+            text += "; scores are ranks, not probabilities, until there are verdicts of both kinds"
+        }
+    }
+    if !queue.folds {
+        text += "; `redress folds` adds the strongest signal";
+    }
+    text
+}
+
+pub fn apply(args: ApplyArgs) -> Result<Ended> {
+    let mut workspace = Workspace::open(&workspace_dir(&args.workspace)?)?;
+    let options = ApplyOptions {
+        by: args.by.unwrap_or_else(super::data::author),
+        dry_run: args.dry_run,
+        overwrite: args.overwrite,
+    };
+    let report = apply::apply(&mut workspace, &args.file, &options)?;
+    if args.json {
+        print_json(&report)?;
+    } else {
+        let what: Vec<String> = report
+            .applied
+            .iter()
+            .map(|(w, n)| format!("{n} {w}"))
+            .collect();
+        let what = if what.is_empty() {
+            "nothing".to_owned()
+        } else {
+            what.join(", ")
+        };
+        let verb = if report.dry_run {
+            "would apply"
+        } else {
+            "applied"
+        };
+        say(&format!(
+            "{} lines: {verb} {}; {} already so, {} conflicts, {} problems",
+            report.lines,
+            printable(&what),
+            report.known,
+            report.conflicts,
+            report.problems
+        ))?;
+        for line in &report.listed {
+            say(&format!("  {line}"))?;
+        }
+    }
+    Ok(if report.problems + report.conflicts > 0 {
+        Ended::WithProblems
+    } else {
+        Ended::Done
+    })
+}

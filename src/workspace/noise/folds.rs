@@ -1,0 +1,452 @@
+//! `redress folds`: what models that never saw a pair say of it, names hidden, for every pair of the workspace.
+
+use super::pairs::{entity_key, pairs};
+use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Rows, fold_of};
+use crate::domain::{RelationId, SentenceId, SentenceIdx, TokenSpan};
+use crate::export::{Overwrite, write_atomically};
+use crate::model::masked::MaskedPair;
+use crate::model::sentence::SentenceModel;
+use crate::store::Reader;
+use crate::workspace::{Tell, page_of_views, stored_rule};
+use anyhow::{Context, Result, bail};
+use half::f16;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::Serialize;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// The file in a workspace's directory.
+const FILE: &str = "folds.safetensors";
+const VERSION: (&str, &str) = ("redress_folds", "1");
+/// Labelled pairs that the regressions learn from at most; more are only asked after.
+const MAX_TRAINED: usize = 12_000;
+/// Pairs encoded together.
+const CHUNK: usize = 256;
+
+#[derive(Clone, Debug)]
+pub struct FoldOptions {
+    pub folds: usize,
+    pub seed: u64,
+    pub l2: f64,
+}
+
+impl Default for FoldOptions {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            seed: 1,
+            l2: 1000.0,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct FoldReport {
+    pub pairs: usize,
+    pub labelled: usize,
+    pub trained_on: usize,
+    pub relations: usize,
+    pub folds: usize,
+    pub model: String,
+}
+
+/// An ordered pair in a sentence.
+pub type PairKey = (SentenceId, TokenSpan, TokenSpan);
+
+/// Out-of-fold distributions of a workspace's pairs.
+pub struct OutOfFolds {
+    relations: Vec<String>,
+    /// Each relation's share of the labels.
+    priors: Vec<f32>,
+    rows: HashMap<PairKey, usize>,
+    /// [pairs, relations]: one distribution, and each relation for itself.
+    p: Vec<f16>,
+    alone: Vec<f16>,
+}
+
+impl OutOfFolds {
+    pub fn relations(&self) -> &[String] {
+        &self.relations
+    }
+    pub fn priors(&self) -> &[f32] {
+        &self.priors
+    }
+    /// Probabilities of the relations for a pair, as one distribution and each for itself; `None`: it was not there when the folds
+    /// were made.
+    pub fn of(&self, key: &PairKey) -> Option<[&[f16]; 2]> {
+        let n = self.relations.len();
+        let row = *self.rows.get(key)?;
+        let of_row = row * n..(row + 1) * n;
+        Some([self.p.get(of_row.clone())?, self.alone.get(of_row)?])
+    }
+}
+
+struct Asked {
+    idx: SentenceIdx,
+    head: TokenSpan,
+    tail: TokenSpan,
+    fold: usize,
+    /// Numbers of the relations that stand.
+    labels: Vec<usize>,
+}
+
+pub fn folds_file(workspace: &Path) -> PathBuf {
+    workspace.join(FILE)
+}
+
+/// Fits and asks, and writes the file whole or not at all; `None` when stopped. `tell` hears pairs encoded.
+pub fn make_folds(
+    dir: &Path,
+    model: &SentenceModel,
+    options: &FoldOptions,
+    tell: Tell,
+) -> Result<Option<FoldReport>> {
+    let reader = Reader::open(dir)?;
+    let schema = reader.schema()?;
+    let (asked, relations) = ask(&reader, options)?;
+    if relations.len() < 2 {
+        bail!(
+            "folds need labels of two relations at least; this workspace has {}",
+            relations.len()
+        );
+    }
+    let work = Work {
+        reader: &reader,
+        model,
+        options,
+        asked: &asked,
+        n_relations: relations.len(),
+    };
+    let train = trained(&asked);
+    let Some(features) = work.features(&train, tell)? else {
+        return Ok(None);
+    };
+    let Some(fitted) = work.fit(&train, &features, tell)? else {
+        return Ok(None);
+    };
+    let Some(answers) = work.answers(&train, &features, &fitted, tell)? else {
+        return Ok(None);
+    };
+    let names = relations.iter().map(|r| schema.name(*r).to_owned());
+    write(
+        dir,
+        &work,
+        &names.collect::<Vec<_>>(),
+        &work.priors(&train),
+        &answers,
+    )?;
+    Ok(Some(FoldReport {
+        pairs: asked.len(),
+        labelled: asked.iter().filter(|a| !a.labels.is_empty()).count(),
+        trained_on: train.len(),
+        relations: relations.len(),
+        folds: options.folds,
+        model: model.run.to_string(),
+    }))
+}
+
+/// The two ways to ask.
+const LINKS: [Link; 2] = [Link::Softmax, Link::Independent];
+
+struct Work<'a> {
+    reader: &'a Reader,
+    model: &'a SentenceModel,
+    options: &'a FoldOptions,
+    asked: &'a [Asked],
+    n_relations: usize,
+}
+
+impl Work<'_> {
+    /// Of the pairs to learn from.
+    fn features(&self, train: &[usize], tell: Tell) -> Result<Option<Vec<f32>>> {
+        let mut features = Vec::with_capacity(train.len() * self.model.masked_width());
+        for (n, chunk) in train.chunks(CHUNK).enumerate() {
+            if !tell((n * CHUNK) as u64, self.asked.len() as u64) {
+                return Ok(None);
+            }
+            features.extend(self.encode(chunk)?);
+        }
+        Ok(Some(features))
+    }
+
+    fn fit(
+        &self,
+        train: &[usize],
+        features: &[f32],
+        tell: Tell,
+    ) -> Result<Option<[FoldModels; 2]>> {
+        let rows = Rows {
+            values: features,
+            width: self.model.masked_width(),
+        };
+        let folds: Vec<usize> = train.iter().map(|i| self.asked[*i].fold).collect();
+        let (done, total) = (train.len() as u64, self.asked.len() as u64);
+        let mut fit = |link| {
+            let options = RegressionOptions {
+                link,
+                l2: self.options.l2,
+                iterations: 100,
+                standardize: true,
+            };
+            let (n, n_folds) = (self.n_relations, self.options.folds);
+            let targets = self.targets(train, link);
+            FoldModels::fit(rows, &targets, n, &folds, n_folds, options, &mut |_| {
+                tell(done, total)
+            })
+        };
+        let (Some(one), Some(each)) = (fit(LINKS[0])?, fit(LINKS[1])?) else {
+            return Ok(None);
+        };
+        Ok(Some([one, each]))
+    }
+
+    fn targets(&self, train: &[usize], link: Link) -> Vec<f32> {
+        let mut targets = vec![0.0; train.len() * self.n_relations];
+        for (row, i) in train.iter().enumerate() {
+            let labels = &self.asked[*i].labels;
+            for label in labels {
+                targets[row * self.n_relations + label] = match link {
+                    Link::Softmax => 1.0 / labels.len() as f32,
+                    Link::Independent => 1.0,
+                };
+            }
+        }
+        targets
+    }
+
+    /// Each relation's share of the labels.
+    fn priors(&self, train: &[usize]) -> Vec<f32> {
+        let mut counts = vec![0f32; self.n_relations];
+        for label in train.iter().flat_map(|i| &self.asked[*i].labels) {
+            counts[*label] += 1.0;
+        }
+        let total: f32 = counts.iter().sum();
+        counts.iter().map(|c| c / total.max(1.0)).collect()
+    }
+
+    /// For every pair, in order; pairs that were learned from are not encoded again.
+    fn answers(
+        &self,
+        train: &[usize],
+        features: &[f32],
+        fitted: &[FoldModels; 2],
+        tell: Tell,
+    ) -> Result<Option<[Vec<f16>; 2]>> {
+        let width = self.model.masked_width();
+        let known: HashMap<usize, usize> =
+            train.iter().enumerate().map(|(row, i)| (*i, row)).collect();
+        let mut answers: [Vec<f16>; 2] = Default::default();
+        let (mut done, total) = (train.len(), self.asked.len());
+        let numbers: Vec<usize> = (0..total).collect();
+        for chunk in numbers.chunks(CHUNK) {
+            if !tell(done.min(total) as u64, total as u64) {
+                return Ok(None);
+            }
+            let new: Vec<usize> = chunk
+                .iter()
+                .copied()
+                .filter(|i| !known.contains_key(i))
+                .collect();
+            let encoded = self.encode(&new)?;
+            done += new.len();
+            let mut fresh = encoded.chunks(width);
+            for i in chunk {
+                let row = match known.get(i) {
+                    Some(row) => &features[row * width..(row + 1) * width],
+                    None => fresh.next().unwrap_or_default(),
+                };
+                for (answers, models) in answers.iter_mut().zip(fitted) {
+                    let p = models.probabilities(self.asked[*i].fold, row);
+                    answers.extend(p.into_iter().map(f16::from_f32));
+                }
+            }
+        }
+        Ok(Some(answers))
+    }
+
+    fn encode(&self, which: &[usize]) -> Result<Vec<f32>> {
+        let mut sentences = HashMap::new();
+        for i in which {
+            let idx = self.asked[*i].idx;
+            if let Entry::Vacant(entry) = sentences.entry(idx)
+                && let Some(id) = self.reader.id_of(idx)?
+            {
+                entry.insert(self.reader.sentence(id)?);
+            }
+        }
+        let pairs = which.iter().map(|i| {
+            let a = &self.asked[*i];
+            MaskedPair {
+                sentence: &sentences[&a.idx],
+                head: a.head,
+                tail: a.tail,
+            }
+        });
+        Ok(self.model.masked_features(&pairs.collect::<Vec<_>>())?)
+    }
+}
+
+/// All pairs with the labels that stand on them, by their numbers, and the relations that occur.
+fn ask(reader: &Reader, options: &FoldOptions) -> Result<(Vec<Asked>, Vec<RelationId>)> {
+    let rule = stored_rule(reader)?;
+    let (mut asked, mut relations) = (Vec::new(), BTreeSet::new());
+    let mut next = Some(SentenceIdx(0));
+    while let Some(from) = next {
+        let (page, after) = page_of_views(reader, &rule, from)?;
+        for (idx, viewed) in &page {
+            for pair in pairs(&viewed.annotation) {
+                let (head, tail) = (pair.head, pair.tail);
+                let keys = [entity_key(viewed, head), entity_key(viewed, tail)];
+                relations.extend(pair.standing.iter().copied());
+                asked.push(Asked {
+                    idx: *idx,
+                    head,
+                    tail,
+                    fold: fold_of(&keys[0], &keys[1], options.seed, options.folds),
+                    labels: pair.standing.iter().map(|r| r.index()).collect(),
+                });
+            }
+        }
+        next = after;
+    }
+    let relations: Vec<RelationId> = relations.into_iter().collect();
+    let places: HashMap<usize, usize> = relations
+        .iter()
+        .enumerate()
+        .map(|(i, r)| (r.index(), i))
+        .collect();
+    for a in &mut asked {
+        a.labels.retain_mut(|label| match places.get(label) {
+            Some(place) => {
+                *label = *place;
+                true
+            }
+            None => false,
+        });
+    }
+    Ok((asked, relations))
+}
+
+/// Labelled pairs to learn from, evenly over the corpus where there are too many.
+fn trained(asked: &[Asked]) -> Vec<usize> {
+    let labelled: Vec<usize> = (0..asked.len())
+        .filter(|i| !asked[*i].labels.is_empty())
+        .collect();
+    let step = labelled.len().div_ceil(MAX_TRAINED).max(1);
+    labelled.into_iter().step_by(step).collect()
+}
+
+fn write(
+    dir: &Path,
+    work: &Work,
+    relations: &[String],
+    priors: &[f32],
+    answers: &[Vec<f16>; 2],
+) -> Result<()> {
+    let n = work.asked.len();
+    let (mut ids, mut spans) = (Vec::with_capacity(n * 8), Vec::with_capacity(n * 16));
+    for a in work.asked {
+        let id = work.reader.id_of(a.idx)?.context("a sentence went away")?;
+        ids.extend(id.0.to_le_bytes());
+        for place in [a.head.start(), a.head.end(), a.tail.start(), a.tail.end()] {
+            spans.extend((place as u32).to_le_bytes());
+        }
+    }
+    let priors: Vec<u8> = priors.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let bytes = |values: &[f16]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let (p, alone): (Vec<u8>, Vec<u8>) = (bytes(&answers[0]), bytes(&answers[1]));
+    let r = relations.len();
+    let tensors = [
+        ("sentences", TensorView::new(Dtype::U64, vec![n], &ids)?),
+        ("spans", TensorView::new(Dtype::U32, vec![n, 4], &spans)?),
+        ("priors", TensorView::new(Dtype::F32, vec![r], &priors)?),
+        ("p", TensorView::new(Dtype::F16, vec![n, r], &p)?),
+        ("alone", TensorView::new(Dtype::F16, vec![n, r], &alone)?),
+    ];
+    let about = HashMap::from([
+        (VERSION.0.to_owned(), VERSION.1.to_owned()),
+        ("relations".to_owned(), serde_json::to_string(relations)?),
+    ]);
+    let bytes = safetensors::serialize(tensors, Some(about))?;
+    write_atomically(&folds_file(dir), Overwrite::Replace, |out| {
+        out.write_all(&bytes)
+    })?;
+    Ok(())
+}
+
+/// The workspace's folds; `None` where none were made. A file that cannot be read says so and how to make it anew.
+pub fn read_folds(dir: &Path) -> Result<Option<OutOfFolds>> {
+    let file = folds_file(dir);
+    let bytes = match std::fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| file.display().to_string()),
+    };
+    let read = decode(&bytes);
+    read.with_context(|| {
+        format!(
+            "{}: cannot be read; make it anew with `redress folds`",
+            file.display()
+        )
+    })
+    .map(Some)
+}
+
+fn decode(bytes: &[u8]) -> Result<OutOfFolds> {
+    let (_, header) = SafeTensors::read_metadata(bytes)?;
+    let about = header.metadata().as_ref().context("no metadata")?;
+    if about.get(VERSION.0).map(String::as_str) != Some(VERSION.1) {
+        bail!("not of version {}", VERSION.1);
+    }
+    let relations: Vec<String> =
+        serde_json::from_str(about.get("relations").context("no relations")?)?;
+    let tensors = SafeTensors::deserialize(bytes)?;
+    let part = |name: &str, dtype: Dtype| -> Result<&[u8]> {
+        let tensor = tensors.tensor(name)?;
+        if tensor.dtype() != dtype {
+            bail!("{name} is of another type");
+        }
+        Ok(tensor.data())
+    };
+    let words = |name| -> Result<Vec<u32>> {
+        let chunks = part(name, Dtype::U32)?.chunks_exact(4);
+        Ok(chunks
+            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect())
+    };
+    let ids = part("sentences", Dtype::U64)?.chunks_exact(8);
+    let ids: Vec<u64> = ids
+        .map(|b| b.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte)))
+        .collect();
+    let spans = words("spans")?;
+    let priors = part("priors", Dtype::F32)?.chunks_exact(4);
+    let priors: Vec<f32> = priors
+        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+        .collect();
+    let halves = |name| -> Result<Vec<f16>> {
+        let chunks = part(name, Dtype::F16)?.chunks_exact(2);
+        Ok(chunks.map(|b| f16::from_le_bytes([b[0], b[1]])).collect())
+    };
+    let (p, alone) = (halves("p")?, halves("alone")?);
+    let n = ids.len();
+    if spans.len() != 4 * n
+        || p.len() != n * relations.len()
+        || alone.len() != p.len()
+        || priors.len() != relations.len()
+    {
+        bail!("its parts do not fit together");
+    }
+    let mut rows = HashMap::with_capacity(n);
+    for (row, (id, s)) in ids.into_iter().zip(spans.chunks_exact(4)).enumerate() {
+        let span = |a: u32, b: u32| TokenSpan::new(a as usize, b as usize).context("an empty span");
+        rows.insert((SentenceId(id), span(s[0], s[1])?, span(s[2], s[3])?), row);
+    }
+    Ok(OutOfFolds {
+        relations,
+        priors,
+        rows,
+        p,
+        alone,
+    })
+}

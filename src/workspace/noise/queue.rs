@@ -1,0 +1,588 @@
+//! `redress queue`: what nobody has judged yet, the most suspicious first.
+
+use super::folds::{OutOfFolds, read_folds};
+use super::pairs::{Pair, entity_key, pairs};
+use crate::analysis::noise::{
+    Case, Combiner, Judged, Kind, OutOfFold, Scored, Signal, fold_of, rank_sum,
+};
+use crate::domain::{
+    DecisionRule, RelationId, RelationSchema, Sentence, SentenceId, SentenceIdx, TokenSpan, Triple,
+    Verdict,
+};
+use crate::store::Reader;
+use crate::workspace::view::Viewed;
+use crate::workspace::{page_of_views, stored_rule};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::Path;
+
+/// Candidates held at once. Where pairs times relations are more, a pair brings its likeliest relations only.
+const MAX_CASES: usize = 2_000_000;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    Suspicious,
+    /// Nearest to even odds first: what teaches most.
+    Uncertain,
+    /// By a hash of the candidate, the same every time.
+    Random,
+    Document,
+}
+
+#[derive(Clone, Debug)]
+pub struct QueueOptions {
+    pub kind: Kind,
+    /// Only this relation's candidates are listed; all are learned from.
+    pub relation: Option<String>,
+    pub limit: usize,
+    pub order: Order,
+    /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking.
+    pub control: f64,
+}
+
+/// `wrong` or `missing`.
+pub fn kind_named(name: &str) -> Result<Kind> {
+    Kind::from_name(name)
+        .with_context(|| format!("there is no queue {name}; expected wrong or missing"))
+}
+
+/// One candidate for a program or a person.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueueRow {
+    pub rank: usize,
+    /// The corpus file's id, else the workspace's.
+    pub id: String,
+    pub sentence: String,
+    pub head: Mention,
+    pub relation: String,
+    pub tail: Mention,
+    /// 0..1. A probability where verdicts made it (see [`Queue::calibrated`]).
+    pub score: f32,
+    pub control: bool,
+    pub why: Vec<Reason>,
+    pub text: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Mention {
+    pub start: usize,
+    pub end: usize,
+    pub text: String,
+}
+
+/// What a signal adds to the score, in log odds where verdicts made it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reason {
+    pub signal: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<f32>,
+    pub weight: f32,
+}
+
+/// A queue and where it stands.
+#[derive(Clone, Debug, Serialize)]
+pub struct Queue {
+    pub kind: &'static str,
+    pub rows: Vec<QueueRow>,
+    /// Candidates that nobody has judged, of the relation asked for.
+    pub left: usize,
+    /// Judged ones, and those of them where the suspicion was right.
+    pub judged: usize,
+    pub confirmed: usize,
+    /// Scores are probabilities that a regression on the verdicts gives.
+    pub calibrated: bool,
+    /// Of those left, how many the suspicion is right for, as the scores expect; only where calibrated.
+    pub expected_left: Option<f32>,
+    /// Whether out-of-fold signals were there (`redress folds`).
+    pub folds: bool,
+}
+
+/// A candidate that nobody has judged.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Candidate {
+    pub idx: SentenceIdx,
+    pub id: SentenceId,
+    pub triple: Triple,
+}
+
+/// All candidates of a kind, scored.
+pub struct Ranking {
+    pub candidates: Vec<(Candidate, Scored, Case)>,
+    pub judged: usize,
+    pub confirmed: usize,
+    pub calibrated: bool,
+    pub folds: bool,
+}
+
+impl Ranking {
+    /// Whether the first rows should be of many kinds.
+    fn opens(&self, kind: Kind) -> bool {
+        kind == Kind::Missing && self.judged < OPENING
+    }
+}
+
+/// Scores every candidate of the workspace in `dir`, in document order.
+pub fn rank(dir: &Path, reader: &Reader, kind: Kind) -> Result<Ranking> {
+    let schema = reader.schema()?;
+    let folds = read_folds(dir)?;
+    let found = Found::collect(reader, kind, &schema, folds.as_ref())?;
+    let mut cases = Vec::with_capacity(found.candidates.len());
+    let mut rest = Vec::with_capacity(found.candidates.len());
+    for (candidate, case, answer) in found.candidates {
+        cases.push(case);
+        rest.push((candidate, answer));
+    }
+    let before = rank_sum(&cases, kind);
+    let judged: Vec<Judged> = rest
+        .iter()
+        .zip(&cases)
+        .filter_map(|((_, answer), case)| {
+            Some(Judged {
+                case,
+                yes: (*answer)?,
+            })
+        })
+        .collect();
+    let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations())?;
+    let confirmed = judged.iter().filter(|j| j.yes).count();
+    let n_judged = judged.len();
+    let open = rest
+        .into_iter()
+        .zip(before)
+        .zip(cases)
+        .filter(|(((_, answer), _), _)| answer.is_none())
+        .map(|(((candidate, _), before), case)| {
+            let scored = combiner
+                .as_ref()
+                .map_or(before.clone(), |c| c.score(&case, &before));
+            (candidate, scored, case)
+        });
+    Ok(Ranking {
+        candidates: open.collect(),
+        judged: n_judged,
+        confirmed,
+        calibrated: combiner.is_some(),
+        folds: folds.is_some(),
+    })
+}
+
+/// Share of a screen's rows that are drawn at random.
+pub const CONTROL: f64 = 0.05;
+/// Candidates that a screen lists.
+const LISTED: usize = 20_000;
+
+/// A queue for a screen.
+pub struct Listed {
+    /// In the order to look at them: whether drawn at random, and the candidate.
+    pub rows: Vec<(bool, Entry)>,
+    /// Candidates that nobody has judged, listed or not.
+    pub left: usize,
+    pub judged: usize,
+    pub confirmed: usize,
+    pub calibrated: bool,
+    /// Of those left, how many the suspicion is right for; only where calibrated.
+    pub expected: Option<f32>,
+    pub folds: bool,
+}
+
+/// The most suspicious candidates first, some random ones among them.
+pub fn listed(dir: &Path, reader: &Reader, kind: Kind) -> Result<Listed> {
+    let ranking = rank(dir, reader, kind)?;
+    let left = ranking.candidates.len();
+    let expected: f32 = ranking.candidates.iter().map(|(_, s, _)| s.score).sum();
+    let (kind_opens, order) = (ranking.opens(kind), Order::Suspicious);
+    let candidates = ordered(ranking.candidates, order, kind_opens);
+    Ok(Listed {
+        rows: with_control(candidates, LISTED, CONTROL),
+        left,
+        judged: ranking.judged,
+        confirmed: ranking.confirmed,
+        calibrated: ranking.calibrated,
+        expected: ranking.calibrated.then_some(expected),
+        folds: ranking.folds,
+    })
+}
+
+/// The queue as the options ask for it.
+pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
+    let reader = Reader::open(dir)?;
+    let schema = reader.schema()?;
+    let only = options.relation.as_deref().map(|name| {
+        schema
+            .find_relation(name)
+            .with_context(|| format!("no relation {name} in this workspace"))
+    });
+    let only = only.transpose()?;
+    let mut ranking = rank(dir, &reader, options.kind)?;
+    ranking
+        .candidates
+        .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
+    let left = ranking.candidates.len();
+    let expected: f32 = ranking.candidates.iter().map(|(_, s, _)| s.score).sum();
+    let opens = ranking.opens(options.kind);
+    let candidates = ordered(ranking.candidates, options.order, opens);
+    let chosen = with_control(candidates, options.limit, options.control);
+    let mut rows = Vec::with_capacity(chosen.len());
+    for (n, (control, (candidate, scored, case))) in chosen.into_iter().enumerate() {
+        let sentence = reader.sentence(candidate.id)?;
+        let row = row(n + 1, &sentence, &candidate, &scored, &case, &schema);
+        rows.push(QueueRow { control, ..row });
+    }
+    Ok(Queue {
+        kind: options.kind.name(),
+        rows,
+        left,
+        judged: ranking.judged,
+        confirmed: ranking.confirmed,
+        calibrated: ranking.calibrated,
+        expected_left: ranking.calibrated.then_some(expected),
+        folds: ranking.folds,
+    })
+}
+
+/// A candidate with its score and all that is known of it.
+pub type Entry = (Candidate, Scored, Case);
+
+fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> {
+    let doubt = |s: &Scored| (s.score - 0.5).abs();
+    match order {
+        Order::Document => {}
+        Order::Suspicious => {
+            candidates.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
+            if opens {
+                return spread(candidates);
+            }
+        }
+        Order::Uncertain => candidates.sort_by(|a, b| doubt(&a.1).total_cmp(&doubt(&b.1))),
+        Order::Random => candidates.sort_by_cached_key(|(c, _, _)| chance(c)),
+    }
+    candidates
+}
+
+/// Rows at the top of a queue of missing labels that nobody has begun to judge, and how many of them may be alike.
+const OPENING: usize = 50;
+const ALIKE: usize = 2;
+
+/// While there are few verdicts the first rows are of many kinds (relation and other labels of the pair): fifty of a kind that is never
+/// missing would teach one thing.
+fn spread(candidates: Vec<Entry>) -> Vec<Entry> {
+    let mut of_kind: HashMap<(RelationId, Vec<RelationId>), usize> = HashMap::new();
+    let (mut first, mut rest) = (
+        Vec::with_capacity(OPENING),
+        Vec::with_capacity(candidates.len()),
+    );
+    for entry in candidates {
+        let kind = (entry.2.relation, entry.2.others.clone());
+        let n = of_kind.entry(kind).or_default();
+        if first.len() < OPENING && *n < ALIKE {
+            *n += 1;
+            first.push(entry);
+        } else {
+            rest.push(entry);
+        }
+    }
+    first.extend(rest);
+    first
+}
+
+/// A number that has nothing to do with any signal.
+fn chance(candidate: &Candidate) -> usize {
+    let t = candidate.triple;
+    let place = format!("{:?}{:?}{}", t.head, t.tail, t.relation.0);
+    fold_of(&candidate.id.to_string(), &place, 0, usize::MAX)
+}
+
+/// The first of the order, with random ones mixed in evenly.
+fn with_control(candidates: Vec<Entry>, limit: usize, control: f64) -> Vec<(bool, Entry)> {
+    let n = limit.min(candidates.len());
+    let n_control = (control.clamp(0.0, 1.0) * n as f64).round() as usize;
+    if n_control == 0 {
+        return candidates.into_iter().take(n).map(|c| (false, c)).collect();
+    }
+    let mut by_chance: Vec<usize> = (0..candidates.len()).collect();
+    by_chance.sort_by_cached_key(|i| chance(&candidates[*i].0));
+    by_chance.truncate(n_control);
+    let drawn: std::collections::HashSet<usize> = by_chance.iter().copied().collect();
+    let (mut control, mut ranked) = (Vec::new(), Vec::new());
+    for (i, entry) in candidates.into_iter().enumerate() {
+        if drawn.contains(&i) {
+            control.push(entry);
+        } else {
+            ranked.push(entry);
+        }
+    }
+    let (mut control, mut ranked) = (control.into_iter(), ranked.into_iter());
+    let mut rows = Vec::with_capacity(n);
+    for i in 0..n {
+        // The k-th random row stands where k of n_control are due.
+        let due = (i + 1) * n_control / n > i * n_control / n;
+        let next = if due {
+            control.next().map(|c| (true, c))
+        } else {
+            None
+        };
+        rows.extend(next.or_else(|| ranked.next().map(|c| (false, c))));
+    }
+    rows
+}
+
+fn row(
+    rank: usize,
+    sentence: &Sentence,
+    candidate: &Candidate,
+    scored: &Scored,
+    case: &Case,
+    schema: &RelationSchema,
+) -> QueueRow {
+    let mention = |span: TokenSpan| Mention {
+        start: span.start(),
+        end: span.end(),
+        text: sentence.surface(span).to_owned(),
+    };
+    QueueRow {
+        rank,
+        id: sentence
+            .native_id
+            .clone()
+            .unwrap_or_else(|| candidate.id.to_string()),
+        sentence: candidate.id.to_string(),
+        head: mention(candidate.triple.head),
+        relation: schema.name(candidate.triple.relation).to_owned(),
+        tail: mention(candidate.triple.tail),
+        score: scored.score,
+        control: false,
+        why: reasons(scored, case),
+        text: sentence.text.clone(),
+    }
+}
+
+/// What each signal adds, the weightiest first.
+pub fn reasons(scored: &Scored, case: &Case) -> Vec<Reason> {
+    let signals = Signal::ALL
+        .into_iter()
+        .zip(scored.parts)
+        .map(|(s, weight)| Reason {
+            signal: s.name(),
+            value: s.of(case),
+            weight,
+        });
+    let labels = Reason {
+        signal: "relation_and_other_labels",
+        value: None,
+        weight: scored.labels,
+    };
+    let mut why: Vec<Reason> = signals
+        .chain([labels])
+        .filter(|r| r.weight != 0.0)
+        .collect();
+    why.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
+    why
+}
+
+/// A candidate with its case, and the curators' answer if there is one.
+type FoundCase = (Candidate, Case, Option<bool>);
+
+struct Found {
+    candidates: Vec<FoundCase>,
+}
+
+/// A pair with what the whole corpus must be known for.
+struct Seen {
+    idx: SentenceIdx,
+    id: SentenceId,
+    pair: Pair,
+    key: usize,
+    length: u32,
+    /// Scores of the workspace's model for the pair's relations.
+    model: HashMap<RelationId, f32>,
+}
+
+impl Found {
+    fn collect(
+        reader: &Reader,
+        kind: Kind,
+        schema: &RelationSchema,
+        folds: Option<&OutOfFolds>,
+    ) -> Result<Self> {
+        let rule = stored_rule(reader)?;
+        let (mut seen, mut keys): (Vec<Seen>, HashMap<(String, String), usize>) =
+            Default::default();
+        let mut frequency: Vec<u32> = Vec::new();
+        let mut next = Some(SentenceIdx(0));
+        while let Some(from) = next {
+            let (page, after) = page_of_views(reader, &rule, from)?;
+            for (idx, viewed) in &page {
+                for pair in pairs(&viewed.annotation) {
+                    let names = (entity_key(viewed, pair.head), entity_key(viewed, pair.tail));
+                    let n = keys.len();
+                    let key = *keys.entry(names).or_insert(n);
+                    frequency.resize(keys.len(), 0);
+                    frequency[key] += 1;
+                    if kind == Kind::Wrong && pair.gold.is_empty() {
+                        continue;
+                    }
+                    seen.push(Seen {
+                        idx: *idx,
+                        id: viewed.sentence.id,
+                        model: model_scores(viewed, &pair, &rule),
+                        pair,
+                        key,
+                        length: viewed.sentence.tokens.len() as u32,
+                    });
+                }
+            }
+            next = after;
+        }
+        let used = used_relations(&seen);
+        let together = Together::count(&seen);
+        let each = (MAX_CASES / seen.len().max(1)).max(1);
+        let columns = folds.map(|f| columns(f, schema));
+        let mut candidates = Vec::new();
+        for s in &seen {
+            let answers = folds.and_then(|f| f.of(&(s.id, s.pair.head, s.pair.tail)));
+            let out_of_fold = |relation: RelationId| {
+                let (folds, columns) = (folds?, columns.as_ref()?);
+                let ([p, alone], column) = (answers?, *columns.get(&relation)?);
+                let others = (0..p.len()).filter(|c| *c != column);
+                Some(OutOfFold {
+                    p: p[column].to_f32(),
+                    prior: *folds.priors().get(column)?,
+                    best_other: others.map(|c| p[c].to_f32()).fold(0.0, f32::max),
+                    alone: alone[column].to_f32(),
+                })
+            };
+            let mut of_pair: Vec<FoundCase> = asked_relations(kind, &s.pair, &used)
+                .into_iter()
+                .filter_map(|relation| {
+                    let answer = answer(kind, &s.pair, relation)?;
+                    let (candidate, mut case) =
+                        s.case(relation, out_of_fold(relation), frequency[s.key]);
+                    case.implied = together.implied(&case);
+                    Some((candidate, case, answer))
+                })
+                .collect();
+            if of_pair.len() > each {
+                let likely = |c: &FoundCase| c.1.out_of_fold.map_or(0.0, |f| f.p);
+                of_pair.sort_by(|a, b| {
+                    let judged = b.2.is_some().cmp(&a.2.is_some());
+                    judged.then(likely(b).total_cmp(&likely(a)))
+                });
+                of_pair.truncate(each);
+            }
+            candidates.extend(of_pair);
+        }
+        Ok(Self { candidates })
+    }
+}
+
+impl Seen {
+    fn case(
+        &self,
+        relation: RelationId,
+        out_of_fold: Option<OutOfFold>,
+        pair_frequency: u32,
+    ) -> (Candidate, Case) {
+        let (head, tail) = (self.pair.head, self.pair.tail);
+        let others = self.pair.gold.iter().copied().filter(|r| *r != relation);
+        let candidate = Candidate {
+            idx: self.idx,
+            id: self.id,
+            triple: Triple {
+                head,
+                relation,
+                tail,
+            },
+        };
+        let case = Case {
+            relation,
+            others: others.collect(),
+            implied: 0.0,
+            out_of_fold,
+            model: self.model.get(&relation).copied(),
+            gap: tail
+                .start()
+                .saturating_sub(head.end())
+                .max(head.start().saturating_sub(tail.end())) as u32,
+            pair_frequency,
+            head_first: head.start() <= tail.start(),
+            length: self.length,
+        };
+        (candidate, case)
+    }
+}
+
+/// How often the corpus gives a pair two relations.
+struct Together {
+    single: HashMap<RelationId, f32>,
+    /// (a relation, another that the pair has too)
+    both: HashMap<(RelationId, RelationId), f32>,
+}
+
+impl Together {
+    fn count(seen: &[Seen]) -> Self {
+        let (mut single, mut both) = (HashMap::new(), HashMap::new());
+        for gold in seen.iter().map(|s| &s.pair.gold) {
+            for a in gold {
+                *single.entry(*a).or_default() += 1.0;
+                for b in gold.iter().filter(|b| *b != a) {
+                    *both.entry((*a, *b)).or_default() += 1.0;
+                }
+            }
+        }
+        Self { single, both }
+    }
+
+    /// The largest share of pairs with one of the case's other labels that have its relation too.
+    fn implied(&self, case: &Case) -> f32 {
+        let share = |other: &RelationId| {
+            let both = self.both.get(&(*other, case.relation))?;
+            Some(both / self.single.get(other)?)
+        };
+        case.others.iter().filter_map(share).fold(0.0, f32::max)
+    }
+}
+
+fn model_scores(viewed: &Viewed, pair: &Pair, rule: &DecisionRule) -> HashMap<RelationId, f32> {
+    let scored = viewed.prediction.iter().flat_map(|p| &p.triples);
+    scored
+        .filter(|t| (t.triple.head, t.triple.tail) == (pair.head, pair.tail))
+        .filter_map(|t| Some((t.triple.relation, rule.score(&t.scores)?)))
+        .collect()
+}
+
+/// Relations that the corpus gives to any pair.
+fn used_relations(seen: &[Seen]) -> Vec<RelationId> {
+    let used: std::collections::BTreeSet<RelationId> = seen
+        .iter()
+        .flat_map(|s| s.pair.gold.iter().copied())
+        .collect();
+    used.into_iter().collect()
+}
+
+fn asked_relations(kind: Kind, pair: &Pair, used: &[RelationId]) -> Vec<RelationId> {
+    match kind {
+        Kind::Wrong => pair.gold.clone(),
+        Kind::Missing => used
+            .iter()
+            .copied()
+            .filter(|r| !pair.gold.contains(r))
+            .collect(),
+    }
+}
+
+/// Outer `None`: no candidate, somebody is unsure. Inner `None`: nobody has judged.
+fn answer(kind: Kind, pair: &Pair, relation: RelationId) -> Option<Option<bool>> {
+    match pair.verdicts.get(&relation) {
+        None => Some(None),
+        Some(Verdict::Unsure) => None,
+        Some(verdict) => Some(Some((*verdict == Verdict::Reject) == (kind == Kind::Wrong))),
+    }
+}
+
+fn columns(folds: &OutOfFolds, schema: &RelationSchema) -> HashMap<RelationId, usize> {
+    let names = folds.relations().iter().enumerate();
+    names
+        .filter_map(|(column, name)| Some((schema.relation(name)?, column)))
+        .collect()
+}
