@@ -193,7 +193,8 @@ mod tests {
         close(of(Signal::SelfConfidence, &same), 4f32.ln());
         close(of(Signal::ClassAdjusted, &same), 4f32.ln());
         close(of(Signal::Margin, &same), 2.0 * 4f32.ln());
-        let rises: [(Signal, &dyn Fn(&mut Case)); 5] = [
+        type Change<'a> = &'a dyn Fn(&mut Case);
+        let rises: [(Signal, Change); 5] = [
             (Signal::Labels, &|c| c.others.push(RelationId(7))),
             (Signal::Gap, &|c| c.gap = 3),
             (Signal::PairFrequency, &|c| c.pair_frequency = 9),

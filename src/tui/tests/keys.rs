@@ -454,10 +454,10 @@ fn the_queues_are_one_key_away() {
     for (keys, query) in [("g w", "queue:wrong"), ("enter g a", "queue:missing")] {
         let mut bench = Bench::new(120, 40);
         bench.press(keys);
-        let asked = bench.requests().into_iter().filter_map(|r| match r {
+        let mut asked = bench.requests().into_iter().filter_map(|r| match r {
             Request::Search { query, .. } => Some(query),
             _ => None,
         });
-        assert_eq!(asked.last().as_deref(), Some(query), "{keys}");
+        assert_eq!(asked.next_back().as_deref(), Some(query), "{keys}");
     }
 }

@@ -4,7 +4,7 @@ use super::queue::{Asked, Ranked};
 use super::{Shared, read};
 use crate::analysis::noise::Kind;
 use crate::domain::{
-    DecisionRule, Edit, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
+    DecisionRule, Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
 };
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
@@ -111,7 +111,7 @@ impl Query {
                 };
                 let listed = self.list(list, &query, &schema)?;
                 match asked.kind {
-                    Some(kind) => self.in_order_of(kind, listed)?,
+                    Some(kind) => self.in_order_of(kind, &asked.relations(&schema), listed)?,
                     None => listed,
                 }
             }
@@ -152,21 +152,21 @@ impl Query {
     }
 
     /// The sentences of the queue that were found, in its order.
-    fn in_order_of(&self, kind: Kind, listed: Listed) -> Result<Listed> {
+    fn in_order_of(&self, kind: Kind, relations: &[RelationId], listed: Listed) -> Result<Listed> {
         let queues = &self.shared.queues;
         let ranked = queues.ranked(&self.shared.dir, &self.reader, kind)?;
         self.shared.reply(Reply::Noted {
             what: ranked.summary(),
         });
         let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
-        let mut rows = ranked.sentences(&self.reader)?;
+        let mut rows = ranked.sentences(&self.reader, relations)?;
         rows.retain(|idx| found.contains(idx));
         Ok(Listed { rows, ..listed })
     }
 
     /// What a queue asks about in a sentence. What is neither labelled nor predicted has no row of its own yet: it gets one.
-    fn ask(ranked: &Ranked, detail: &mut Detail, rule: &DecisionRule) {
-        detail.hits = ranked.triples(detail.sentence.id);
+    fn ask(ranked: &Ranked, relations: &[RelationId], detail: &mut Detail, rule: &DecisionRule) {
+        detail.hits = ranked.triples(detail.sentence.id, relations);
         let known: HashSet<Triple> = detail.rows.iter().map(|r| r.triple).collect();
         let unseen = detail.hits.iter().filter(|t| !known.contains(t));
         for triple in unseen.take(MAX_ASKED) {
@@ -200,7 +200,7 @@ impl Query {
         let schema = self.reader.schema()?;
         let asked = Asked::read(query);
         if let Some(ranked) = asked.kind.and_then(|k| self.shared.queues.latest(k)) {
-            Self::ask(&ranked, &mut detail, &rule);
+            Self::ask(&ranked, &asked.relations(&schema), &mut detail, &rule);
         // A query that does not parse has shown no list to open a sentence from.
         } else if let Ok(query) = query::parse(&asked.rest, &schema) {
             detail.hits = hits(&query, &detail, &schema);
@@ -222,6 +222,7 @@ impl Query {
         let schema = self.reader.schema()?;
         let asked = Asked::read(query);
         let ranked = asked.kind.and_then(|k| self.shared.queues.latest(k));
+        let relations = asked.relations(&schema);
         let query =
             query::parse(&asked.rest, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
         let rule = read(&self.shared.rule);
@@ -245,7 +246,7 @@ impl Query {
             // Of a queue: what it asks about in the sentence, not all that the sentence says.
             let rows: Vec<&TripleRow> = match &ranked {
                 Some(ranked) => {
-                    Self::ask(ranked, &mut detail, &rule);
+                    Self::ask(ranked, &relations, &mut detail, &rule);
                     let hits = &detail.hits;
                     detail
                         .rows
@@ -382,8 +383,8 @@ impl Query {
         }
         for kind in [Kind::Wrong, Kind::Missing] {
             let ranked = self.shared.queues.latest(kind);
-            let reason = ranked.and_then(|r| r.reason(id, triple));
-            explanation.notes.extend(reason);
+            let reason = ranked.map(|r| r.reason(id, triple));
+            explanation.notes.extend(reason.unwrap_or_default());
         }
         self.evidence(&sentence, triple, &schema, &mut explanation)?;
         self.shared.reply(Reply::Explanation(Box::new(explanation)));

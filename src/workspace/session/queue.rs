@@ -2,18 +2,21 @@
 
 use crate::analysis::noise::Kind;
 use crate::domain::annotation::Change;
-use crate::domain::{Edit, SentenceId, SentenceIdx, Triple};
+use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple};
 use crate::store::Reader;
+use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{Listed, listed, reasons};
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 /// Corrections after which a queue is ranked anew when it is listed.
 const RERANK: u64 = 25;
 
 /// A query with its `queue:` term taken out, every other character in its place.
+#[derive(Debug)]
 pub struct Asked {
     pub kind: Option<Kind>,
     pub rest: String,
@@ -43,6 +46,21 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// Relations that the rest of the query names, as a label or at all: the queue then asks about no others.
+    pub fn relations(&self, schema: &RelationSchema) -> Vec<RelationId> {
+        let names = self.rest.split_whitespace().filter_map(|term| {
+            let name = term
+                .strip_prefix("rel:")
+                .or_else(|| term.strip_prefix("gold:"))?;
+            Some(name.trim_matches('"'))
+        });
+        names
+            .filter_map(|name| schema.find_relation(name))
+            .collect()
+    }
+}
+
 /// The latest queue, shared by the lanes that list, open and explain.
 #[derive(Default)]
 pub struct Queues {
@@ -54,6 +72,8 @@ pub struct Ranked {
     kind: Kind,
     /// Corrections there were.
     corrections: u64,
+    /// When the folds that it looked at were made.
+    folds: Option<SystemTime>,
     listed: Listed,
     /// Its candidates in each sentence, the most suspicious first: places in `listed`.
     in_sentence: HashMap<SentenceId, Vec<usize>>,
@@ -66,11 +86,13 @@ impl Queues {
         latest.clone().filter(|r| r.kind == kind)
     }
 
-    /// The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked.
+    /// The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked, or other folds.
     pub fn ranked(&self, dir: &Path, reader: &Reader, kind: Kind) -> Result<Arc<Ranked>> {
         let corrections = reader.correction_count()?;
+        let folds = folds_made(dir);
         if let Some(known) = self.latest(kind)
             && corrections < known.corrections + RERANK
+            && folds == known.folds
         {
             return Ok(known);
         }
@@ -82,6 +104,7 @@ impl Queues {
         let ranked = Arc::new(Ranked {
             kind,
             corrections,
+            folds,
             listed,
             in_sentence,
         });
@@ -93,46 +116,47 @@ impl Queues {
 }
 
 impl Ranked {
-    /// Sentences in the queue's order, each once, without those of which every candidate has been judged since.
-    pub fn sentences(&self, reader: &Reader) -> Result<Vec<SentenceIdx>> {
+    /// Sentences in the queue's order, each once, without those of which every candidate has been judged since. With `relations`, only by
+    /// candidates of those.
+    pub fn sentences(&self, reader: &Reader, relations: &[RelationId]) -> Result<Vec<SentenceIdx>> {
         let judged = judged_since(reader, self.corrections)?;
         let mut seen = HashSet::new();
         let open = self.listed.rows.iter().map(|(_, (c, ..))| c);
         let open = open.filter(|c| !judged.contains(&(c.id, c.triple)));
+        let open = open.filter(|c| relations.is_empty() || relations.contains(&c.triple.relation));
         Ok(open.filter(|c| seen.insert(c.id)).map(|c| c.idx).collect())
     }
 
-    /// The candidates of a sentence, the most suspicious first.
-    pub fn triples(&self, id: SentenceId) -> Vec<Triple> {
+    /// The candidates of a sentence, the most suspicious first; with `relations`, those of them.
+    pub fn triples(&self, id: SentenceId, relations: &[RelationId]) -> Vec<Triple> {
         let places = self.in_sentence.get(&id).map_or(&[][..], Vec::as_slice);
-        places
-            .iter()
-            .map(|at| self.listed.rows[*at].1.0.triple)
+        let triples = places.iter().map(|at| self.listed.rows[*at].1.0.triple);
+        triples
+            .filter(|t| relations.is_empty() || relations.contains(&t.relation))
             .collect()
     }
 
-    /// "queue: wrong .93, class_adjusted +1.20, labels_on_pair +0.61" for the evidence of a triple.
-    pub fn reason(&self, id: SentenceId, triple: Triple) -> Option<String> {
-        let places = self.in_sentence.get(&id)?;
+    /// Why a triple stands where it stands, line by line, for its evidence; empty where it is no candidate.
+    pub fn reason(&self, id: SentenceId, triple: Triple) -> Vec<String> {
+        let places = self.in_sentence.get(&id).map_or(&[][..], Vec::as_slice);
         let mut rows = places.iter().map(|at| &self.listed.rows[*at]);
-        let (control, (_, scored, case)) = rows.find(|(_, (c, ..))| c.triple == triple)?;
-        let why: Vec<String> = reasons(scored, case)
-            .iter()
-            .take(4)
-            .map(|r| format!("{} {:+.2}", r.signal.replace('_', " "), r.weight))
-            .collect();
-        let control = if *control { ", drawn at random" } else { "" };
-        let what = if self.listed.calibrated {
-            "p"
-        } else {
-            "rank score"
+        let Some((control, (_, scored, case))) = rows.find(|(_, (c, ..))| c.triple == triple)
+        else {
+            return Vec::new();
         };
-        Some(format!(
-            "queue: {}, {what} {:.2}{control}: {}",
-            self.kind.name(),
-            scored.score,
-            why.join(", ")
-        ))
+        let control = if *control { ", drawn at random" } else { "" };
+        let (what, unit) = match self.listed.calibrated {
+            true => ("p", "log odds"),
+            false => ("rank score", "of the score"),
+        };
+        let (kind, score) = (self.kind.name(), scored.score);
+        let first = format!("probably {kind}? {what} {score:.2}{control}");
+        let why = reasons(scored, case);
+        let signals = why.iter().take(4).map(|r| {
+            let signal = r.signal.replace('_', " ");
+            format!("{:+.2} {unit}: {signal}", r.weight)
+        });
+        [first].into_iter().chain(signals).collect()
     }
 
     /// One line on the whole queue.
@@ -151,6 +175,12 @@ impl Ranked {
         }
         text
     }
+}
+
+fn folds_made(dir: &Path) -> Option<SystemTime> {
+    std::fs::metadata(folds_file(dir))
+        .and_then(|m| m.modified())
+        .ok()
 }
 
 /// Triples that corrections after the first `from` are about.

@@ -194,6 +194,8 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     assert_eq!(desk.page(3, "Tamm3 queue:wrong", 0).total, 1);
     let hits = desk.hits(&all, "queue:wrong");
     assert_eq!(hits.len(), 2, "both labels are asked about");
+    let of_born = desk.hits(&all, "queue:wrong gold:place_of_birth");
+    assert_eq!(of_born.len(), 1, "the query names a relation");
     // The queue's triples, and no others, are judged by a bulk edit of its list.
     let plan = desk.plan(3, "Tamm3 queue:wrong", 0..1).unwrap();
     assert_eq!(plan.edits.len(), 2);
