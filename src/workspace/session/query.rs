@@ -23,8 +23,6 @@ use std::sync::Arc;
 
 /// Characters of a sentence that a list row carries.
 const SNIPPET: usize = 300;
-/// Candidates of a queue that get a row in a sentence where they have none.
-const MAX_ASKED: usize = 5;
 
 pub struct Query {
     reader: Reader,
@@ -164,22 +162,23 @@ impl Query {
         Ok(Listed { rows, ..listed })
     }
 
-    /// What a queue asks about in a sentence. What is neither labelled nor predicted has no row of its own yet: it gets one.
+    /// What a queue asks about in a sentence: its most suspicious candidate that nobody has judged. One that is neither labelled nor
+    /// predicted has no row of its own yet and gets one.
     fn ask(ranked: &Ranked, relations: &[RelationId], detail: &mut Detail, rule: &DecisionRule) {
-        detail.hits = ranked.triples(detail.sentence.id, relations);
-        let known: HashSet<Triple> = detail.rows.iter().map(|r| r.triple).collect();
-        let unseen = detail.hits.iter().filter(|t| !known.contains(t));
-        for triple in unseen.take(MAX_ASKED) {
-            let scored = detail.prediction.iter().flat_map(|p| &p.triples);
-            let scores = scored
-                .filter(|s| s.triple == *triple)
-                .map(|s| s.scores)
-                .next();
-            let scores = scores.unwrap_or_default();
-            detail
-                .rows
-                .push(TripleRow::unseen(*triple, scores, rule.score(&scores)));
+        let row = |t: &Triple| detail.rows.iter().find(|r| r.triple == *t);
+        let candidates = ranked.triples(detail.sentence.id, relations).into_iter();
+        let mut open = candidates.filter(|t| row(t).is_none_or(|r| r.verdict.is_none()));
+        let Some(triple) = open.next() else {
+            return;
+        };
+        if row(&triple).is_none() {
+            let mut scored = detail.prediction.iter().flat_map(|p| &p.triples);
+            let scored = scored.find(|s| s.triple == triple);
+            let scores = scored.map(|s| s.scores).unwrap_or_default();
+            let score = rule.score(&scores);
+            detail.rows.push(TripleRow::unseen(triple, scores, score));
         }
+        detail.hits = vec![triple];
     }
 
     fn open(&mut self, ticket: Ticket, id: SentenceId, query: &str) {
