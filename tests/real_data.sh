@@ -53,6 +53,12 @@ P
 "$redress" predict < "$work/in.jsonl" > "$work/out.jsonl"
 [ "$(wc -l < "$work/in.jsonl")" = "$(wc -l < "$work/out.jsonl")" ] || fail "the filter lost lines"
 
+echo "-- the queue of wrong labels, against what a crowd says"
+python3 docs/noise.py "$redress" "$data/noise/crowdtruth_dev.jsonl" --seeds 1 --static > "$work/noise.txt"
+auprc=$(awk -F' *[|] *' '$2 == "wrong" && $3 == "static" { print $4 }' "$work/noise.txt")
+echo "   AUPRC without verdicts: $auprc"
+python3 -c "import sys; sys.exit(float('$auprc') < 0.86)" || fail "AUPRC $auprc is below 0.86"
+
 echo "-- other corpora train without touching code"
 "$redress" import "$data/conll04/conll04_train.json" "$data/conll04/conll04_dev.json" -w "$work/conll" > /dev/null
 "$redress" train -w "$work/conll" --out "$work/model" --encoder bilstm --epochs 1 --json > "$work/train.json"
