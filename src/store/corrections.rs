@@ -195,6 +195,20 @@ impl Reader {
         })
     }
 
+    /// Edits that stand: those that are undone, and the undos, do not count.
+    pub fn standing_edits(&self) -> Result<u64, StoreError> {
+        self.database.run("counting edits", |connection| {
+            // An undo of an undo brings an edit back.
+            let n: i64 = connection.query_one(
+                "SELECT coalesce(sum(CASE WHEN c.undoes IS NULL THEN 1 WHEN t.undoes IS NULL THEN -1 ELSE 1 END), 0) \
+                 FROM corrections c LEFT JOIN corrections t ON t.seq = c.undoes",
+                [],
+                |row| row.get(0),
+            )?;
+            Ok(n.max(0) as u64)
+        })
+    }
+
     /// Sentences with a correction after `seq`, each once, by id. With 0: every sentence that was ever corrected.
     pub fn corrected_since(&self, seq: u64) -> Result<Vec<SentenceId>, StoreError> {
         self.database

@@ -259,12 +259,14 @@ fn undo_and_redo_survive_a_restart() {
         folded.annotation.standing().count()
     };
     assert_eq!(standing(&store, 1), 0);
+    assert_eq!(store.read().standing_edits().unwrap(), 3);
 
     let step = store.last_undoable().unwrap().unwrap();
     assert_eq!(step.edits, batch);
     store
         .append(&step.corrections("Ada", 9), &schema())
         .unwrap();
+    assert_eq!(store.read().standing_edits().unwrap(), 1);
     drop(store);
 
     let mut store = Store::open(dir.path()).unwrap();
@@ -282,6 +284,7 @@ fn undo_and_redo_survive_a_restart() {
 
     let mut store = Store::open(dir.path()).unwrap();
     assert_eq!(standing(&store, 2), 0);
+    assert_eq!(store.read().standing_edits().unwrap(), 3);
     assert_eq!(store.last_redoable().unwrap(), None);
     assert_eq!(store.last_undoable().unwrap().unwrap().edits, batch);
     assert_eq!(

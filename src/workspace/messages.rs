@@ -153,6 +153,7 @@ pub struct WorkspaceInfo {
     pub rule: DecisionRule,
     /// Relations that the model can predict; others show as "not in model".
     pub model_relations: Vec<RelationId>,
+    /// Edits that stood when the workspace was opened.
     pub n_corrections: u64,
 }
 

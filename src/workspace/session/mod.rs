@@ -103,7 +103,7 @@ impl Shared {
             },
             rule: read(&self.rule),
             model_relations,
-            n_corrections: reader.correction_count()?,
+            n_corrections: reader.standing_edits()?,
             schema,
         }))
     }
