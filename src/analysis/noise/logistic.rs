@@ -67,9 +67,9 @@ pub struct Regression {
     mean: Vec<f32>,
     /// 1 / deviation; 0 for a feature that never varies.
     scale: Vec<f32>,
-    /// [width, classes]
+    /// `[width, classes]`
     weights: Vec<f32>,
-    /// [classes]
+    /// One a class.
     bias: Vec<f32>,
 }
 

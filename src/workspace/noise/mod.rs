@@ -5,6 +5,7 @@
 //! verdicts and edits from a file, as one step to undo.
 
 pub mod apply;
+mod candidates;
 pub mod folds;
 mod pairs;
 pub mod queue;
