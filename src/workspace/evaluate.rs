@@ -8,7 +8,7 @@ use crate::analysis::{
 use crate::domain::prediction::KEEP_SCORE;
 use crate::domain::{
     Annotation, DecisionRule, DecisionRules, EntityTypeId, Prediction, RelationSchema,
-    ScoredTriple, Split, TokenSpan, Triple,
+    ScoredTriple, Scores, Split, TokenSpan, Triple,
 };
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -160,17 +160,35 @@ pub fn own_findings(prediction: &Prediction) -> Prediction {
         let both = spans.contains(&t.triple.head) && spans.contains(&t.triple.tail);
         both && t.scores.is_own_finding()
     };
-    // The cells of labels are reported however small; of the others only those worth keeping are.
-    let unlabelled = |t: &ScoredTriple| {
-        let mut t = t.clone();
-        t.scores.rin = t.scores.rin.map(|p| if p < KEEP_SCORE { 0.0 } else { p });
-        t
-    };
     let own = prediction.triples.iter().filter(is_own);
     Prediction {
         triples: own.map(unlabelled).collect(),
         ..prediction.clone()
     }
+}
+
+/// As [`own_findings`] for protocols that give the spans: labels that the model finds less likely than what it keeps of others are
+/// left out like those others, or a low enough threshold would tell labels by their being there.
+pub fn given_findings(prediction: &Prediction) -> Prediction {
+    let is_kept = |t: &&ScoredTriple| {
+        let scores = Scores {
+            spans: None,
+            ..t.scores
+        };
+        scores.is_own_finding()
+    };
+    let kept = prediction.triples.iter().filter(is_kept);
+    Prediction {
+        triples: kept.map(unlabelled).collect(),
+        ..prediction.clone()
+    }
+}
+
+/// The cells of labels are reported however small; of the others only those worth keeping are.
+fn unlabelled(t: &ScoredTriple) -> ScoredTriple {
+    let mut t = t.clone();
+    t.scores.rin = t.scores.rin.map(|p| if p < KEEP_SCORE { 0.0 } else { p });
+    t
 }
 
 /// Types by span.
@@ -220,8 +238,9 @@ impl Evaluator {
         // Once for each kind of candidates; several protocols share one.
         let own = predicted_triples(&own_findings(prediction), &self.rules.predicted);
         let mistyped = mistyped(&own, &gold_kinds, &kinds);
-        let on_entities = predicted_triples(prediction, &self.rules.gold_entities);
-        let on_pairs = predicted_triples(prediction, &self.rules.gold_pairs);
+        let given = given_findings(prediction);
+        let on_entities = predicted_triples(&given, &self.rules.gold_entities);
+        let on_pairs = predicted_triples(&given, &self.rules.gold_pairs);
         for scorer in &mut self.scorers {
             scorer.add(Case {
                 gold: &gold,
@@ -412,5 +431,43 @@ mod tests {
             assert!(!without.is_empty());
             assert!(found(&labelled) == without, "seed {seed}");
         }
+    }
+
+    /// Between given spans a label that the model finds unlikely is left out as any other triple is.
+    #[test]
+    fn given_findings_do_not_tell_labels_by_their_being_kept() {
+        let span = |at| TokenSpan::new(at, at + 1).unwrap();
+        let scored = |relation, rin, kernel| ScoredTriple {
+            triple: Triple {
+                head: span(0),
+                relation: RelationId(relation),
+                tail: span(1),
+            },
+            scores: Scores {
+                rin: Some(rin),
+                kernel: Some(kernel),
+                spans: Some(0.01),
+                ..Scores::default()
+            },
+            runner_up: None,
+        };
+        let prediction = Prediction {
+            sentence: crate::domain::SentenceId(1),
+            run: RunId(1),
+            covered: 2,
+            entities: Vec::new(),
+            triples: vec![
+                scored(0, 0.01, 0.04),
+                scored(1, 0.01, 0.5),
+                scored(2, 0.06, 0.0),
+            ],
+        };
+        let found = given_findings(&prediction);
+        let rin: Vec<_> = found
+            .triples
+            .iter()
+            .map(|t| (t.triple.relation.0, t.scores.rin))
+            .collect();
+        assert_eq!(rin, [(1, Some(0.0)), (2, Some(0.06))]);
     }
 }

@@ -1,6 +1,6 @@
 //! Choosing decision rules on dev: one for each kind of candidates. Never on test.
 
-use super::evaluate::{Score, own_findings};
+use super::evaluate::{Score, given_findings, own_findings};
 use crate::analysis::{Counts, ScoredCase, SpanUse, Tuning, best_threshold, tune_rule};
 use crate::domain::{Annotation, DecisionRule, DecisionRules, Prediction, TokenSpan, Triple};
 use std::collections::{HashMap, HashSet};
@@ -22,7 +22,13 @@ pub fn tune(dev: &[DevCase], one_per_pair: bool) -> (DecisionRules, Score) {
         one_per_pair,
     };
     let finds_entities = dev.cases.iter().any(|(_, p)| !p.entities.is_empty());
-    let (gold_entities, given) = on_gold_entities(dev);
+    let given: Vec<Prediction> = dev.cases.iter().map(|(_, p)| given_findings(p)).collect();
+    let cases: Vec<DevCase> = dev.cases.iter().map(|(a, _)| *a).zip(&given).collect();
+    let on_given = &Dev {
+        cases: &cases,
+        ..*dev
+    };
+    let (gold_entities, given) = on_gold_entities(on_given);
     let (mut predicted, counts) = if finds_entities {
         on_predicted_entities(dev)
     } else {
@@ -32,7 +38,7 @@ pub fn tune(dev: &[DevCase], one_per_pair: bool) -> (DecisionRules, Score) {
     let rules = DecisionRules {
         predicted,
         gold_entities,
-        gold_pairs: on_gold_pairs(dev),
+        gold_pairs: on_gold_pairs(on_given),
     };
     (rules, counts.into())
 }
