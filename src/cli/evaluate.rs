@@ -1,18 +1,15 @@
 //! `redress evaluate`.
 
 use super::args::EvaluateArgs;
-use super::{Ended, print_json, progress, remark, say, workspace_dir};
+use super::{Ended, print_json, progress, say, workspace_dir};
 use crate::workspace::evaluate::{Evaluation, Score};
 use crate::workspace::evaluating;
-use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::MutualEvaluation;
 use anyhow::Result;
 
 pub fn run(args: EvaluateArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     let dir = workspace_dir(&args.workspace)?;
     let bar = progress::bar(0, "sentences");
     let split = args.split.map(Into::into);

@@ -25,12 +25,22 @@ mod train;
 use crate::config::Paths;
 use crate::workspace::Workspace;
 use crate::workspace::knowledge::{ColumnOrder, Columns};
+use crate::workspace::models::{self, Device};
 use anyhow::{Context, Result, bail};
 use args::{Cli, Command, GraphCommand, KbCommand, SplitArg, WorkspaceArg};
 use clap::{CommandFactory, Parser};
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// auto, cpu or cuda:N; says so where auto could not take a GPU.
+fn device(name: &str) -> Result<Device> {
+    let (device, note) = models::device(name)?;
+    if let Some(note) = note {
+        remark(&note);
+    }
+    Ok(device)
+}
 
 /// How a command ended, if it did not fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

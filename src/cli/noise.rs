@@ -10,10 +10,7 @@ use crate::workspace::noise::queue::{self, Order, Queue, QueueOptions, QueueRow}
 use anyhow::Result;
 
 pub fn folds(args: FoldsArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     let dir = workspace_dir(&args.workspace)?;
     // No lock: a screen may be at work on the workspace.
     let setting = models::setting(&dir)?;
@@ -107,11 +104,12 @@ fn in_words(row: &QueueRow) -> String {
 }
 
 fn summary(queue: &Queue) -> String {
+    let listed = &queue.listed;
     let mut text = format!(
         "{} candidates left; {} judged, {} of them {}",
-        queue.left, queue.judged, queue.confirmed, queue.kind
+        listed.left, listed.judged, listed.confirmed, queue.kind
     );
-    match queue.expected_left {
+    match listed.expected {
         Some(expected) => {
             text += &format!("; about {expected:.0} of those left are expected to be")
         }
@@ -119,7 +117,7 @@ fn summary(queue: &Queue) -> String {
             text += "; scores are ranks, not probabilities, until there are verdicts of both kinds"
         }
     }
-    if !queue.folds {
+    if !listed.folds {
         text += "; `redress folds` adds the strongest signal";
     }
     text

@@ -4,7 +4,7 @@ use super::args::OpenArgs;
 use super::{Ended, Opens, opens, paths, remark};
 use crate::config::{Config, Flags, Paths};
 use crate::tui::{self, Stopped, TuiOptions};
-use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::models::ModelChoice;
 use crate::workspace::session::{Session, SessionOptions};
 use crate::workspace::{Workspace, demo};
 use anyhow::Result;
@@ -26,10 +26,7 @@ pub fn run(args: OpenArgs) -> Result<Ended> {
         mouse: args.mouse.then_some(true),
     };
     let config = Config::load(&paths, flags)?;
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     let workspace = open(&args, &paths)?;
     let setting = workspace.model_setting()?;
     let model = ModelChoice::resolve(args.model.model.as_deref(), setting.as_deref());

@@ -2,16 +2,13 @@
 
 use super::args::{ImportPredictionsArgs, PredictArgs};
 use super::{Ended, print_json, progress, remark, say, workspace_dir};
-use crate::workspace::models::{self, ModelChoice};
+use crate::workspace::models::ModelChoice;
 use crate::workspace::{Workspace, filter};
 use anyhow::Result;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 
 pub fn run(args: PredictArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     if args.workspace.dir.is_none() && !io::stdin().is_terminal() {
         let choice = ModelChoice::resolve(args.model.model.as_deref(), None);
         let mut out = BufWriter::new(io::stdout().lock());
@@ -61,10 +58,7 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
 }
 
 pub fn import(args: ImportPredictionsArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     let mut workspace = Workspace::open(&workspace_dir(&args.workspace)?)?;
     let choice = ModelChoice::resolve(
         args.model.model.as_deref(),

@@ -3,19 +3,16 @@
 use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
 use crate::workspace::convert;
+use crate::workspace::finetune;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
-use crate::workspace::{finetune, models};
 use anyhow::{Context, Result};
 use std::io::{self, Write};
 use std::time::Instant;
 
 pub fn run(args: TrainArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.device)?;
     let settings = match &args.config {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -66,10 +63,7 @@ pub fn run(args: TrainArgs) -> Result<Ended> {
 }
 
 pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
-    let (device, note) = models::device(&args.model.device)?;
-    if let Some(note) = note {
-        remark(&note);
-    }
+    let device = super::device(&args.model.device)?;
     let dir = workspace_dir(&args.workspace)?;
     let model = args.model.model.as_deref();
     let tuned = watched(|around| finetune::fine_tune_workspace(&dir, model, device, around))?;

@@ -9,7 +9,7 @@ use crate::model::sentence::{Loaded, SentenceModel};
 #[cfg(not(feature = "embedded-model"))]
 use anyhow::bail;
 use anyhow::{Context, Result};
-use candle_core::Device;
+pub use candle_core::Device;
 use std::path::{Path, PathBuf};
 
 #[cfg(feature = "embedded-model")]

@@ -72,21 +72,12 @@ pub struct Reason {
 }
 
 /// A queue and where it stands.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Queue {
     pub kind: &'static str,
     pub rows: Vec<QueueRow>,
-    /// Candidates that nobody has judged, of the relation asked for.
-    pub left: usize,
-    /// Judged ones, and those of them where the suspicion was right.
-    pub judged: usize,
-    pub confirmed: usize,
-    /// Scores are probabilities that a regression on the verdicts gives.
-    pub calibrated: bool,
-    /// Of those left, how many the suspicion is right for, as the scores expect; only where calibrated.
-    pub expected_left: Option<f32>,
-    /// Whether out-of-fold signals were there (`redress folds`).
-    pub folds: bool,
+    /// Its numbers; the rows went to [`Queue::rows`].
+    pub listed: Listed,
 }
 
 /// All candidates of a kind, scored.
@@ -151,33 +142,60 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind) -> Result<Ranking> {
 }
 
 /// Share of a screen's rows that are drawn at random.
-pub const CONTROL: f64 = 0.05;
+const CONTROL: f64 = 0.05;
 /// Candidates that a screen lists.
 const LISTED: usize = 20_000;
 
-/// A queue for a screen.
+/// What a queue holds, before its sentences are read.
+#[derive(Clone, Debug)]
 pub struct Listed {
     /// In the order to look at them: whether drawn at random, and the candidate.
     pub rows: Vec<(bool, Entry)>,
-    /// Candidates that nobody has judged, listed or not.
+    /// Candidates that nobody has judged, of the relation asked for, listed or not.
     pub left: usize,
+    /// Judged ones, and those of them where the suspicion was right.
     pub judged: usize,
     pub confirmed: usize,
+    /// Scores are probabilities that a regression on the verdicts gives.
     pub calibrated: bool,
-    /// Of those left, how many the suspicion is right for; only where calibrated.
+    /// Of those left, how many the suspicion is right for, as the scores expect; only where calibrated.
     pub expected: Option<f32>,
+    /// Whether out-of-fold signals were there (`redress folds`).
     pub folds: bool,
 }
 
-/// The most suspicious candidates first, some random ones among them.
-pub fn listed(dir: &Path, reader: &Reader, kind: Kind) -> Result<Listed> {
-    let ranking = rank(dir, reader, kind)?;
+impl QueueOptions {
+    /// The most suspicious first, some random ones among them.
+    pub fn for_screen(kind: Kind) -> Self {
+        Self {
+            kind,
+            relation: None,
+            limit: LISTED,
+            order: Order::Suspicious,
+            control: CONTROL,
+        }
+    }
+}
+
+/// The candidates as the options ask for them.
+pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Listed> {
+    let schema = reader.schema()?;
+    let only = options.relation.as_deref().map(|name| {
+        schema
+            .find_relation(name)
+            .with_context(|| format!("no relation {name} in this workspace"))
+    });
+    let only = only.transpose()?;
+    let mut ranking = rank(dir, reader, options.kind)?;
+    ranking
+        .candidates
+        .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
     let left = ranking.candidates.len();
     let expected: f32 = ranking.candidates.iter().map(|(_, s, _)| s.score).sum();
-    let (kind_opens, order) = (ranking.opens(kind), Order::Suspicious);
-    let candidates = ordered(ranking.candidates, order, kind_opens);
+    let opens = ranking.opens(options.kind);
+    let candidates = ordered(ranking.candidates, options.order, opens);
     Ok(Listed {
-        rows: with_control(candidates, LISTED, CONTROL),
+        rows: with_control(candidates, options.limit, options.control),
         left,
         judged: ranking.judged,
         confirmed: ranking.confirmed,
@@ -187,25 +205,12 @@ pub fn listed(dir: &Path, reader: &Reader, kind: Kind) -> Result<Listed> {
     })
 }
 
-/// The queue as the options ask for it.
+/// The queue with the sentences of its rows, for the command line.
 pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
     let reader = Reader::open(dir)?;
     let schema = reader.schema()?;
-    let only = options.relation.as_deref().map(|name| {
-        schema
-            .find_relation(name)
-            .with_context(|| format!("no relation {name} in this workspace"))
-    });
-    let only = only.transpose()?;
-    let mut ranking = rank(dir, &reader, options.kind)?;
-    ranking
-        .candidates
-        .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
-    let left = ranking.candidates.len();
-    let expected: f32 = ranking.candidates.iter().map(|(_, s, _)| s.score).sum();
-    let opens = ranking.opens(options.kind);
-    let candidates = ordered(ranking.candidates, options.order, opens);
-    let chosen = with_control(candidates, options.limit, options.control);
+    let mut listed = listed(dir, &reader, options)?;
+    let chosen = std::mem::take(&mut listed.rows);
     let mut rows = Vec::with_capacity(chosen.len());
     for (n, (control, (candidate, scored, case))) in chosen.into_iter().enumerate() {
         let sentence = reader.sentence(candidate.id)?;
@@ -215,12 +220,7 @@ pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
     Ok(Queue {
         kind: options.kind.name(),
         rows,
-        left,
-        judged: ranking.judged,
-        confirmed: ranking.confirmed,
-        calibrated: ranking.calibrated,
-        expected_left: ranking.calibrated.then_some(expected),
-        folds: ranking.folds,
+        listed,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::domain::annotation::Change;
 use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple};
 use crate::store::Reader;
 use crate::workspace::noise::folds::folds_file;
-use crate::workspace::noise::queue::{Listed, listed, reasons};
+use crate::workspace::noise::queue::{Listed, QueueOptions, listed, reasons};
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -96,7 +96,7 @@ impl Queues {
         {
             return Ok(known);
         }
-        let listed = listed(dir, reader, kind)?;
+        let listed = listed(dir, reader, &QueueOptions::for_screen(kind))?;
         let mut in_sentence: HashMap<SentenceId, Vec<usize>> = HashMap::new();
         for (at, (_, (candidate, ..))) in listed.rows.iter().enumerate() {
             in_sentence.entry(candidate.id).or_default().push(at);
