@@ -48,7 +48,7 @@ pub struct QueueRow {
     pub head: Mention,
     pub relation: String,
     pub tail: Mention,
-    /// 0..1. A probability where verdicts made it (see [`Queue::calibrated`]).
+    /// 0..1. A probability where verdicts made it (see [`Listed::calibrated`]).
     pub score: f32,
     pub control: bool,
     pub why: Vec<Reason>,
