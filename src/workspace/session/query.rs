@@ -220,7 +220,12 @@ impl Query {
         };
         let schema = self.reader.schema()?;
         let asked = Asked::read(query);
-        let ranked = asked.kind.and_then(|k| self.shared.queues.latest(k));
+        let ranked = asked.kind.map(|k| self.shared.queues.latest(k));
+        if matches!(ranked, Some(None)) {
+            // Without its queue the query would ask for every triple of these sentences.
+            bail!("the queue has changed since; list it again");
+        }
+        let ranked = ranked.flatten();
         let relations = asked.relations(&schema);
         let query =
             query::parse(&asked.rest, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
