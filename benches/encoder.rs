@@ -1,10 +1,12 @@
 //! Sentences a second of the encoder, on the demo's sentences; `benches/encoder.sh` runs it in turn with PyTorch.
 //!
-//! usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS]
+//! usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [int8]]
+//! `int8`: the weights as a model stored at 8 bits has them, multiplied as integers.
 
 use rayon::prelude::*;
 use redress::model::batch::Batch;
-use redress::model::encoder::{Encoder, EncoderConfig, import_hf};
+use redress::model::encoder::{Encoder, EncoderConfig, Products, import_hf};
+use redress::model::files::{Precision, decode_tensors, encode_tensors};
 use redress::model::mode::Mode;
 use redress::model::params::{Missing, Params};
 use std::path::Path;
@@ -18,7 +20,7 @@ fn main() {
         .filter(|a| a != "--bench")
         .collect();
     let [dir, batch, ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS]");
+        println!("usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [int8]]");
         return;
     };
     let size: usize = batch.parse().expect("a batch size");
@@ -41,11 +43,20 @@ fn main() {
     sentences.sort_by_key(Vec::len);
     let hf = import_hf(Path::new(dir)).expect("a Hugging Face encoder");
     let cpu = candle_core::Device::Cpu;
-    let params =
-        Params::from_tensors(hf.tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
+    let int8 = args.get(3).is_some_and(|a| a == "int8");
+    let mut tensors = hf.tensors;
+    if int8 {
+        let stored = encode_tensors(&tensors, Precision::Int8).expect("codes");
+        tensors = decode_tensors(&stored, "the encoder").expect("codes");
+    }
+    let params = Params::from_tensors(tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
     params.freeze("");
-    let encoder =
+    let mut encoder =
         Encoder::new(&EncoderConfig::Bert(hf.config), &params.root()).expect("an encoder");
+    let name = if int8 { "redress8" } else { "redress" };
+    if int8 {
+        encoder.set_products(Products::Int8);
+    }
     for repetition in 0..=repetitions {
         let (started, cpu) = (Instant::now(), cpu_seconds());
         let checksum: f32 = sentences
@@ -72,7 +83,7 @@ fn main() {
             let rate = n / started.elapsed().as_secs_f64();
             let cpu_rate = n / (cpu_seconds() - cpu);
             println!(
-                "redress batch={size} {rate:.1} sentences/s {cpu_rate:.1} sentences/cpu-s checksum={checksum:.0}"
+                "{name} batch={size} {rate:.1} sentences/s {cpu_rate:.1} sentences/cpu-s checksum={checksum:.0}"
             );
         }
     }

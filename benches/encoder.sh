@@ -9,6 +9,7 @@ cargo build --release --benches 2>/dev/null
 for round in 1 2 3 4 5; do
     for batch in 1 8 32; do
         cargo bench --quiet --bench encoder -- "$encoder" "$batch" 1
+        cargo bench --quiet --bench encoder -- "$encoder" "$batch" 1 int8
         for engine in "${engines[@]}"; do "$python" benches/encoder_peers.py "$engine" "$encoder" "$batch" 1; done
     done
 done

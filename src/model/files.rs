@@ -190,6 +190,12 @@ pub fn decode_tensors(bytes: &[u8], file: &str) -> Result<BTreeMap<String, Tenso
     Ok(tensors)
 }
 
+/// Whether [`encode_tensors`] stored some of them at 8 bits; `false` for what it cannot read.
+pub fn holds_codes(bytes: &[u8]) -> bool {
+    SafeTensors::read_metadata(bytes)
+        .is_ok_and(|(_, all)| all.tensors().values().any(|t| t.dtype == Dtype::U8))
+}
+
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes
         .chunks_exact(4)

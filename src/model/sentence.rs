@@ -6,7 +6,7 @@ use super::assemble::{Candidates, PairTable, Parts, Proposals, assemble};
 use super::batch::Batch;
 use super::decode::{Anchor, Cell};
 use super::encoded::Encoded;
-use super::encoder::{Encoder, EncoderConfig};
+use super::encoder::{Encoder, EncoderConfig, Products};
 use super::files::{
     self, FilesError, Precision, Source, decode_tensors, encode_tensors, short_hash,
 };
@@ -183,6 +183,8 @@ pub struct Loaded {
     pub tensors: BTreeMap<String, Tensor>,
     pub card: Vec<u8>,
     pub run: RunId,
+    /// Weights stored at 8 bits are multiplied as they are stored.
+    pub products: Products,
 }
 
 impl Loaded {
@@ -218,6 +220,10 @@ impl Loaded {
             tensors,
             card,
             run,
+            products: match files::holds_codes(&weights) {
+                true => Products::Int8,
+                false => Products::F32,
+            },
         })
     }
 }
@@ -264,12 +270,14 @@ impl SentenceModel {
     pub fn from_loaded(loaded: &Loaded, device: &Device) -> Result<Self, ModelError> {
         let tensors = loaded.tensors.iter().map(|(n, t)| (n.clone(), t.clone()));
         let params = Params::from_tensors(tensors, device, Missing::Fail)?;
-        Ok(Self::from_params(
+        let mut model = Self::from_params(
             &params,
             loaded.config.clone(),
             Arc::clone(&loaded.tokens),
             loaded.run,
-        )?)
+        )?;
+        model.layers.encoder.set_products(loaded.products);
+        Ok(model)
     }
 
     /// A view of parameters that may still be training; predicts with their values as of now.

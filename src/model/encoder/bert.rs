@@ -7,7 +7,7 @@ use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
 use crate::model::encoded::{BatchLayout, Encoded};
 use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
-use crate::model::ops::{self, BlockParameters, EncoderBlock};
+use crate::model::ops::{self, BlockParameters, EncoderBlock, Products};
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Result, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
@@ -109,6 +109,7 @@ pub struct BertEncoder {
     attention_dropout: f64,
     max_pieces: usize,
     sentence: SentenceVector,
+    products: Products,
     device: Device,
 }
 
@@ -136,9 +137,18 @@ impl BertEncoder {
             attention_dropout: bert.attention_dropout(),
             max_pieces: bert.max_pieces.min(config.max_position_embeddings),
             sentence: bert.sentence,
+            products: Products::F32,
             device: scope.device().clone(),
             config,
         })
+    }
+
+    /// How inference multiplies, from the next pass on.
+    pub fn set_products(&mut self, products: Products) {
+        self.products = products;
+        for layer in &mut self.layers {
+            layer.block = OnceLock::new();
+        }
     }
 
     pub fn width(&self) -> usize {
@@ -237,7 +247,7 @@ impl BertEncoder {
             return Ok(block.as_ref());
         }
         let heads = self.config.num_attention_heads;
-        let made = EncoderBlock::new(&layer.parameters(heads))?.map(Arc::new);
+        let made = EncoderBlock::new(&layer.parameters(heads), self.products)?.map(Arc::new);
         Ok(layer.block.get_or_init(|| made).as_ref())
     }
 

@@ -12,6 +12,7 @@ mod tests;
 use super::batch::Batch;
 use super::encoded::Encoded;
 use super::mode::Mode;
+pub use super::ops::Products;
 use super::params::Scope;
 use super::tokens::Frame;
 use bert::{BertConfig, BertEncoder};
@@ -63,6 +64,13 @@ impl Encoder {
         match self {
             Encoder::Bert(encoder) => encoder.forward(batch, mode),
             Encoder::BiLstm(encoder) => encoder.forward(batch, mode),
+        }
+    }
+
+    /// How inference multiplies with a BERT's weights, from the next pass on. A BiLSTM knows f32 only.
+    pub fn set_products(&mut self, products: Products) {
+        if let Encoder::Bert(encoder) = self {
+            encoder.set_products(products);
         }
     }
 

@@ -1,6 +1,7 @@
 //! Both encoders: what heads rely on. The BERT's oracle is candle-transformers' padded, inference-only model.
 
 use super::*;
+use crate::model::files::{Precision, decode_tensors, encode_tensors, holds_codes};
 use crate::model::params::{Missing, Params};
 use crate::model::tokens::WordPieces;
 use crate::model::tokens::tests::{bert as tokens, bert_json};
@@ -112,7 +113,23 @@ fn oracle(params: &Params, config: &BertConfig, n_layers: usize, batch: &Batch) 
 }
 
 fn check_parity(config: &BertConfig, params: &Params, batch: &Batch) -> Result<()> {
-    let encoder = Encoder::new(&EncoderConfig::Bert(config.clone()), &params.root())?;
+    check_products(config, params, batch, Products::F32)
+}
+
+fn check_products(
+    config: &BertConfig,
+    params: &Params,
+    batch: &Batch,
+    products: Products,
+) -> Result<()> {
+    let mut encoder = Encoder::new(&EncoderConfig::Bert(config.clone()), &params.root())?;
+    encoder.set_products(products);
+    // The left side of an integer product is rounded too.
+    let near = if products == Products::F32 {
+        1e-4
+    } else {
+        1e-3
+    };
     let encoded = encoder.forward(batch, Mode::Infer)?;
     let n_layers = config.sizes().unwrap().num_hidden_layers;
     let low = oracle(params, config, n_layers - 1, batch)?;
@@ -124,13 +141,13 @@ fn check_parity(config: &BertConfig, params: &Params, batch: &Batch) -> Result<(
         ] {
             let ours = ours.narrow(0, s[0], s[1] - s[0])?;
             let theirs = theirs.get(b)?.narrow(0, 0, s[1] - s[0])?;
-            assert_near(&format!("{what} of sentence {b}"), &ours, &theirs, 1e-4)?;
+            assert_near(&format!("{what} of sentence {b}"), &ours, &theirs, near)?;
         }
         let cls = top.get(b)?.narrow(0, 0, 1)?;
         let (w, bias) = ("enc.pooler.dense.weight", "enc.pooler.dense.bias");
         let (w, bias) = (params.get(w).unwrap(), params.get(bias).unwrap());
         let pooled = cls.matmul(&w.t()?)?.broadcast_add(&bias)?.tanh()?;
-        assert_near("pooled", &encoded.sent.narrow(0, b, 1)?, &pooled, 1e-4)?;
+        assert_near("pooled", &encoded.sent.narrow(0, b, 1)?, &pooled, near)?;
         for word in 0..batch.layout.n_words(b) {
             let word = batch.layout.word_starts[b] + word;
             let piece = batch.layout.word_pieces[word].start;
@@ -158,6 +175,38 @@ fn packed_bert_equals_the_padded_oracle() -> Result<()> {
         params.freeze("");
         check_parity(&config, &params, &batch)?;
     }
+    Ok(())
+}
+
+/// Weights stored at 8 bits are multiplied as integers; the oracle multiplies the same weights as floats.
+#[test]
+fn products_of_8_bits_equal_the_oracle_on_the_stored_weights() -> Result<()> {
+    let config = BertConfig::new(hf());
+    let drawn = Params::new(&Device::Cpu, 3);
+    Encoder::new(&EncoderConfig::Bert(config.clone()), &drawn.root())?;
+    let named = drawn.all().into_iter();
+    let tensors = named
+        .map(|(name, var)| (name, var.as_tensor().clone()))
+        .collect();
+    let bytes = encode_tensors(&tensors, Precision::Int8)?;
+    assert!(holds_codes(&bytes));
+    let stored = decode_tensors(&bytes, "test").unwrap();
+    let params = Params::from_tensors(stored, &Device::Cpu, Missing::Fail)?;
+    params.freeze("");
+    let batch = batch(&SENTENCES, &tokens(), 12);
+    check_products(&config, &params, &batch, Products::Int8)?;
+    // Not the same computation under another name.
+    let mut encoder = Encoder::new(&EncoderConfig::Bert(config), &params.root())?;
+    let of = |encoder: &Encoder| {
+        encoder
+            .forward(&batch, Mode::Infer)?
+            .piece_top
+            .flatten_all()?
+            .to_vec1::<f32>()
+    };
+    let floats = of(&encoder)?;
+    encoder.set_products(Products::Int8);
+    assert_ne!(floats, of(&encoder)?);
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 use super::activation::{gelu_in_place, softmax_rows};
 use super::norm::norm_rows;
 use super::packed::{Packed, Rows};
+use super::packed_int::{Codes, PackedInts};
 use super::{check_starts, is_fused, split_sentences, values, values_of};
 use crate::model::encoded::BatchLayout;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -17,6 +18,15 @@ use std::sync::Arc;
 /// Rows that go through the feed-forward part together: their wide states, 1,536 floats each in small encoders, fit a
 /// second-level cache beside a panel of weights.
 const BLOCK_ROWS: usize = 48;
+
+/// How a layer's products with its weights are computed at inference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Products {
+    #[default]
+    F32,
+    /// Weights at 8 bits, sums in integers; exact for weights that were stored at 8 bits, up to the rounding of the left side.
+    Int8,
+}
 
 /// Parameters of one layer of width h: weights `[n_out, n_in]`, biases, and both norms' weight and bias.
 pub struct BlockParameters<'a> {
@@ -33,11 +43,11 @@ pub struct BlockParameters<'a> {
 
 /// One layer, ready to run: post-norm, GELU in its erf form.
 pub struct EncoderBlock {
-    inputs: Packed,
-    attention_out: Packed,
+    inputs: Weights,
+    attention_out: Weights,
     attention_norm: Norm,
-    widen: Packed,
-    narrow: Packed,
+    widen: Weights,
+    narrow: Weights,
     norm: Norm,
     width: usize,
     n_heads: usize,
@@ -51,7 +61,7 @@ struct Norm {
 
 impl EncoderBlock {
     /// `None` where the form does not exist: weights that are not f32 on the CPU.
-    pub fn new(parameters: &BlockParameters) -> Result<Option<Self>> {
+    pub fn new(parameters: &BlockParameters, products: Products) -> Result<Option<Self>> {
         let p = parameters;
         if !is_fused(p.widen.0) {
             return Ok(None);
@@ -68,11 +78,11 @@ impl EncoderBlock {
             })
         };
         Ok(Some(Self {
-            inputs: pack((&weights, &biases))?,
-            attention_out: pack(p.attention_out)?,
+            inputs: Weights::new((&weights, &biases), products)?,
+            attention_out: Weights::new(p.attention_out, products)?,
             attention_norm: norm(p.attention_norm)?,
-            widen: pack(p.widen)?,
-            narrow: pack(p.narrow)?,
+            widen: Weights::new(p.widen, products)?,
+            narrow: Weights::new(p.narrow, products)?,
             norm: norm(p.norm)?,
             width,
             n_heads: p.n_heads,
@@ -93,10 +103,37 @@ impl EncoderBlock {
     }
 }
 
-fn pack((weight, bias): (&Tensor, &Tensor)) -> Result<Packed> {
-    let weight = weight.contiguous()?;
-    let bias: Vec<f32> = bias.to_vec1()?;
-    Ok(Packed::new(&values_of(&weight)?, &bias, weight.dim(1)?))
+/// The right side of a product, laid out for one kernel or the other.
+enum Weights {
+    F32(Packed),
+    Int8(PackedInts),
+}
+
+impl Weights {
+    fn new((weight, bias): (&Tensor, &Tensor), products: Products) -> Result<Self> {
+        let weight = weight.contiguous()?;
+        let bias: Vec<f32> = bias.to_vec1()?;
+        let (values, n_in) = (values_of(&weight)?, weight.dim(1)?);
+        Ok(match products {
+            Products::F32 => Self::F32(Packed::new(&values, &bias, n_in)),
+            Products::Int8 => Self::Int8(PackedInts::new(&values, &bias, n_in)),
+        })
+    }
+
+    fn n_out(&self) -> usize {
+        match self {
+            Self::F32(packed) => packed.n_out(),
+            Self::Int8(packed) => packed.n_out(),
+        }
+    }
+
+    /// See [`Packed::apply`].
+    fn apply(&self, x: Rows, n: usize, out: &mut [f32], stride: usize, codes: &mut Codes) {
+        match self {
+            Self::F32(packed) => packed.apply(x, n, out, stride),
+            Self::Int8(packed) => packed.apply(x, n, out, stride, codes),
+        }
+    }
 }
 
 struct Forward {
@@ -115,6 +152,7 @@ struct Space {
     keys: Packed,
     values: Packed,
     cells: Vec<f32>,
+    codes: Codes,
 }
 
 thread_local! {
@@ -154,7 +192,8 @@ impl CustomOp1 for Forward {
                 .zip(x.par_chunks(BLOCK_ROWS * h))
                 .for_each(|(inputs, x)| {
                     let rows = Rows { data: x, stride: h };
-                    block.inputs.apply(rows, x.len() / h, inputs, 3 * h);
+                    let n = x.len() / h;
+                    with_space(|s| block.inputs.apply(rows, n, inputs, 3 * h, &mut s.codes));
                 });
             let starts = &self.layout.piece_starts;
             let sentences = split_sentences(context, starts, h);
@@ -207,12 +246,14 @@ impl EncoderBlock {
         let n = out.len() / h;
         let rows = |data, stride| Rows { data, stride };
         let sums = at_least(&mut space.sums, n * h);
-        self.attention_out.apply(rows(context, h), n, sums, h);
+        let codes = &mut space.codes;
+        self.attention_out
+            .apply(rows(context, h), n, sums, h, codes);
         self.attention_norm.of_sum(sums, x);
         let wide = at_least(&mut space.wide, n * wide_width);
-        self.widen.apply(rows(sums, h), n, wide, wide_width);
+        self.widen.apply(rows(sums, h), n, wide, wide_width, codes);
         gelu_in_place(wide);
-        self.narrow.apply(rows(wide, wide_width), n, out, h);
+        self.narrow.apply(rows(wide, wide_width), n, out, h, codes);
         self.norm.of_sum(out, sums);
     }
 }

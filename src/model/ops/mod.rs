@@ -18,6 +18,7 @@ mod lstm;
 mod matrix;
 mod norm;
 mod packed;
+mod packed_int;
 mod pairs;
 mod simd;
 #[cfg(test)]
@@ -27,7 +28,7 @@ mod update;
 pub use activation::{gelu, sigmoid_in_place, softmax};
 pub use attention::packed_attention;
 pub use bilinear::{grid_products, project};
-pub use block::{BlockParameters, EncoderBlock};
+pub use block::{BlockParameters, EncoderBlock, Products};
 pub(super) use candidates::{
     Answers, CandidateSoftmax, above_and_equal, adagrad, candidate_scores,
 };

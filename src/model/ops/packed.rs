@@ -198,32 +198,27 @@ mod x86 {
             for row in (0..block.n).step_by(step) {
                 let n = step.min(block.n - row);
                 let target = &mut out[row * block.stride + panel * PANEL..];
-                let mut spare = [[Line([0.0; PANEL]); 2]; 12];
-                let whole = columns == PANELS * PANEL;
-                let (to, stride) = match whole {
-                    true => (target.as_mut_ptr(), block.stride),
-                    false => (spare.as_mut_ptr().cast::<f32>(), 2 * PANEL),
+                let tile = |out, stride| Tile {
+                    x: block.x.data[row * block.x.stride..].as_ptr(),
+                    x_stride: block.x.stride,
+                    n_in,
+                    lines: weights.panels[panel * n_in..].as_ptr(),
+                    second: if here > 1 { n_in } else { 0 },
+                    bias: weights.bias[panel..].as_ptr(),
+                    out,
+                    stride,
                 };
-                run(
-                    n,
-                    &Tile {
-                        x: block.x.data[row * block.x.stride..].as_ptr(),
-                        x_stride: block.x.stride,
-                        n_in,
-                        lines: weights.panels[panel * n_in..].as_ptr(),
-                        second: if here > 1 { n_in } else { 0 },
-                        bias: weights.bias[panel..].as_ptr(),
-                        out: to,
-                        stride,
-                    },
-                );
-                if !whole {
-                    for (i, [first, second]) in spare[..n].iter().enumerate() {
-                        let out = &mut target[i * block.stride..][..columns];
-                        let (a, b) = out.split_at_mut(columns.min(PANEL));
-                        a.copy_from_slice(&first.0[..a.len()]);
-                        b.copy_from_slice(&second.0[..b.len()]);
-                    }
+                if columns == PANELS * PANEL {
+                    run(n, &tile(target.as_mut_ptr(), block.stride));
+                    continue;
+                }
+                let mut spare = [[Line([0.0; PANEL]); 2]; 12];
+                run(n, &tile(spare.as_mut_ptr().cast(), 2 * PANEL));
+                for (i, [first, second]) in spare[..n].iter().enumerate() {
+                    let out = &mut target[i * block.stride..][..columns];
+                    let (a, b) = out.split_at_mut(columns.min(PANEL));
+                    a.copy_from_slice(&first.0[..a.len()]);
+                    b.copy_from_slice(&second.0[..b.len()]);
                 }
             }
         }
