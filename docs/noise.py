@@ -2,6 +2,7 @@
 """What the noise queues are worth on sentences that people have judged: the queues through the command line, verdicts from the judgements.
 
 noise.py REDRESS CROWD [--model MODEL] [--seeds 1,2,3] [--batch 50] [--share 1]
+noise.py REDRESS CROWD --ablation [..]     each signal alone, and left out
 
 CROWD is a JSON-lines file of {"id", "sentence", "term1", "term2", "span1": [from, to] in characters, "span2", "ds": [relations], "srs": {relation:
 score}}; a label is right at a score of .5. Each label or candidate is inspected once, in the order of the queue; AUPRC is the average precision of that
@@ -9,7 +10,7 @@ order. "static": one queue. "re-ranked": verdicts of the first --batch rows are 
 queue to --share of it, the rest in the order it has by then). "random": the expected
 value of any order that knows nothing (the base rate); "cap": all that are searched for first.
 """
-import argparse, json, os, statistics, subprocess, sys, tempfile
+import argparse, json, os, shutil, statistics, subprocess, sys, tempfile
 
 
 def average_precision(order):
@@ -57,6 +58,30 @@ def convert(record, relations):
             "entities": entities, "relations": labels}
 
 
+SIGNALS = ["self_confidence", "class_adjusted", "margin", "one_vs_rest", "one_vs_rest_adjusted", "implied", "labels_on_pair", "token_gap", "pair_frequency", "tail_first", "length",
+           "relation_and_other_labels"]
+
+
+def ablation(workspace, add, answers_of, re_ranked, static):
+    """Each signal alone and left out; re-ranked runs on a copy, since their verdicts stay."""
+    def fresh_copy():
+        copy = os.path.join(os.path.dirname(workspace), "copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(workspace, copy)
+        return copy
+
+    for kind in ("wrong", "missing"):
+        add(kind, "all, static", answers_of(workspace, kind))
+        if not static:
+            add(kind, "all, re-ranked", re_ranked(fresh_copy(), kind))
+        for signal in SIGNALS:
+            if signal != "relation_and_other_labels":
+                add(kind, f"{signal} alone, static", answers_of(workspace, kind, "--only", signal))
+                add(kind, f"without {signal}, static", answers_of(workspace, kind, "--without", signal))
+            if not static:
+                add(kind, f"without {signal}, re-ranked", re_ranked(fresh_copy(), kind, "--without", signal))
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("redress")
@@ -66,6 +91,7 @@ def main():
     parse.add_argument("--batch", type=int, default=50)
     parse.add_argument("--share", type=float, default=1.0, help="of the missing queue, inspect this much in turn; the rest in the order it then has")
     parse.add_argument("--static", action="store_true", help="leave the re-ranked runs out")
+    parse.add_argument("--ablation", action="store_true", help="each signal alone, and left out")
     args = parse.parse_args()
     records = [json.loads(line) for line in open(args.crowd)]
     by_id = {r["id"]: r for r in records}
@@ -79,8 +105,8 @@ def main():
         call("import", file, "-w", workspace, "--format", "redress")
         return workspace
 
-    def queue(workspace, kind, limit=None):
-        more = ["-n", str(limit)] if limit else []
+    def queue(workspace, kind, limit=None, *more):
+        more = ["-n", str(limit), *more] if limit else more
         rows = [json.loads(line) for line in call("queue", "-w", workspace, "--kind", kind, "--json", *more).splitlines()]
         return rows
 
@@ -92,38 +118,48 @@ def main():
         score = record["srs"].get(row["relation"])
         return None if score is None else (score < 0.5) == (kind == "wrong")
 
+    def answers_of(workspace, kind, *more):
+        return [t for t in (truth(r, kind) for r in queue(workspace, kind, None, *more)) if t is not None]
+
+    def re_ranked(workspace, kind, *more):
+        """The answers in the order in which they are given when the queue is asked anew every --batch verdicts."""
+        verdicts, order = os.path.join(os.path.dirname(workspace), "verdicts.jsonl"), []
+        most = (args.share if kind == "missing" else 1.0) * len(answers_of(workspace, kind))
+        while True:
+            rows = queue(workspace, kind, args.batch, *more)
+            if not rows or len(order) >= most:
+                return order + answers_of(workspace, kind, *more)
+            with open(verdicts, "w") as f:
+                for row in rows:
+                    answer = truth(row, kind)
+                    if answer is not None:
+                        order.append(answer)
+                    reject = (answer is None) or (answer == (kind == "wrong"))
+                    f.write(json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "unsure" if answer is None else "reject" if reject else "accept"}) + "\n")
+            call("apply", verdicts, "-w", workspace)
+
     results = {}
-    for seed in args.seeds.split(","):
-        with tempfile.TemporaryDirectory() as directory:
-            workspace = fresh(directory)
-            for kind in ("wrong", "missing"):
-                answers = [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
-                results.setdefault((kind, "cheap signals, static"), []).append((average_precision(answers), recall_at(answers, 0.1)))
-                results.setdefault((kind, "random"), []).append((sum(answers) / len(answers), 0.1))
-                results.setdefault((kind, "cap"), []).append((1.0, min(1.0, 0.1 * len(answers) / max(sum(answers), 1))))
-            model = ["--model", args.model] if args.model else []
-            call("folds", "-w", workspace, "--seed", seed, *model)
-            answers_of = {}
-            for kind in ("wrong", "missing"):
-                answers = answers_of[kind] = [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
-                results.setdefault((kind, "static"), []).append((average_precision(answers), recall_at(answers, 0.1)))
-            for kind in () if args.static else ("wrong", "missing"):
-                verdicts, order = os.path.join(directory, "verdicts.jsonl"), []
-                most = (args.share if kind == "missing" else 1.0) * len(answers_of[kind])
-                while True:
-                    rows = queue(workspace, kind, args.batch)
-                    if not rows or len(order) >= most:
-                        order += [t for t in (truth(r, kind) for r in queue(workspace, kind)) if t is not None]
-                        break
-                    with open(verdicts, "w") as f:
-                        for row in rows:
-                            answer = truth(row, kind)
-                            if answer is not None:
-                                order.append(answer)
-                            reject = (answer is None) or (answer == (kind == "wrong"))
-                            f.write(json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "unsure" if answer is None else "reject" if reject else "accept"}) + "\n")
-                    call("apply", verdicts, "-w", workspace)
-                results.setdefault((kind, f"re-ranked every {args.batch}"), []).append((average_precision(order), recall_at(order, 0.1)))
+    add = lambda kind, name, answers: results.setdefault((kind, name), []).append((average_precision(answers), recall_at(answers, 0.1)))
+    with tempfile.TemporaryDirectory() as directory:
+        for seed in args.seeds.split(","):
+            place = os.path.join(directory, seed)
+            os.mkdir(place)
+            workspace = fresh(place)
+            if not args.ablation:
+                for kind in ("wrong", "missing"):
+                    answers = answers_of(workspace, kind)
+                    add(kind, "cheap signals, static", answers)
+                    results.setdefault((kind, "random"), []).append((sum(answers) / len(answers), 0.1))
+                    results.setdefault((kind, "cap"), []).append((1.0, min(1.0, 0.1 * len(answers) / max(sum(answers), 1))))
+            call("folds", "-w", workspace, "--seed", seed, *(["--model", args.model] if args.model else []))
+            if args.ablation:
+                ablation(workspace, add, answers_of, re_ranked, args.static)
+            else:
+                for kind in ("wrong", "missing"):
+                    add(kind, "static", answers_of(workspace, kind))
+                for kind in () if args.static else ("wrong", "missing"):
+                    add(kind, f"re-ranked every {args.batch}", re_ranked(workspace, kind))
+            shutil.rmtree(place)
             print("seed", seed, {k: tuple(round(x, 4) for x in v[-1]) for k, v in results.items()}, flush=True)
     print("\n| queue | order | AUPRC | recall at 10 % |\n|---|---|---|---|")
     for (kind, order), values in results.items():

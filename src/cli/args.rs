@@ -427,6 +427,17 @@ pub struct QueueArgs {
     /// Share of rows that are drawn at random and marked as control, 0 to 1.
     #[arg(long, default_value_t = 0.0)]
     pub control: f64,
+    /// Rank by these signals alone (docs/noise.md names them).
+    #[arg(long, value_name = "SIGNAL", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Rank by all but these signals.
+    #[arg(
+        long,
+        value_name = "SIGNAL",
+        value_delimiter = ',',
+        conflicts_with = "only"
+    )]
+    pub without: Vec<String>,
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,

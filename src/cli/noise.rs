@@ -62,6 +62,7 @@ pub fn queue(args: QueueArgs) -> Result<Ended> {
             _ => Order::Suspicious,
         },
         control: args.control,
+        signals: queue::signals_named(&args.only, &args.without)?,
     };
     let queue = queue::queue(&workspace_dir(&args.workspace)?, &options)?;
     if args.json {

@@ -1,7 +1,7 @@
 //! Signals of many cases → an order: by fixed weights while nobody has judged, by what the verdicts teach after that.
 
 use super::logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
-use super::signals::{Case, Kind, Signal, log_odds};
+use super::signals::{Case, Kind, Signal, SignalSet, log_odds};
 
 const N: usize = Signal::ALL.len();
 /// The fixed weights count as much as this many verdicts. Of missing labels they say less.
@@ -32,8 +32,8 @@ pub struct Scored {
 }
 
 /// The weighted sum of each signal's rank among all cases; ties share a rank, a signal that a case lacks counts as the middle.
-pub fn rank_sum(cases: &[Case], kind: Kind) -> Vec<Scored> {
-    let total: f32 = Signal::ALL.iter().map(|s| s.weight(kind).abs()).sum();
+pub fn rank_sum(cases: &[Case], kind: Kind, signals: &SignalSet) -> Vec<Scored> {
+    let total: f32 = (0..N).map(|j| signals.weight(j, kind).abs()).sum();
     let mut scored = vec![
         Scored {
             score: 0.5,
@@ -42,12 +42,12 @@ pub fn rank_sum(cases: &[Case], kind: Kind) -> Vec<Scored> {
         };
         cases.len()
     ];
-    for (j, signal) in Signal::ALL.into_iter().enumerate() {
-        let weight = signal.weight(kind);
+    for j in 0..N {
+        let weight = signals.weight(j, kind);
         if weight == 0.0 {
             continue;
         }
-        let values: Vec<Option<f32>> = cases.iter().map(|c| signal.of(c)).collect();
+        let values: Vec<Option<f32>> = cases.iter().map(|c| signals.value(j, c)).collect();
         for (scored, rank) in scored.iter_mut().zip(ranks(&values)) {
             let part = weight / total * (rank.unwrap_or(0.5) - 0.5);
             scored.parts[j] = part;
@@ -94,6 +94,7 @@ pub struct Combiner {
     moments: [(f32, f32); N],
     fitted: Regression,
     n_verdicts: usize,
+    signals: SignalSet,
 }
 
 impl Combiner {
@@ -103,13 +104,15 @@ impl Combiner {
         all: &[Case],
         judged: &[Judged],
         n_relations: usize,
+        signals: SignalSet,
     ) -> Result<Option<Self>, LogisticError> {
         let n_yes = judged.iter().filter(|j| j.yes).count();
         if n_yes == 0 || n_yes == judged.len() {
             return Ok(None);
         }
-        let moments = Signal::ALL.map(|s| moments(all.iter().filter_map(|c| s.of(c))));
-        let design = |case: &Case| design(case, kind, &moments, n_relations);
+        let moments =
+            std::array::from_fn(|j| moments(all.iter().filter_map(|c| signals.value(j, c))));
+        let design = |case: &Case| design(case, kind, &signals, &moments, n_relations);
         let mut values = Vec::new();
         let mut targets = Vec::new();
         for j in judged {
@@ -128,6 +131,7 @@ impl Combiner {
             moments,
             fitted,
             n_verdicts: judged.len(),
+            signals,
         }))
     }
 
@@ -138,7 +142,13 @@ impl Combiner {
     /// The case's probability to be what the queue looks for; `before` is its [`rank_sum`] score, which counts less the more
     /// verdicts there are.
     pub fn score(&self, case: &Case, before: &Scored) -> Scored {
-        let row = design(case, self.kind, &self.moments, self.n_relations);
+        let row = design(
+            case,
+            self.kind,
+            &self.signals,
+            &self.moments,
+            self.n_relations,
+        );
         let learned = log_odds(self.fitted.probabilities(&row)[1]);
         let prior = prior_verdicts(self.kind);
         let trust = prior / (prior + self.n_verdicts as f32);
@@ -176,7 +186,13 @@ fn moments(values: impl Iterator<Item = f32>) -> (f32, f32) {
 
 /// Signals scaled, whether each is there, the relation, the other labels; in the queue of missing labels, each pair of them too: what
 /// "founder" implies is learned for itself.
-fn design(case: &Case, kind: Kind, moments: &[(f32, f32); N], n_relations: usize) -> Vec<f32> {
+fn design(
+    case: &Case,
+    kind: Kind,
+    signals: &SignalSet,
+    moments: &[(f32, f32); N],
+    n_relations: usize,
+) -> Vec<f32> {
     let crossed = kind == Kind::Missing && n_relations <= MAX_CROSSED;
     let cross = if crossed {
         n_relations * n_relations
@@ -184,12 +200,14 @@ fn design(case: &Case, kind: Kind, moments: &[(f32, f32); N], n_relations: usize
         0
     };
     let mut row = vec![0.0; 2 * N + 2 * n_relations + cross];
-    for (j, signal) in Signal::ALL.into_iter().enumerate() {
-        let (mean, scale) = moments[j];
-        if let Some(value) = signal.of(case) {
+    for (j, (mean, scale)) in moments.iter().enumerate() {
+        if let Some(value) = signals.value(j, case) {
             row[j] = (value - mean) * scale;
             row[N + j] = 1.0;
         }
+    }
+    if !signals.labels {
+        return row;
     }
     let relation = case.relation.index();
     let mut mark = |i: usize| {
@@ -254,13 +272,13 @@ mod tests {
             case(0, &[1], Some(0.1), 9),
             case(0, &[], None, 5),
         ];
-        let scored = rank_sum(&cases, Kind::Wrong);
+        let scored = rank_sum(&cases, Kind::Wrong, &SignalSet::default());
         assert!(scored[1].score > scored[2].score && scored[2].score > scored[0].score);
         for s in &scored {
             assert!((0.0..=1.0).contains(&s.score));
             assert!((0.5 + s.parts.iter().sum::<f32>() - s.score).abs() < 1e-5);
         }
-        let missing = rank_sum(&cases, Kind::Missing);
+        let missing = rank_sum(&cases, Kind::Missing, &SignalSet::default());
         assert!(missing[0].score > missing[1].score);
     }
 
@@ -268,7 +286,7 @@ mod tests {
     fn verdicts_turn_the_order() {
         // What matters here is the relation alone, which the fixed weights do not look at.
         let cases: Vec<Case> = (0..200).map(|i| case(i % 2, &[], Some(0.5), 3)).collect();
-        let before = rank_sum(&cases, Kind::Wrong);
+        let before = rank_sum(&cases, Kind::Wrong, &SignalSet::default());
         let judged = |n: usize| -> Vec<Judged> {
             let of = |c| Judged {
                 case: c,
@@ -277,11 +295,11 @@ mod tests {
             cases[..n].iter().map(of).collect()
         };
         assert!(
-            Combiner::fit(Kind::Wrong, &cases, &judged(1), 2)
+            Combiner::fit(Kind::Wrong, &cases, &judged(1), 2, SignalSet::default())
                 .unwrap()
                 .is_none()
         );
-        let fitted = Combiner::fit(Kind::Wrong, &cases, &judged(50), 2)
+        let fitted = Combiner::fit(Kind::Wrong, &cases, &judged(50), 2, SignalSet::default())
             .unwrap()
             .unwrap();
         let score = |c: &Combiner, i: usize| c.score(&cases[i], &before[i]);
@@ -291,10 +309,44 @@ mod tests {
             "{wrong:?} {right:?}"
         );
         assert!(wrong.labels > 0.0);
-        let more = Combiner::fit(Kind::Wrong, &cases, &judged(200), 2)
+        let more = Combiner::fit(Kind::Wrong, &cases, &judged(200), 2, SignalSet::default())
             .unwrap()
             .unwrap();
         assert!(score(&more, 101).score > wrong.score);
+    }
+
+    #[test]
+    fn a_signal_that_is_not_heard_changes_nothing() {
+        let near = [case(0, &[], Some(0.9), 1), case(0, &[1], Some(0.1), 1)];
+        let far = [case(0, &[], Some(0.9), 50), case(0, &[1], Some(0.1), 2)];
+        let deaf = SignalSet::without(&[Signal::Gap]);
+        let of = |cases: &[Case], set| rank_sum(cases, Kind::Wrong, &set);
+        assert_eq!(of(&near, deaf), of(&far, deaf));
+        assert_ne!(
+            of(&near, SignalSet::default()),
+            of(&far, SignalSet::default())
+        );
+        let gap = of(&far, SignalSet::only(&[Signal::Gap]));
+        assert!(gap[0].score > gap[1].score);
+        // Without the relations, what a verdict says of one says nothing of another.
+        let cases: Vec<Case> = (0..100).map(|i| case(i % 2, &[], Some(0.5), 3)).collect();
+        let judged: Vec<Judged> = cases
+            .iter()
+            .map(|case| Judged {
+                case,
+                yes: case.relation.0 == 1,
+            })
+            .collect();
+        let all = SignalSet {
+            labels: false,
+            ..SignalSet::default()
+        };
+        let fitted = Combiner::fit(Kind::Wrong, &cases, &judged, 2, all)
+            .unwrap()
+            .unwrap();
+        let before = rank_sum(&cases, Kind::Wrong, &all);
+        let score = |i: usize| fitted.score(&cases[i], &before[i]).score;
+        assert_eq!(score(0), score(1));
     }
 
     #[test]
@@ -310,8 +362,8 @@ mod tests {
                 yes: case.relation.0 == 1 && case.others[0].0 == 0,
             })
             .collect();
-        let before = rank_sum(&cases, Kind::Missing);
-        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 4)
+        let before = rank_sum(&cases, Kind::Missing, &SignalSet::default());
+        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 4, SignalSet::default())
             .unwrap()
             .unwrap();
         let p: Vec<f32> = (0..4)
@@ -329,11 +381,15 @@ mod tests {
             yes: case.relation.0 == 0,
         };
         let judged: Vec<Judged> = cases.iter().map(of).collect();
-        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 2)
+        let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 2, SignalSet::default())
             .unwrap()
             .unwrap();
         let new = case(9, &[8], None, 3);
-        let before = rank_sum(std::slice::from_ref(&new), Kind::Missing);
+        let before = rank_sum(
+            std::slice::from_ref(&new),
+            Kind::Missing,
+            &SignalSet::default(),
+        );
         assert!(fitted.score(&new, &before[0]).score.is_finite());
     }
 }

@@ -15,4 +15,4 @@ pub mod signals;
 pub use combine::{Combiner, Judged, Scored, rank_sum};
 pub use folds::{FoldModels, fold_of};
 pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
-pub use signals::{Case, Kind, OutOfFold, Signal};
+pub use signals::{Case, Kind, OutOfFold, Signal, SignalSet};

@@ -138,6 +138,25 @@ impl Signal {
         }
     }
 
+    pub fn from_name(name: &str) -> Option<Self> {
+        Signal::ALL.into_iter().find(|s| s.name() == name)
+    }
+
+    /// 1, or -1 where a low value is what the queue looks for: a relation that is sure of itself is not wrong, but may be missing.
+    pub fn direction(self, kind: Kind) -> f32 {
+        let of_the_pair = [
+            Signal::Labels,
+            Signal::Gap,
+            Signal::PairFrequency,
+            Signal::TailFirst,
+            Signal::Length,
+        ];
+        match kind {
+            Kind::Missing if !of_the_pair.contains(&self) => -1.0,
+            _ => 1.0,
+        }
+    }
+
     /// Weight in the rank sum of a queue that has no verdicts yet; negative: the other way round.
     pub fn weight(self, kind: Kind) -> f32 {
         match (kind, self) {
@@ -145,6 +164,62 @@ impl Signal {
             (Kind::Wrong, Signal::Gap | Signal::PairFrequency) => 0.5,
             (Kind::Missing, Signal::OneVsRest) => -1.0,
             _ => 0.0,
+        }
+    }
+}
+
+/// Which signals a queue listens to.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SignalSet {
+    pub(super) heard: [bool; Signal::ALL.len()],
+    /// Whether verdicts also weigh the relation and the pair's other labels.
+    pub labels: bool,
+    /// Signals without a fixed weight get one.
+    pub(super) chosen: bool,
+}
+
+impl Default for SignalSet {
+    /// All of them.
+    fn default() -> Self {
+        Self {
+            heard: [true; Signal::ALL.len()],
+            labels: true,
+            chosen: false,
+        }
+    }
+}
+
+impl SignalSet {
+    /// These alone, each with weight 1 where it has none; not the labels.
+    pub fn only(signals: &[Signal]) -> Self {
+        Self {
+            heard: Signal::ALL.map(|s| signals.contains(&s)),
+            labels: false,
+            chosen: true,
+        }
+    }
+
+    /// All but these.
+    pub fn without(signals: &[Signal]) -> Self {
+        Self {
+            heard: Signal::ALL.map(|s| !signals.contains(&s)),
+            ..Self::default()
+        }
+    }
+
+    /// A case's value of the signal at `place` in [`Signal::ALL`], if it is heard and the case has one.
+    pub(super) fn value(&self, place: usize, case: &Case) -> Option<f32> {
+        self.heard[place]
+            .then(|| Signal::ALL[place].of(case))
+            .flatten()
+    }
+
+    pub(super) fn weight(&self, place: usize, kind: Kind) -> f32 {
+        let signal = Signal::ALL[place];
+        match (self.heard[place], signal.weight(kind)) {
+            (false, _) => 0.0,
+            (true, 0.0) if self.chosen => signal.direction(kind),
+            (true, weight) => weight,
         }
     }
 }

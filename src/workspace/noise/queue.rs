@@ -3,7 +3,9 @@
 pub use super::candidates::Candidate;
 use super::candidates::Found;
 use super::folds::read_folds;
-use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, fold_of, rank_sum};
+use crate::analysis::noise::{
+    Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, fold_of, rank_sum,
+};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use anyhow::{Context, Result};
@@ -30,6 +32,8 @@ pub struct QueueOptions {
     pub order: Order,
     /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking.
     pub control: f64,
+    /// What the ranking listens to.
+    pub signals: SignalSet,
 }
 
 /// `wrong` or `missing`.
@@ -37,6 +41,38 @@ pub fn kind_named(name: &str) -> Result<Kind> {
     Kind::from_name(name)
         .with_context(|| format!("there is no queue {name}; expected wrong or missing"))
 }
+
+/// All signals, or those named in `only`, or all but those in `without`; `relation_and_other_labels` is what verdicts say of the
+/// relation and of the pair's other labels.
+pub fn signals_named(only: &[String], without: &[String]) -> Result<SignalSet> {
+    let listens = |name: &String| name == LABELS;
+    let named = |names: &[String]| {
+        let signals = names.iter().filter(|n| !listens(n));
+        signals
+            .map(|name| {
+                Signal::from_name(name).with_context(|| {
+                    let all: Vec<&str> = Signal::ALL.iter().map(|s| s.name()).collect();
+                    format!(
+                        "there is no signal {name}; there are {}, {LABELS}",
+                        all.join(", ")
+                    )
+                })
+            })
+            .collect::<Result<Vec<_>>>()
+    };
+    let mut set = match only {
+        [] => SignalSet::without(&named(without)?),
+        only => SignalSet::only(&named(only)?),
+    };
+    set.labels = match only {
+        [] => !without.iter().any(listens),
+        only => only.iter().any(listens),
+    };
+    Ok(set)
+}
+
+/// The name of what verdicts say beside the signals.
+const LABELS: &str = "relation_and_other_labels";
 
 /// One candidate for a program or a person.
 #[derive(Clone, Debug, Serialize)]
@@ -97,7 +133,7 @@ impl Ranking {
 }
 
 /// Scores every candidate of the workspace in `dir`, in document order.
-pub fn rank(dir: &Path, reader: &Reader, kind: Kind) -> Result<Ranking> {
+pub fn rank(dir: &Path, reader: &Reader, kind: Kind, signals: SignalSet) -> Result<Ranking> {
     let schema = reader.schema()?;
     let folds = read_folds(dir)?;
     let found = Found::collect(reader, kind, &schema, folds.as_ref())?;
@@ -107,7 +143,7 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind) -> Result<Ranking> {
         cases.push(case);
         rest.push((candidate, answer));
     }
-    let before = rank_sum(&cases, kind);
+    let before = rank_sum(&cases, kind, &signals);
     let judged: Vec<Judged> = rest
         .iter()
         .zip(&cases)
@@ -118,7 +154,7 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind) -> Result<Ranking> {
             })
         })
         .collect();
-    let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations())?;
+    let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations(), signals)?;
     let confirmed = judged.iter().filter(|j| j.yes).count();
     let n_judged = judged.len();
     let open = rest
@@ -173,6 +209,7 @@ impl QueueOptions {
             limit: LISTED,
             order: Order::Suspicious,
             control: CONTROL,
+            signals: SignalSet::default(),
         }
     }
 }
@@ -186,7 +223,7 @@ pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Lis
             .with_context(|| format!("no relation {name} in this workspace"))
     });
     let only = only.transpose()?;
-    let mut ranking = rank(dir, reader, options.kind)?;
+    let mut ranking = rank(dir, reader, options.kind, options.signals)?;
     ranking
         .candidates
         .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
@@ -351,7 +388,7 @@ pub fn reasons(scored: &Scored, case: &Case) -> Vec<Reason> {
             weight,
         });
     let labels = Reason {
-        signal: "relation_and_other_labels",
+        signal: LABELS,
         value: None,
         weight: scored.labels,
     };
