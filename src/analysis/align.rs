@@ -1,7 +1,7 @@
 //! One outcome for every gold and every predicted triple of a sentence, with the counterpart it was compared to.
 
 use crate::domain::{
-    Annotation, DecisionRule, EntityTypeId, Outcome, Prediction, TokenSpan, Triple,
+    Annotation, DecisionRule, EntityTypeId, Outcome, Prediction, RelationId, TokenSpan, Triple,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -29,6 +29,22 @@ impl Alignment {
             found.ok().map(|i| side[i].outcome)
         };
         find(&self.predicted).or_else(|| find(&self.gold))
+    }
+
+    /// Gold and predicted relation of a triple that has a partner under another relation.
+    pub fn confused(&self, triple: Triple) -> Option<(RelationId, RelationId)> {
+        let find = |side: &[Aligned]| {
+            let found = side.binary_search_by_key(&triple, |a| a.triple);
+            found
+                .ok()
+                .map(|i| side[i])
+                .filter(|a| a.outcome == Outcome::WrongRelation)
+        };
+        let partner = |a: Aligned| a.partner.map(|p| p.relation);
+        if let Some(predicted) = find(&self.predicted) {
+            return Some((partner(predicted)?, triple.relation));
+        }
+        Some((triple.relation, partner(find(&self.gold)?)?))
     }
 
     /// Gold and predicted triples that are not `Correct`; a pair of partners counts once.
@@ -229,7 +245,6 @@ fn overlap(a: TokenSpan, b: TokenSpan) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::RelationId;
     use proptest::prelude::*;
 
     fn triple((h, hl): (usize, usize), relation: u16, (t, tl): (usize, usize)) -> Triple {

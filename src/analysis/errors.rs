@@ -18,6 +18,14 @@ pub struct ErrorRow {
     pub predicted: [u64; 7],
 }
 
+impl ErrorRow {
+    /// (gold, predicted) triples of an outcome.
+    pub fn of(&self, outcome: Outcome) -> (u64, u64) {
+        let at = position(outcome);
+        (self.gold[at], self.predicted[at])
+    }
+}
+
 /// Sums of many sentences' alignments.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ErrorTable {

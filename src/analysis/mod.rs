@@ -7,24 +7,31 @@
 //! A score without its protocol means nothing, so every report carries one, and its name is printed beside it.
 
 mod align;
+mod bootstrap;
 mod calibrate;
 mod classes;
 mod compare;
+mod confusion;
 mod errors;
 mod ranking;
 mod score;
+mod study;
 mod threshold;
 
+pub mod curve;
 pub mod noise;
 
 pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
-pub use calibrate::{Calibration, ReliabilityBin, calibration};
+pub use bootstrap::{Interval, Patterns, RESAMPLES};
+pub use calibrate::{Calibration, ReliabilityBin};
 pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};
 pub use compare::{Comparison, RelationChange, compare};
+pub use confusion::Confusion;
 pub use errors::{ErrorRow, ErrorTable};
 pub use ranking::{Candidate, CurvePoint, PrecisionAt, Ranking};
 pub use score::{
     Averaging, Candidates, Case, Counts, EntityMatching, Matching, Prf, Protocol, Report, Scorer,
     score_entities,
 };
+pub use study::{Against, Measured, MeasuredRow, Side, Study, contenders, sentence_counts};
 pub use threshold::{Choice, ScoredCase, SpanUse, Tuning, best_threshold, tune_rule};

@@ -147,7 +147,7 @@ pub fn tune_rule(cases: &[ScoredCase], n_gold: u64, tuning: Tuning) -> (Decision
             } else {
                 rule.rin = choice.threshold;
             }
-            best = (rule, choice.counts);
+            best = (rule.clone(), choice.counts);
         }
     }
     best
@@ -226,7 +226,8 @@ mod tests {
         let (rule, counts) = tune_rule(&both, 1, WEIGHTED);
         assert_eq!(counts.f1(), 1.0);
         assert!(
-            both.iter().all(|c| rule.accepts(&c.scores) == c.correct),
+            both.iter()
+                .all(|c| rule.score(&c.scores).is_some_and(|s| s >= rule.kernel) == c.correct),
             "{rule:?}"
         );
         // A likely relation between unlikely spans is told apart only where the spans count.

@@ -60,8 +60,9 @@ pub struct Prediction {
     pub triples: Vec<ScoredTriple>,
 }
 
-/// When a scored triple counts as predicted. Lives in the model card; tuned on dev, never on test.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// When a scored triple counts as predicted. The model brings one, tuned on dev, never on test; thresholds of single relations
+/// are a curator's own.
+#[derive(Clone, PartialEq, Debug)]
 pub struct DecisionRule {
     /// Used alone when the model has no kernel head.
     pub rin: f32,
@@ -75,6 +76,8 @@ pub struct DecisionRule {
     /// Of the triples between two spans, either way round, only the likeliest counts: for corpora that never give a pair
     /// two relations.
     pub one_per_pair: bool,
+    /// Relations whose threshold is their own, in place of `kernel` or `rin`; each relation once.
+    pub own: Vec<(RelationId, f32)>,
 }
 
 impl Default for DecisionRule {
@@ -86,6 +89,7 @@ impl Default for DecisionRule {
             span_weight: 0.0,
             entity: 0.0,
             one_per_pair: false,
+            own: Vec::new(),
         }
     }
 }
@@ -104,25 +108,31 @@ impl DecisionRule {
         relation.map(|p| p * spans)
     }
 
-    pub fn threshold(&self, scores: &Scores) -> f32 {
-        if scores.kernel.is_some() {
-            self.kernel
-        } else {
-            self.rin
-        }
+    /// The relation's own threshold, if it has one.
+    pub fn own_threshold(&self, relation: RelationId) -> Option<f32> {
+        let own = self.own.iter().find(|(r, _)| *r == relation);
+        own.map(|(_, threshold)| *threshold)
+    }
+
+    pub fn threshold(&self, relation: RelationId, scores: &Scores) -> f32 {
+        let common = match scores.kernel {
+            Some(_) => self.kernel,
+            None => self.rin,
+        };
+        self.own_threshold(relation).unwrap_or(common)
     }
 
     /// Whether the score is high enough; [`Prediction::accepted`] also looks at a triple's rivals.
-    pub fn accepts(&self, scores: &Scores) -> bool {
-        self.score(scores)
-            .is_some_and(|s| s >= self.threshold(scores))
+    pub fn accepts(&self, scored: &ScoredTriple) -> bool {
+        self.score(&scored.scores)
+            .is_some_and(|s| s >= self.threshold(scored.triple.relation, &scored.scores))
     }
 }
 
 impl Prediction {
     /// The triples that count as predicted, in this prediction's order.
     pub fn accepted(&self, rule: &DecisionRule) -> Vec<&ScoredTriple> {
-        let enough = self.triples.iter().filter(|t| rule.accepts(&t.scores));
+        let enough = self.triples.iter().filter(|t| rule.accepts(t));
         if !rule.one_per_pair {
             return enough.collect();
         }
@@ -144,9 +154,34 @@ impl Prediction {
     }
 }
 
+impl Prediction {
+    /// The triples that would count as predicted were their own relation's threshold low enough, in this prediction's order; the
+    /// other relations keep theirs. What a threshold of the relation decides among.
+    pub fn contenders(&self, rule: &DecisionRule) -> Vec<&ScoredTriple> {
+        let score = |t: &ScoredTriple| rule.score(&t.scores);
+        let pair = |t: &Triple| (t.head.min(t.tail), t.head.max(t.tail));
+        let beaten = |at: usize| {
+            let t = &self.triples[at];
+            let mut rivals = self.triples.iter().enumerate();
+            rivals.any(|(i, rival)| {
+                let stronger = score(rival) > score(t) || (score(rival) == score(t) && i < at);
+                i != at
+                    && pair(&rival.triple) == pair(&t.triple)
+                    && stronger
+                    && (rival.triple.relation == t.triple.relation || rule.accepts(rival))
+            })
+        };
+        let scored = (0..self.triples.len()).filter(|i| score(&self.triples[*i]).is_some());
+        scored
+            .filter(|i| !rule.one_per_pair || !beaten(*i))
+            .map(|i| &self.triples[i])
+            .collect()
+    }
+}
+
 /// One rule for each kind of candidates that a score can be about: what is best among predicted spans is not what is best
 /// among pairs that are known to be related.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct DecisionRules {
     /// The screen's rule: nothing is given.
     pub predicted: DecisionRule,
@@ -157,8 +192,8 @@ pub struct DecisionRules {
 impl From<DecisionRule> for DecisionRules {
     fn from(rule: DecisionRule) -> Self {
         Self {
-            predicted: rule,
-            gold_entities: rule,
+            predicted: rule.clone(),
+            gold_entities: rule.clone(),
             gold_pairs: rule,
         }
     }
@@ -213,6 +248,76 @@ impl Outcome {
 mod tests {
     use super::*;
 
+    fn scored_word(head: usize, relation: u16, tail: usize, scores: Scores) -> ScoredTriple {
+        let span = |i: usize| TokenSpan::new(i, i + 1).unwrap();
+        ScoredTriple {
+            triple: Triple {
+                head: span(head),
+                relation: RelationId(relation),
+                tail: span(tail),
+            },
+            scores,
+            runner_up: None,
+        }
+    }
+
+    /// Two pairs, either of which has rivals.
+    fn rivals() -> Prediction {
+        let scored = |head, relation, tail, kernel| {
+            let scores = Scores {
+                kernel: Some(kernel),
+                ..Scores::default()
+            };
+            scored_word(head, relation, tail, scores)
+        };
+        Prediction {
+            sentence: SentenceId(1),
+            run: RunId(1),
+            covered: 3,
+            entities: Vec::new(),
+            triples: vec![
+                scored(0, 0, 1, 0.9),
+                scored(1, 2, 0, 0.95),
+                scored(0, 1, 2, 0.7),
+                scored(2, 0, 0, 0.7),
+                scored(1, 0, 2, 0.2),
+            ],
+        }
+    }
+
+    /// A relation's own threshold decides in place of the common one, and a scan over thresholds of one relation sees exactly
+    /// what each of them would accept.
+    #[test]
+    fn own_thresholds_decide_and_contenders_are_what_they_decide_among() {
+        let prediction = rivals();
+        for one_per_pair in [false, true] {
+            for relation in 0..3 {
+                let relation = RelationId(relation);
+                let rule = |threshold| DecisionRule {
+                    one_per_pair,
+                    own: vec![(relation, threshold)],
+                    ..DecisionRule::default()
+                };
+                let contenders = prediction.contenders(&rule(0.5));
+                for threshold in [0.0, 0.2, 0.5, 0.7, 0.71, 0.9, 0.95, 1.0] {
+                    let rule = rule(threshold);
+                    let of_relation = |t: &&&ScoredTriple| t.triple.relation == relation;
+                    let enough = |t: &&&ScoredTriple| rule.accepts(t);
+                    let expected = prediction.accepted(&rule);
+                    assert_eq!(
+                        contenders
+                            .iter()
+                            .filter(of_relation)
+                            .filter(enough)
+                            .collect::<Vec<_>>(),
+                        expected.iter().filter(of_relation).collect::<Vec<_>>(),
+                        "{relation:?} {threshold} {one_per_pair}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_decision_uses_what_the_model_has() {
         let rule = DecisionRule {
@@ -227,7 +332,8 @@ mod tests {
                 kernel,
                 ..Scores::default()
             };
-            assert_eq!(rule.accepts(&scores), expected, "{rin:?} {kernel:?}");
+            let scored = scored_word(0, 0, 1, scores);
+            assert_eq!(rule.accepts(&scored), expected, "{rin:?} {kernel:?}");
         };
         check(Some(0.4), None, true);
         check(None, Some(0.59), false);
@@ -266,32 +372,7 @@ mod tests {
 
     #[test]
     fn a_pair_may_be_held_to_its_likeliest_triple() {
-        let span = |i: usize| TokenSpan::new(i, i + 1).unwrap();
-        let scored = |head, relation, tail, kernel| ScoredTriple {
-            triple: Triple {
-                head: span(head),
-                relation: RelationId(relation),
-                tail: span(tail),
-            },
-            scores: Scores {
-                kernel: Some(kernel),
-                ..Scores::default()
-            },
-            runner_up: None,
-        };
-        let prediction = Prediction {
-            sentence: SentenceId(1),
-            run: RunId(1),
-            covered: 3,
-            entities: Vec::new(),
-            triples: vec![
-                scored(0, 0, 1, 0.9),
-                scored(1, 2, 0, 0.95),
-                scored(0, 1, 2, 0.7),
-                scored(2, 0, 0, 0.7),
-                scored(1, 0, 2, 0.2),
-            ],
-        };
+        let prediction = rivals();
         let check = |one_per_pair, expected: &[(usize, u16)]| {
             let rule = DecisionRule {
                 one_per_pair,

@@ -28,7 +28,7 @@ pub struct ExportRecord<'a> {
     pub annotation: &'a Annotation,
     pub prediction: Option<&'a Prediction>,
     /// Decides which unjudged predictions are written.
-    pub rule: DecisionRule,
+    pub rule: &'a DecisionRule,
     /// Name of the model that made the prediction.
     pub model: Option<&'a str>,
     /// Corrections of this sentence, undone ones not counted.

@@ -233,7 +233,7 @@ fn predicted_only<'a>(
     let accepted = record
         .prediction
         .iter()
-        .flat_map(|p| p.accepted(&record.rule));
+        .flat_map(|p| p.accepted(record.rule));
     for scored in accepted {
         if record.annotation.find(scored.triple).is_none() {
             let mut relation = wire(relations.len(), scored.triple, None, schema, entities);

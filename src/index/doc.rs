@@ -57,6 +57,8 @@ pub struct DocTriple {
     /// Sentence-level score of the current run, in 0..=1.
     pub score: Option<f32>,
     pub outcome: Option<Outcome>,
+    /// Gold and predicted relation, where the same pair has another relation on the other side.
+    pub confused: Option<(RelationId, RelationId)>,
     pub verdict: Option<Verdict>,
     pub tags: Vec<ErrorTag>,
 }
@@ -79,6 +81,11 @@ pub(super) fn verdict_name(verdict: Verdict) -> &'static str {
         Verdict::Reject => "rejected",
         Verdict::Unsure => "unsure",
     }
+}
+
+/// Name of a gold relation taken for another one; both are full names.
+pub(super) fn confusion_name(gold: &str, predicted: &str) -> String {
+    format!("{gold}>{predicted}")
 }
 
 /// The exact term of a field and a name. `=` keeps names apart from the words `any`, `none`, `unknown`, which get `:`.
@@ -153,6 +160,10 @@ impl Keys {
         }
         if let Some(fared) = triple.outcome {
             outcome(fared.name());
+        }
+        if let Some((gold, predicted)) = triple.confused {
+            let pair = confusion_name(schema.name(gold), schema.name(predicted));
+            self.name("confused", &pair);
         }
         if let Some(verdict) = triple.verdict {
             self.name(verdict_name(verdict), relation);

@@ -164,6 +164,7 @@ mod tests {
                 (false, true) => Some(Outcome::Spurious),
                 (false, false) => None,
             },
+            confused: None,
             verdict: (relation == 1 && gold).then_some(Verdict::Accept),
             tags: Vec::new(),
         };

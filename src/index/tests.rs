@@ -43,6 +43,7 @@ fn triple(relation: u16, head: &str, tail: &str) -> DocTriple {
         predicted: false,
         score: None,
         outcome: None,
+        confused: None,
         verdict: None,
         tags: Vec::new(),
     }
@@ -98,6 +99,7 @@ fn docs() -> Vec<Doc> {
                 predicted: true,
                 score: Some(0.75),
                 outcome: Some(Outcome::WrongRelation),
+                confused: Some((RelationId(1), RelationId(0))),
                 ..triple(0, "Bob", "Rome")
             }],
             ..empty(4, "Bob went to college in Rome")
@@ -155,6 +157,9 @@ fn each_form_of_the_language_finds_what_the_manual_says() {
     check("fn:place_lived", &[0]);
     check("fn:born_in", &[]);
     check("outcome:fp", &[2, 4]);
+    check("confused:any", &[4]);
+    check("confused:\"born_in>place_lived\"", &[4]);
+    check("confused:\"place_lived>born_in\"", &[]);
     check("spurious:born_in", &[2]);
     check("spurious:place_lived", &[]);
     check("outcome:spurious gold:place_lived", &[2]);

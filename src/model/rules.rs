@@ -3,7 +3,8 @@
 use crate::domain::{DecisionRule, DecisionRules};
 use serde::{Deserialize, Serialize};
 
-/// Thresholds as stored; see [`DecisionRule`].
+/// A rule as stored; see [`DecisionRule`]. Thresholds of single relations are not part of it: they belong to a workspace, which
+/// knows them by the relations' names.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RuleConfig {
     pub rin: f32,
@@ -26,6 +27,7 @@ impl From<RuleConfig> for DecisionRule {
             span_weight: r.span_weight,
             entity: r.entity,
             one_per_pair: r.one_per_pair,
+            own: Vec::new(),
         }
     }
 }

@@ -98,14 +98,22 @@ actions! {
         /// Show every sentence again.
         ClearQuery = ["-"],
     }
-    /// In the table of errors
+    /// In the pages of errors
     Errors {
-        /// Open the false positives of the relation: predicted, not labelled.
-        FalsePositives = ["enter"],
+        /// Open what is under the cursor: the relation's false positives, a cell, an outcome.
+        Open = ["enter"],
         /// Open the false negatives of the relation: labelled, not predicted.
         FalseNegatives = ["m"],
-        /// Open every sentence with the relation.
-        Sentences = ["l", "right"],
+        /// The cell at the left, a lower threshold.
+        Left = ["h", "left"],
+        /// The cell at the right, a higher threshold; of a relation, open every sentence with it.
+        Right = ["l", "right"],
+        /// Next page: relations, confusions, outcomes.
+        NextPage = ["tab"],
+        /// Previous page.
+        PreviousPage = ["backtab"],
+        /// Count against the original labels, or against those that stand.
+        Against = ["o"],
         /// Sort by the next column.
         Sort = ["s"],
     }

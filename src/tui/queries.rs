@@ -20,6 +20,37 @@ pub fn false_negatives(name: &str) -> String {
     format!("fn:{}", quoted(name))
 }
 
+/// Sentences with a label of one relation whose pair is predicted under the other.
+pub fn confused(gold: &str, predicted: &str) -> String {
+    format!("confused:{}", quoted(&format!("{gold}>{predicted}")))
+}
+
+/// Sentences with a label of this relation that has a counterpart of the same relation, exact or not.
+pub fn met(name: &str) -> String {
+    let name = quoted(name);
+    format!("correct:{name} or reversed:{name} or boundary:{name} or wrong-type:{name}")
+}
+
+/// Sentences with a label of this relation without counterpart.
+pub fn missed(name: &str) -> String {
+    format!("missed:{}", quoted(name))
+}
+
+/// Sentences with a prediction of this relation without counterpart.
+pub fn spurious(name: &str) -> String {
+    format!("spurious:{}", quoted(name))
+}
+
+/// Sentences in which some triple fared so.
+pub fn outcome(name: &str) -> String {
+    format!("outcome:{name}")
+}
+
+/// Sentences with a triple that is flagged so.
+pub fn tag(name: &str) -> String {
+    format!("tag:{name}")
+}
+
 /// Sentences that say this fact, labelled or predicted, by the names of its arguments.
 pub fn by_fact(relation: &str, head: &str, tail: &str) -> String {
     let names = format!("head:{} tail:{}", quoted(head), quoted(tail));
@@ -86,6 +117,7 @@ mod tests {
             "rel:contains_x rel:contains",
         );
         assert_eq!(false_positives("place_lived"), "fp:place_lived");
+        assert_eq!(confused("born_in", "lived"), "confused:\"born_in>lived\"");
         assert_eq!(
             by_fact("born_in", "Ana Ruiz", "Cádiz"),
             "rel:born_in head:\"Ana Ruiz\" tail:Cádiz"

@@ -464,11 +464,26 @@ impl App {
                 }
             }
             Reply::Explanation(explanation) => self.sentence.on_explanation(*explanation),
-            Reply::Errors {
+            Reply::Studying {
                 ticket,
-                protocol,
-                rows,
-            } => self.errors.on_errors(ticket, protocol, rows),
+                done,
+                total,
+            } => self.errors.on_studying(ticket, done, total),
+            Reply::Studied { ticket, study } => self.errors.on_studied(ticket, study),
+            Reply::ThresholdSet {
+                relation,
+                threshold,
+                info,
+            } => {
+                shared.info = info;
+                let name = shared.relation(relation).to_owned();
+                shared.good(match threshold {
+                    Some(threshold) => format!(
+                        "{name} is predicted from {threshold:.3} on; kept in this workspace for this model"
+                    ),
+                    None => format!("{name} has the model's threshold again"),
+                });
+            }
             Reply::Saved { correction, detail } => {
                 let edit = match &correction.change {
                     crate::domain::annotation::Change::Edit(edit) => Some(edit),

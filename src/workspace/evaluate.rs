@@ -135,9 +135,9 @@ impl NamedRule {
 /// The rule for a kind of candidates.
 pub fn rule_for(rules: &DecisionRules, candidates: Candidates) -> DecisionRule {
     match candidates {
-        Candidates::PredictedEntities => rules.predicted,
-        Candidates::GoldEntities => rules.gold_entities,
-        Candidates::GoldPairs => rules.gold_pairs,
+        Candidates::PredictedEntities => rules.predicted.clone(),
+        Candidates::GoldEntities => rules.gold_entities.clone(),
+        Candidates::GoldPairs => rules.gold_pairs.clone(),
     }
 }
 

@@ -37,7 +37,7 @@ pub fn evaluate(
     let stored = stored_rules(&reader)?;
     let rules = models
         .as_ref()
-        .map_or(stored, |m| m.sentence.config.rules());
+        .map_or_else(|| stored.clone(), |m| m.sentence.config.rules());
     let schema = reader.schema()?;
     let mut evaluator = Evaluator::new(rules);
     let total = u64::from(reader.sentence_count()?);

@@ -66,7 +66,7 @@ fn write_pages(
                 sentence: &viewed.sentence,
                 annotation: &viewed.annotation,
                 prediction: viewed.prediction.as_ref(),
-                rule,
+                rule: &rule,
                 model: run.as_deref(),
                 n_edits: viewed.n_edits,
             };

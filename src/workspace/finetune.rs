@@ -86,7 +86,7 @@ pub fn fine_tune(
         "{n_corrected} corrected sentences, {n_others} others, {} dev sentences",
         data.dev.len()
     )));
-    let before_report = dev_report(&data, &predict_dev(&before, &data)?, rule);
+    let before_report = dev_report(&data, &predict_dev(&before, &data)?, &rule);
     let met_before = met(&corrected, &before, &data.schema)?;
     let train_options = TrainOptions {
         out: PathBuf::new(),
@@ -104,13 +104,13 @@ pub fn fine_tune(
     let source = start.source.clone();
     let trainer = trainer(start, &data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
-    let select_by = SelectBy::Rule(rule);
+    let select_by = SelectBy::Rule(rule.clone());
     let (ended, record) = run_fit(&trainer, &data, fit_options, select_by, None, around)?;
     if ended == Ended::Stopped {
         return Ok(None);
     }
     let after = snapshot(&trainer)?;
-    let after_report = dev_report(&data, &predict_dev(&after, &data)?, rule);
+    let after_report = dev_report(&data, &predict_dev(&after, &data)?, &rule);
     let judgements = Judgements {
         all: corrected.iter().map(|c| c.judged().count()).sum(),
         met_before,

@@ -242,7 +242,7 @@ fn fine_tune_on_truth() {
             one_per_pair: false,
         };
         let on_truth =
-            |model: &SentenceModel| dev_report(&data, &predict_dev(model, &data).unwrap(), rule);
+            |model: &SentenceModel| dev_report(&data, &predict_dev(model, &data).unwrap(), &rule);
         let change = compare(&on_truth(&before), &on_truth(&after)).unwrap();
         println!(
             "  true dev micro {:.3} → {:.3}",

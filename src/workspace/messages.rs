@@ -3,7 +3,7 @@
 //! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
 //! Requests carry tickets where a newer one makes an older answer useless.
 
-use crate::analysis::RelationChange;
+use crate::analysis::{RelationChange, Study};
 use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
     RunId, Scores, Sentence, SentenceId, Triple, Verdict,
@@ -39,8 +39,13 @@ pub enum Request {
         id: SentenceId,
         triple: Triple,
     },
-    /// The table of the errors view.
-    Errors { ticket: Ticket },
+    /// Everything the errors view shows, from a pass over the corpus; a newer one stops it.
+    Study { ticket: Ticket },
+    /// Gives a relation its own threshold under the current run, or the model's again; answered by `ThresholdSet`.
+    SetThreshold {
+        relation: RelationId,
+        threshold: Option<f32>,
+    },
     /// What judging the triples that the query asks for, in these rows of a list, would change; answered by `Planned`.
     PlanVerdict {
         list: Ticket,
@@ -90,10 +95,21 @@ pub enum Reply {
         reason: String,
     },
     Explanation(Box<Explanation>),
-    Errors {
+    /// The pass behind `Study` has come so far, in sentences.
+    Studying {
         ticket: Ticket,
-        protocol: String,
-        rows: Vec<ErrorRow>,
+        done: u64,
+        total: u64,
+    },
+    Studied {
+        ticket: Ticket,
+        study: Arc<Study>,
+    },
+    /// Kept in the workspace; `info` has the rule as it is now.
+    ThresholdSet {
+        relation: RelationId,
+        threshold: Option<f32>,
+        info: Arc<WorkspaceInfo>,
     },
     /// On disk. The detail is the sentence as it stands now.
     Saved {
@@ -210,18 +226,6 @@ pub struct RelationCounts {
     pub reviewed: u32,
 }
 
-/// Scores of one relation against the labels that stand; the protocol is in the reply that carries it.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct ErrorRow {
-    pub relation: RelationId,
-    pub support: u32,
-    pub precision: f32,
-    pub recall: f32,
-    pub f1: f32,
-    pub false_positives: u32,
-    pub false_negatives: u32,
-}
-
 /// A bulk edit before it is made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -268,6 +272,8 @@ pub struct TripleRow {
     pub predicted: bool,
     /// Against the labels that stand; `None` when neither stands nor is predicted, or nothing was predicted yet.
     pub outcome: Option<Outcome>,
+    /// Gold and predicted relation, where the same pair has another relation on the other side.
+    pub confused: Option<(RelationId, RelationId)>,
     /// Best other relation for the pair.
     pub runner_up: Option<(RelationId, f32)>,
 }
@@ -285,6 +291,7 @@ impl TripleRow {
             score,
             predicted: false,
             outcome: None,
+            confused: None,
             runner_up: None,
         }
     }

@@ -22,21 +22,23 @@ pub mod models;
 pub mod mutual;
 pub mod noise;
 pub mod predicting;
+mod rules;
 pub mod searching;
 pub mod session;
+pub mod study;
 pub mod training;
 pub mod tuning;
 pub mod view;
 
 pub use crate::domain::Split;
 pub use crate::jobs::Cancel;
+pub use rules::{rules_of_run, stored_rule, stored_rules};
 
 use crate::domain::{
     Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
     SentenceIdx, Triple,
 };
 use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
-use crate::model::rules::RulesConfig;
 use crate::store::{NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
@@ -115,7 +117,7 @@ impl Workspace {
     }
     /// The decision rule of the current model; nothing given.
     pub fn rule(&self) -> DecisionRule {
-        self.rules.predicted
+        self.rules.predicted.clone()
     }
 
     /// Brings the index up to date with the store. Cheap when it is.
@@ -221,40 +223,9 @@ impl Workspace {
     pub fn model_setting(&self) -> Result<Option<String>> {
         Ok(self.read().setting("model")?)
     }
-
-    fn set_rules(&mut self, rules: DecisionRules) -> Result<()> {
-        self.rules = rules;
-        let text = serde_json::to_string(&RulesConfig::from(rules))?;
-        Ok(self.store.set_setting("rule", &text)?)
-    }
 }
 
 const DATABASE: &str = "workspace.db";
-
-/// The screen's rule of a workspace that is only read.
-pub fn stored_rule(reader: &Reader) -> Result<DecisionRule> {
-    Ok(stored_rules(reader)?.predicted)
-}
-
-pub fn stored_rules(reader: &Reader) -> Result<DecisionRules> {
-    let text = reader.setting("rule")?;
-    Ok(text.and_then(|r| parse_rules(&r)).unwrap_or_default())
-}
-
-fn parse_rules(text: &str) -> Option<DecisionRules> {
-    if let Ok(stored) = serde_json::from_str::<RulesConfig>(text) {
-        return Some(stored.into());
-    }
-    // As older versions wrote it: three numbers.
-    let mut numbers = text.split(' ').map(|n| n.parse::<f32>().ok());
-    let rule = DecisionRule {
-        rin: numbers.next()??,
-        kernel: numbers.next()??,
-        kernel_weight: numbers.next()??,
-        ..DecisionRule::default()
-    };
-    Some(rule.into())
-}
 
 fn index_stamp(stamp: &Stamp) -> crate::index::Stamp {
     crate::index::Stamp {
@@ -361,6 +332,7 @@ fn doc_triple(sentence: &Sentence, row: &TripleRow) -> DocTriple {
         predicted: row.predicted,
         score: row.score,
         outcome: row.outcome,
+        confused: row.confused,
         verdict: row.verdict,
         tags: row.tags.clone(),
     }
@@ -416,36 +388,4 @@ pub fn format_named(name: &str) -> Result<crate::corpus::Format> {
             known.join(", ")
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_come_back_as_they_were_kept_and_older_ones_are_read() {
-        let rule = |kernel| DecisionRule {
-            kernel,
-            kernel_weight: 0.1,
-            span_weight: 0.25,
-            entity: 0.3,
-            one_per_pair: true,
-            ..DecisionRule::default()
-        };
-        let rules = DecisionRules {
-            predicted: rule(0.73550195),
-            gold_entities: rule(0.2),
-            gold_pairs: rule(0.1),
-        };
-        let text = serde_json::to_string(&RulesConfig::from(rules)).unwrap();
-        assert_eq!(parse_rules(&text), Some(rules));
-        let old = DecisionRule {
-            rin: 0.5,
-            kernel: 0.73550195,
-            kernel_weight: 1.0,
-            ..DecisionRule::default()
-        };
-        assert_eq!(parse_rules("0.5 0.73550195 1"), Some(old.into()));
-        assert_eq!(parse_rules("0.5 x 1"), None);
-    }
 }

@@ -32,7 +32,7 @@ pub fn tune(dev: &[DevCase], one_per_pair: bool) -> (DecisionRules, Score) {
     let (mut predicted, counts) = if finds_entities {
         on_predicted_entities(dev)
     } else {
-        (gold_entities, given)
+        (gold_entities.clone(), given)
     };
     predicted.entity = entity_threshold(dev);
     let rules = DecisionRules {

@@ -122,6 +122,7 @@ impl Viewed {
                 score: rule.score(&scores),
                 predicted: predicted.contains(&triple),
                 outcome: self.alignment.as_ref().and_then(|a| a.outcome(triple)),
+                confused: self.alignment.as_ref().and_then(|a| a.confused(triple)),
                 runner_up: scored.and_then(|s| s.runner_up),
             }
         };

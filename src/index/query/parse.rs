@@ -8,6 +8,7 @@
 //! word    := run of characters | "in quotes, \" and \\ escaped"
 //! ```
 
+use super::super::doc::confusion_name;
 use super::suggest::nearest;
 use super::vocabulary::{FIELDS, FieldInfo, Kind, find};
 use super::{Comparison, Leaf, Match, Query, TextField, Value};
@@ -281,6 +282,29 @@ impl Parser<'_> {
         })
     }
 
+    /// Full name of a relation by its short or full name, in any case.
+    fn relation(&self, typed: &str) -> Option<String> {
+        let same = |name: &str| name.eq_ignore_ascii_case(typed);
+        let by_any_case = || {
+            let mut relations = self.schema.relations().iter();
+            relations.find(|r| same(&r.short) || same(&r.name))
+        };
+        match self.schema.find_relation(typed) {
+            Some(id) => Some(self.schema.name(id).to_owned()),
+            None => by_any_case().map(|r| r.name.clone()),
+        }
+    }
+
+    /// `gold>predicted`; names may hold a `>` of their own.
+    fn confusion(&self, typed: &str) -> Option<String> {
+        let mut cuts = typed.match_indices('>');
+        cuts.find_map(|(at, _)| {
+            let gold = self.relation(typed[..at].trim())?;
+            let predicted = self.relation(typed[at + 1..].trim())?;
+            Some(confusion_name(&gold, &predicted))
+        })
+    }
+
     /// The exact name of a value of a relation, type, choice or file field.
     fn name(&self, field: &FieldInfo, value: &Typed) -> Result<String, QueryError> {
         let typed = value.text.as_str();
@@ -295,21 +319,18 @@ impl Parser<'_> {
                     unknown(field, value, names.chain(field.special.iter().copied()))
                 })
             }
-            Kind::Relation => {
-                let relations = self.schema.relations();
-                let by_any_case = || {
-                    relations.iter().find(|r| {
-                        r.short.eq_ignore_ascii_case(typed) || r.name.eq_ignore_ascii_case(typed)
-                    })
-                };
-                match self.schema.find_relation(typed) {
-                    Some(id) => Ok(self.schema.name(id).to_owned()),
-                    None => by_any_case().map(|r| r.name.clone()).ok_or_else(|| {
-                        let names = relations.iter().map(|r| r.short.as_str());
-                        unknown(field, value, names.chain(field.special.iter().copied()))
-                    }),
-                }
-            }
+            Kind::Relation => self.relation(typed).ok_or_else(|| {
+                let names = self.schema.relations().iter().map(|r| r.short.as_str());
+                unknown(field, value, names.chain(field.special.iter().copied()))
+            }),
+            Kind::Confusion => self.confusion(typed).ok_or_else(|| {
+                let hint = format!(
+                    "write `{}:\"gold relation>predicted relation\"`",
+                    field.name
+                );
+                let message = format!("`{typed}` does not name two relations of this workspace");
+                error(value.column, message, Some(hint))
+            }),
             Kind::EntityType => {
                 let types = self.schema.entity_types();
                 let exact = types.iter().find(|t| *t == typed);

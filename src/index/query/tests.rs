@@ -63,6 +63,10 @@ fn every_form_parses_to_its_tree() {
     );
     check("file:a-b.json note:any", "file:a-b.json note:any");
     check("(a)or(b)", "a or b");
+    let full = "confused:\"/people/person/place_of_birth>/location/contains\"";
+    check("confused:\"place_of_birth > CONTAINS\"", full);
+    check(full, full);
+    check("confusion:any", "confused:any");
 }
 
 #[test]
@@ -100,6 +104,7 @@ fn errors_name_the_column_and_what_to_type_instead() {
         4,
         "not a number field; write `gold:contains`",
     );
+    check("confused:\"contains>nowhere\"", 9, "two relations");
     check("id:xyz", 3, "hexadecimal");
     check("http://x.org", 0, "quote it");
     check("a ...", 2, "no letter or digit");

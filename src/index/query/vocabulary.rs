@@ -58,6 +58,8 @@ pub enum Kind {
     Words(TextField),
     /// A relation, by short or full name.
     Relation,
+    /// Two of them, `gold>predicted`.
+    Confusion,
     EntityType,
     /// One of these; each with its other spellings.
     Choice(&'static [(&'static str, &'static [&'static str])]),
@@ -176,6 +178,13 @@ pub const FIELDS: &[FieldInfo] = &[
         Kind::Relation,
         ANY,
         "the right pair under another relation",
+    ),
+    field(
+        "confused",
+        &["confusion"],
+        Kind::Confusion,
+        ANY,
+        "label of one relation, predicted as the other: \"gold>predicted\"",
     ),
     field(
         "reversed",

@@ -1,5 +1,6 @@
 //! Made-up sentences and a made-up engine that answers as the real one would, at once.
 
+use crate::analysis::{EntityKinds, Side, Study, align};
 use crate::domain::annotation::Change;
 use crate::domain::*;
 use crate::workspace::messages::*;
@@ -180,7 +181,7 @@ fn rebuild(detail: &mut Detail) {
     let row = |triple: Triple, entry: Option<&AnnotatedTriple>| {
         let scored = scores(triple);
         let score = scored.and_then(|s| rule.score(&s.scores));
-        let predicted = scored.is_some_and(|s| rule.accepts(&s.scores));
+        let predicted = scored.is_some_and(|s| rule.accepts(s));
         let stands = entry.is_some_and(AnnotatedTriple::stands);
         let reversed = detail.annotation.find(triple.reversed()).is_some();
         TripleRow {
@@ -199,6 +200,7 @@ fn rebuild(detail: &mut Detail) {
                 (false, true) => Some(Outcome::Spurious),
                 (false, false) => None,
             },
+            confused: None,
             runner_up: scored.and_then(|s| s.runner_up),
         }
     };
@@ -306,7 +308,10 @@ impl Engine {
             Request::Explain { ticket, triple, .. } => {
                 vec![Reply::Explanation(Box::new(explanation(ticket, triple)))]
             }
-            Request::Errors { ticket } => vec![errors(ticket)],
+            Request::Study { ticket } => vec![Reply::Studied {
+                ticket,
+                study: Arc::new(study()),
+            }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::PlanVerdict { rows, verdict, .. } => {
                 vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
@@ -484,19 +489,45 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
     }
 }
 
-fn errors(ticket: Ticket) -> Reply {
-    let row = |i: u16| ErrorRow {
-        relation: RelationId(i),
-        support: [12_041, 5_120, 3_377, 1_904, 980, 402, 390, 77, 31, 4, 0][i as usize],
-        precision: 0.79 + 0.01 * i as f32,
-        recall: 0.9 - 0.05 * i as f32,
-        f1: 0.84 - 0.03 * i as f32,
-        false_positives: [2_100, 310, 204, 77, 12, 31, 9, 1, 0, 0, 0][i as usize],
-        false_negatives: [1_204, 88, 410, 3, 300, 40, 2, 66, 31, 4, 0][i as usize],
-    };
-    Reply::Errors {
-        ticket,
-        protocol: "sentence level, exact spans, gold entities, against labels that stand".into(),
-        rows: (0..11).map(row).collect(),
+/// As if the engine had counted 1,000 sentences of two labels each, of six relations; judged ones differ from the original ones.
+pub fn study() -> Study {
+    let none = EntityKinds::default();
+    let (mut curated, mut original) = (Side::default(), Side::default());
+    for i in 0..1000u16 {
+        let relation = i % 6;
+        let (gold, other) = (triple((0, 1), relation, (2, 3)), triple((4, 5), 0, (6, 7)));
+        let (mut right, mut score) = (gold, 0.6 + f32::from(i % 40) / 100.0);
+        match i % 17 {
+            // Another relation, reversed, other spans, nothing.
+            0..3 => right.relation = RelationId((relation + 1) % 4),
+            3 => right = gold.reversed(),
+            4 => right.tail = span(2, 4),
+            5 => score = 0.3,
+            _ => {}
+        }
+        let mut predicted = vec![right];
+        if score < 0.5 {
+            predicted.clear();
+        }
+        if i % 5 == 0 {
+            predicted.push(triple((8, 9), 1, (0, 1)));
+        }
+        let mut scored = vec![(right, score), (triple((8, 9), 1, (0, 1)), 0.55)];
+        if i % 5 != 0 {
+            scored[1].1 = 0.2;
+        }
+        let against = |labels: &[Triple]| align(labels, &none, &predicted, &none);
+        curated.add(
+            &against(&[gold, other][..1 + usize::from(i % 11 == 0)]),
+            &scored,
+        );
+        original.add(&against(&[gold, other]), &scored);
+    }
+    Study {
+        sentences: 1000,
+        not_predicted: 23,
+        curated: curated.measure(1000),
+        original: original.measure(1000),
+        tags: [(RelationId(0), [31, 4, 0, 0, 2, 0, 1])].into(),
     }
 }

@@ -14,7 +14,7 @@ pub fn changes(bench: &mut Bench) -> Vec<String> {
             Request::Search { .. }
             | Request::Open { .. }
             | Request::Explain { .. }
-            | Request::Errors { .. } => None,
+            | Request::Study { .. } => None,
             other => Some(format!("{other:?}")),
         })
         .collect()
@@ -314,12 +314,78 @@ fn a_relation_filters_the_list_and_errors_lead_into_it() {
     );
     bench.press("] j enter");
     assert!(
-        bench.sees("[corpus]") && bench.sees("/ fp:contains"),
+        bench.sees("[corpus]") && bench.sees("/ fp:nationality"),
         "{}",
         bench.text()
     );
     bench.press("g e m");
-    assert!(bench.sees("/ fn:contains"), "{}", bench.text());
+    assert!(bench.sees("/ fn:nationality"), "{}", bench.text());
+}
+
+#[test]
+fn each_page_of_errors_leads_into_the_list() {
+    let check = |keys: &str, expected: &str| {
+        let mut bench = Bench::new(120, 30);
+        bench.press("]").press(keys);
+        let query = format!("/ {expected}");
+        assert!(
+            bench.sees("[corpus]") && bench.sees(&query),
+            "{keys}: {}",
+            bench.text()
+        );
+    };
+    check("l", "rel:contains");
+    // The largest confusion, a neighbour, the diagonal, the margins.
+    check("tab enter", "confused:\"place_lived>contains\"");
+    check("tab l enter", "confused:\"place_lived>nationality\"");
+    check("tab g g l enter", "spurious:nationality");
+    check("tab j h h h h h h h enter", "missed:place_of_birth");
+    check("tab tab j enter", "outcome:wrong-relation");
+    check("tab tab G enter", "tag:guideline_gap");
+    check("backtab G k enter", "tag:duplicate");
+    // Counted against the original labels, the list still goes by those that stand, and that is said.
+    let mut bench = Bench::new(120, 30);
+    bench.press("] o");
+    assert!(
+        bench.sees("against the original labels"),
+        "{}",
+        bench.text()
+    );
+    assert!(bench.sees("1,000"), "{}", bench.text());
+    bench.press("enter");
+    assert!(bench.sees("labels that stand"), "{}", bench.text());
+}
+
+/// An answer to an older question is dropped; while a newer one is counted the older figures stay in sight.
+#[test]
+fn figures_are_counted_again_after_an_edit_and_old_answers_are_dropped() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("]").requests();
+    bench.stall();
+    bench.press("[ enter a").resume();
+    bench.stall();
+    bench.press("g e");
+    let ticket = match bench.requests().last() {
+        Some(Request::Study { ticket }) => *ticket,
+        other => panic!("{other:?}"),
+    };
+    bench.reply(Reply::Studying {
+        ticket,
+        done: 10,
+        total: 40,
+    });
+    assert!(bench.sees("counting again, 25%"), "{}", bench.text());
+    assert!(bench.sees("nationality"), "{}", bench.text());
+    let mut old = fixture::study();
+    old.sentences = 77;
+    let study = |ticket, study: &crate::analysis::Study| Reply::Studied {
+        ticket,
+        study: std::sync::Arc::new(study.clone()),
+    };
+    bench.reply(study(ticket - 1, &old));
+    assert!(!bench.sees(" 77 sentences"), "{}", bench.text());
+    bench.reply(study(ticket, &old));
+    assert!(bench.sees(" 77 sentences"), "{}", bench.text());
 }
 
 #[test]

@@ -24,6 +24,8 @@ fn the_list_of_sentences() {
 #[test]
 fn the_errors() {
     check("errors", "]");
+    check("confusions", "] tab");
+    check("outcomes", "] tab tab");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::{Shared, write};
 use crate::domain::annotation::Change;
-use crate::domain::{Edit, Prediction, RunId, SentenceId};
+use crate::domain::{Edit, Prediction, RelationId, RunId, SentenceId};
 use crate::export::{Overwrite, View};
 use crate::store::NewCorrection;
 use crate::workspace::exporting::{ExportOptions, export_file, format_named};
@@ -38,6 +38,8 @@ pub enum Work {
         summary: String,
         cancelled: bool,
     },
+    /// A relation's own threshold, or the model's again.
+    SetThreshold(RelationId, Option<f32>),
     RefreshIndex,
     IndexEdits,
 }
@@ -79,6 +81,7 @@ impl Disk {
                 summary,
                 cancelled,
             } => self.predicted(&ids, summary, cancelled),
+            Work::SetThreshold(relation, threshold) => self.set_threshold(relation, threshold),
             Work::RefreshIndex => self.refresh(),
             Work::IndexEdits => self.index_edits(),
         };
@@ -241,6 +244,17 @@ impl Disk {
             self.shared.info(self.workspace.read())?,
         ));
         Ok(())
+    }
+
+    fn set_threshold(&mut self, relation: RelationId, threshold: Option<f32>) -> Result<()> {
+        self.workspace.set_threshold(relation, threshold)?;
+        write(&self.shared.rule, self.workspace.rule());
+        self.shared.reply(Reply::ThresholdSet {
+            relation,
+            threshold,
+            info: self.shared.info(self.workspace.read())?,
+        });
+        self.refresh()
     }
 
     fn predicted(&mut self, ids: &[SentenceId], summary: String, cancelled: bool) -> Result<()> {

@@ -1,13 +1,14 @@
-//! A workspace at work for a screen: four lanes that answer [`Request`]s with [`Reply`]s.
+//! A workspace at work for a screen: five lanes that answer [`Request`]s with [`Reply`]s.
 //!
 //! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
 //! question of a kind is answered. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
-//! before it. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
+//! before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
 mod disk;
 mod query;
 mod queue;
+mod study;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use anyhow::Result;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ struct Shared {
     device: Device,
     cancel_predict: Cancel,
     cancel_train: Cancel,
+    /// Ticket of the error analysis that is wanted; others stop.
+    studied: AtomicU64,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -114,6 +117,7 @@ pub struct Session {
     shared: Arc<Shared>,
     query: Lane<Request>,
     explain: Lane<Request>,
+    study: Lane<Request>,
     compute: Arc<Lane<compute::Work>>,
     disk: Arc<Lane<disk::Work>>,
     ticker: Option<std::thread::JoinHandle<()>>,
@@ -137,6 +141,7 @@ impl Session {
             device: options.device,
             cancel_predict: Cancel::new(),
             cancel_train: Cancel::new(),
+            studied: AtomicU64::new(0),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -154,6 +159,8 @@ impl Session {
             compute.handle(work)
         })?);
         let query = reading_lane("query", query_reader, &shared)?;
+        let mut study = study::Study::new(reader.reader()?, Arc::clone(&shared));
+        let study = spawn_latest("study", std::mem::discriminant, move |r| study.handle(r))?;
         let explain = reading_lane("explain", reader, &shared)?;
         disk.send(disk::Work::RefreshIndex);
         compute.send(compute::Work::LoadModel);
@@ -164,6 +171,7 @@ impl Session {
                 shared,
                 query,
                 explain,
+                study,
                 compute,
                 disk,
                 ticker: Some(ticker),
@@ -176,11 +184,20 @@ impl Session {
     /// Hands a request to its lane; returns at once.
     pub fn send(&self, request: Request) {
         let alive = match request {
-            Request::Search { .. }
-            | Request::Open { .. }
-            | Request::Errors { .. }
-            | Request::PlanVerdict { .. } => self.query.send(request),
+            Request::Search { .. } | Request::Open { .. } | Request::PlanVerdict { .. } => {
+                self.query.send(request)
+            }
             Request::Explain { .. } => self.explain.send(request),
+            Request::Study { ticket } => {
+                self.shared.studied.store(ticket, Ordering::Relaxed);
+                self.study.send(request)
+            }
+            Request::SetThreshold {
+                relation,
+                threshold,
+            } => self
+                .disk
+                .send(disk::Work::SetThreshold(relation, threshold)),
             Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
             Request::EditAll { edits } => self.disk.send(disk::Work::EditAll(edits)),
             Request::Undo => self.disk.send(disk::Work::Undo),
@@ -248,6 +265,7 @@ impl Drop for Session {
         self.stop.store(true, Ordering::Relaxed);
         self.shared.cancel_predict.cancel();
         self.shared.cancel_train.cancel();
+        self.shared.studied.store(u64::MAX, Ordering::Relaxed);
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

@@ -1,4 +1,4 @@
-//! The lane that reads: list pages, sentences, explanations, the errors table.
+//! The lane that reads: list pages, sentences, explanations.
 
 use super::queue::{Asked, Ranked};
 use super::{Shared, read};
@@ -12,8 +12,8 @@ use crate::workspace::bags::{Corpus, explain};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
-    Detail, ErrorRow, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request,
-    ReviewState, Ticket, TripleRow,
+    Detail, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request, ReviewState,
+    Ticket, TripleRow,
 };
 use crate::workspace::mutual::explain_mutual;
 use crate::workspace::{asked_for, hits, viewed};
@@ -69,7 +69,6 @@ impl Query {
                 query,
                 verdict,
             } => self.plan(list, rows, &query, verdict),
-            Request::Errors { ticket } => self.errors(ticket),
             _ => Ok(()),
         };
         if let Err(error) = result {
@@ -280,51 +279,6 @@ impl Query {
         }
         plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         self.shared.reply(Reply::Planned(Box::new(plan)));
-        Ok(())
-    }
-
-    /// From the index's counts over predicted sentences: no sentence is read.
-    fn errors(&mut self, ticket: Ticket) -> Result<()> {
-        let schema = self.reader.schema()?;
-        let everything =
-            query::parse("-pred:unknown", &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
-        let found =
-            self.shared
-                .searcher
-                .search(&everything, Sort::Corpus, 0..0, schema.n_relations())?;
-        let ratio = |a: u32, b: u32| if b == 0 { 0.0 } else { a as f32 / b as f32 };
-        let rows = found
-            .relations
-            .iter()
-            .filter(|t| t.gold + t.predicted > 0)
-            .map(|t| {
-                let correct = t.predicted - t.false_positives.min(t.predicted);
-                let (precision, recall) = (ratio(correct, t.predicted), ratio(correct, t.gold));
-                let f1 = if precision + recall > 0.0 {
-                    2.0 * precision * recall / (precision + recall)
-                } else {
-                    0.0
-                };
-                ErrorRow {
-                    relation: t.relation,
-                    support: t.gold,
-                    precision,
-                    recall,
-                    f1,
-                    false_positives: t.false_positives,
-                    false_negatives: t.false_negatives,
-                }
-            });
-        let rows = rows.collect();
-        let protocol = format!(
-            "sentences, known and predicted entities, exact match, labels that stand; {} predicted sentences",
-            found.total
-        );
-        self.shared.reply(Reply::Errors {
-            ticket,
-            protocol,
-            rows,
-        });
         Ok(())
     }
 

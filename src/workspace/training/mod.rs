@@ -142,8 +142,8 @@ pub fn predict_dev(model: &SentenceModel, data: &Data) -> Result<Vec<Prediction>
 }
 
 /// Dev under the headline protocol.
-pub fn dev_report(data: &Data, predictions: &[Prediction], rule: DecisionRule) -> Report {
-    let mut evaluator = Evaluator::new(rule.into());
+pub fn dev_report(data: &Data, predictions: &[Prediction], rule: &DecisionRule) -> Report {
+    let mut evaluator = Evaluator::new(rule.clone().into());
     for (annotation, prediction) in pairs(data, predictions) {
         evaluator.add(annotation, prediction);
     }
@@ -173,7 +173,7 @@ pub fn snapshot(trainer: &SentenceTrainer) -> Result<SentenceModel> {
 }
 
 /// By which dev F1 (headline protocol) an epoch is selected.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SelectBy {
     /// The highest that any threshold gives.
     BestRule,
@@ -193,7 +193,7 @@ pub fn run_fit(
     let mut dev = || -> Result<f64, String> {
         let score = snapshot(trainer).and_then(|model| {
             let predictions = predict_dev(&model, data)?;
-            Ok(match select_by {
+            Ok(match &select_by {
                 SelectBy::BestRule => tune(&pairs(data, &predictions), data.one_per_pair).1.f1,
                 SelectBy::Rule(rule) => dev_report(data, &predictions, rule).micro.f1(),
             })
@@ -300,7 +300,7 @@ fn finish(
         let predictions = predict_dev(&snapshot(trainer)?, data)?;
         let pairs = pairs(data, &predictions);
         let (rules, _) = tune(&pairs, data.one_per_pair);
-        config.rules = rules.into();
+        config.rules = rules.clone().into();
         let mut evaluator = Evaluator::new(rules);
         for (annotation, prediction) in pairs {
             evaluator.add(annotation, prediction);

@@ -68,6 +68,7 @@ fn entry(shown: &mut Vec<Shown>, triple: Triple) -> &mut TripleRow {
                 score: None,
                 predicted: false,
                 outcome: None,
+                confused: None,
                 runner_up: None,
             };
             shown.push(Shown { row, pending: true });

@@ -1,0 +1,252 @@
+//! Where the model and the labels part, page by page: relations, confusions, outcomes and thresholds; the way into the sentences
+//! worth a look. All pages show one pass over the corpus, which the engine makes; nothing is counted here.
+
+mod matrix;
+mod outcomes;
+mod relations;
+
+use crate::analysis::{Against, Measured, Study};
+use crate::tui::action::{Action, App, Errors, Nav};
+use crate::tui::paint::{Painter, below, row};
+use crate::tui::state::Shared;
+use crate::tui::theme::Role;
+use crate::tui::widget::numbers::grouped;
+use crate::workspace::messages::{Request, Ticket};
+use crate::workspace::study::PROTOCOL;
+use matrix::Matrix;
+use outcomes::Outcomes;
+use ratatui::layout::Rect;
+use relations::Relations;
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Page {
+    #[default]
+    Relations,
+    Confusion,
+    Outcomes,
+}
+
+impl Page {
+    const ALL: [Page; 3] = [Page::Relations, Page::Confusion, Page::Outcomes];
+
+    fn name(self) -> &'static str {
+        match self {
+            Page::Relations => "relations",
+            Page::Confusion => "confusions",
+            Page::Outcomes => "outcomes",
+        }
+    }
+
+    fn step(self, by: usize) -> Self {
+        let at = Self::ALL.iter().position(|p| *p == self).unwrap_or(0);
+        Self::ALL[(at + by) % Self::ALL.len()]
+    }
+}
+
+#[derive(Default)]
+pub struct ErrorsView {
+    page: Page,
+    against: Against,
+    study: Option<Arc<Study>>,
+    relations: Relations,
+    matrix: Matrix,
+    outcomes: Outcomes,
+    ticket: Ticket,
+    /// Sentences counted and in all, while the engine counts.
+    counting: Option<(u64, u64)>,
+    dirty: bool,
+}
+
+/// What a page draws from.
+struct Scene<'a> {
+    study: &'a Study,
+    found: &'a Measured,
+    shared: &'a Shared,
+}
+
+/// Rows above a page.
+const HEAD: u16 = 3;
+
+impl ErrorsView {
+    pub fn hints(&self) -> Vec<Action> {
+        let own: &[Errors] = match self.page {
+            Page::Relations => &[Errors::Open, Errors::FalseNegatives, Errors::Sort],
+            Page::Confusion => &[Errors::Open, Errors::Left, Errors::Right],
+            Page::Outcomes => &[Errors::Open],
+        };
+        let pages = [Errors::NextPage, Errors::Against];
+        let apps = [App::PredictAll, App::FineTune, App::NextTab];
+        let errors = own.iter().chain(&pages).copied().map(Action::Errors);
+        errors.chain(apps.map(Action::App)).collect()
+    }
+
+    pub fn mark_dirty(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Asks for the figures if they were never asked for or have changed since.
+    pub fn fetch(&mut self, shared: &mut Shared) {
+        if self.ticket == 0 || self.dirty {
+            self.dirty = false;
+            self.ticket = shared.next_ticket();
+            self.counting = Some((0, 0));
+            shared.send(Request::Study {
+                ticket: self.ticket,
+            });
+        }
+    }
+
+    pub fn on_studying(&mut self, ticket: Ticket, done: u64, total: u64) {
+        if ticket == self.ticket {
+            self.counting = Some((done, total));
+        }
+    }
+
+    pub fn on_studied(&mut self, ticket: Ticket, study: Arc<Study>) {
+        if ticket != self.ticket {
+            return;
+        }
+        self.counting = None;
+        self.study = Some(study);
+        self.spread();
+    }
+
+    /// Gives the pages the figures of the labels that are shown.
+    fn spread(&mut self) {
+        if let Some(study) = &self.study {
+            let found = study.against(self.against);
+            self.relations.take(found);
+            self.matrix.take(found);
+        }
+    }
+
+    pub fn act(&mut self, action: Errors, shared: &mut Shared) {
+        match action {
+            Errors::NextPage => self.page = self.page.step(1),
+            Errors::PreviousPage => self.page = self.page.step(Page::ALL.len() - 1),
+            Errors::Against => {
+                self.against = match self.against {
+                    Against::Curated => Against::Original,
+                    Against::Original => Against::Curated,
+                };
+                self.spread();
+            }
+            _ => self.act_on_page(action, shared),
+        }
+    }
+
+    fn act_on_page(&mut self, action: Errors, shared: &mut Shared) {
+        let before = shared.intents.len();
+        match self.page {
+            Page::Relations => self.relations.act(action, shared),
+            Page::Confusion => self.matrix.act(action, shared),
+            Page::Outcomes => self.outcomes.act(action, shared),
+        }
+        if self.against == Against::Original && shared.intents.len() > before {
+            shared.warn("the list goes by the labels that stand, not by the original ones");
+        }
+    }
+
+    pub fn navigate(&mut self, nav: Nav, count: usize) {
+        match self.page {
+            Page::Relations => self.relations.navigate(nav, count),
+            Page::Confusion => self.matrix.navigate(nav, count),
+            Page::Outcomes => self.outcomes.navigate(nav, count),
+        }
+    }
+
+    /// A click chooses; a second one on the same place opens.
+    pub fn click(&mut self, x: u16, y: u16, shared: &mut Shared) {
+        let again = match self.page {
+            Page::Relations => self.relations.click(x, y),
+            Page::Confusion => self.matrix.click(x, y),
+            Page::Outcomes => self.outcomes.click(x, y),
+        };
+        if again {
+            self.act_on_page(Errors::Open, shared);
+        }
+    }
+
+    pub fn layout(&mut self, area: Rect) {
+        let page = below(area, HEAD);
+        self.relations.layout(page);
+        self.matrix.layout(page);
+        self.outcomes.layout(page);
+    }
+
+    pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        self.draw_head(area, painter);
+        let page = below(area, HEAD);
+        let Some(study) = self.study.as_deref().filter(|s| s.sentences > 0) else {
+            return self.draw_empty(page, painter, shared);
+        };
+        let scene = &Scene {
+            study,
+            found: study.against(self.against),
+            shared,
+        };
+        match self.page {
+            Page::Relations => self.relations.draw(page, painter, scene),
+            Page::Confusion => self.matrix.draw(page, painter, scene),
+            Page::Outcomes => self.outcomes.draw(page, painter, scene),
+        }
+    }
+
+    fn draw_head(&self, area: Rect, painter: &mut Painter<'_>) {
+        let top = row(area, 0);
+        let mut parts: Vec<(String, Role)> = Page::ALL
+            .iter()
+            .map(|page| match *page == self.page {
+                true => (format!(" [{}]", page.name()), Role::Title),
+                false => (format!("  {} ", page.name()), Role::Dim),
+            })
+            .collect();
+        let (against, role) = match self.against {
+            Against::Curated => ("   against the labels that stand", Role::Dim),
+            Against::Original => ("   against the original labels", Role::Warning),
+        };
+        parts.push((against.to_owned(), role));
+        painter.parts(top, &parts);
+        let protocol = match (&self.study, self.counting) {
+            (Some(_), Some((done, total))) if total > 0 => {
+                format!(" counting again, {}% …", done * 100 / total)
+            }
+            (Some(study), _) => {
+                let left = match study.not_predicted {
+                    0 => String::new(),
+                    n => format!(" ({} not predicted)", grouped(n)),
+                };
+                let n = grouped(study.sentences);
+                format!(" {n} {PROTOCOL}{left}; intervals: 95 %, bootstrap over sentences")
+            }
+            _ => String::new(),
+        };
+        let line = row(area, 1);
+        painter.text(line.x, line.y, line.width, &protocol, Role::Dim);
+        painter.horizontal(row(area, 2), Role::Border);
+    }
+
+    fn draw_empty(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        let counting = match self.counting {
+            Some((done, total)) if total > 0 => format!("Counting… {}%", done * 100 / total),
+            _ => "Counting…".to_owned(),
+        };
+        let lines: [&str; 2] = if self.study.is_none() {
+            [&counting, ""]
+        } else if shared.info.run.is_none() {
+            ["There is no model, so there is nothing to compare.", ""]
+        } else {
+            [
+                "Nothing is predicted yet, so there is nothing to compare.",
+                "P predicts the whole workspace in the background.",
+            ]
+        };
+        for (i, text) in lines.iter().enumerate() {
+            let line = row(area, i as u16);
+            let cells = line.width.saturating_sub(3);
+            let role = if i == 0 { Role::Text } else { Role::Dim };
+            painter.text(line.x + 2, line.y, cells, text, role);
+        }
+    }
+}

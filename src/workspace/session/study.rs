@@ -1,0 +1,49 @@
+//! The lane of error analysis: it reads the whole corpus, and stops as soon as a newer question makes its answer stale.
+
+use super::Shared;
+use crate::store::Reader;
+use crate::workspace::in_words;
+use crate::workspace::messages::{Reply, Request, Ticket};
+use crate::workspace::study::study;
+use anyhow::Result;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+pub struct Study {
+    reader: Reader,
+    shared: Arc<Shared>,
+}
+
+impl Study {
+    pub fn new(reader: Reader, shared: Arc<Shared>) -> Self {
+        Self { reader, shared }
+    }
+
+    pub fn handle(&mut self, request: Request) {
+        let result = match request {
+            Request::Study { ticket } => self.study(ticket),
+            _ => Ok(()),
+        };
+        if let Err(error) = result {
+            self.shared.failed(in_words(&error));
+        }
+    }
+
+    fn study(&self, ticket: Ticket) -> Result<()> {
+        let found = study(&self.reader, &mut |done, total| {
+            self.shared.reply(Reply::Studying {
+                ticket,
+                done,
+                total,
+            });
+            self.shared.studied.load(Ordering::Relaxed) == ticket
+        })?;
+        if let Some(study) = found {
+            self.shared.reply(Reply::Studied {
+                ticket,
+                study: Arc::new(study),
+            });
+        }
+        Ok(())
+    }
+}

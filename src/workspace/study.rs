@@ -1,0 +1,93 @@
+//! Error analysis of a workspace: one pass over its predicted sentences.
+
+use super::view::Viewed;
+use super::{Tell, page_of_views, stored_rule};
+use crate::analysis::{Alignment, EntityKinds, Side, Study, align, contenders, predicted_triples};
+use crate::domain::{DecisionRule, ErrorTag, RelationId, SentenceIdx, Triple};
+use crate::store::Reader;
+use anyhow::Result;
+use std::collections::BTreeMap;
+
+/// What the figures of a [`Study`] mean, for printing beside them.
+pub const PROTOCOL: &str = "sentences, known and predicted entities, exact match";
+
+/// The current run's predictions against the labels, those that came and those that stand. Memory grows with the relations, not with
+/// the sentences. `None` when `tell` stopped it.
+pub fn study(reader: &Reader, tell: Tell) -> Result<Option<Study>> {
+    let rule = stored_rule(reader)?;
+    let mut adding = Adding::default();
+    let total = u64::from(reader.sentence_count()?);
+    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
+    while let Some(from) = next {
+        if !tell(done, total) {
+            return Ok(None);
+        }
+        let (page, after) = page_of_views(reader, &rule, from)?;
+        done += page.len() as u64;
+        for (_, viewed) in &page {
+            adding.add(viewed, &rule);
+        }
+        next = after;
+    }
+    Ok(tell(done, total).then(|| adding.finish()))
+}
+
+#[derive(Default)]
+struct Adding {
+    sentences: u64,
+    not_predicted: u64,
+    curated: Side,
+    original: Side,
+    tags: BTreeMap<RelationId, [u64; 7]>,
+}
+
+impl Adding {
+    fn add(&mut self, viewed: &Viewed, rule: &DecisionRule) {
+        for triple in &viewed.annotation.triples {
+            for tag in &triple.tags {
+                let at = ErrorTag::ALL.iter().position(|t| t == tag).unwrap_or(0);
+                self.tags.entry(triple.triple.relation).or_default()[at] += 1;
+            }
+        }
+        let (Some(prediction), Some(curated)) = (&viewed.prediction, &viewed.alignment) else {
+            self.not_predicted += 1;
+            return;
+        };
+        self.sentences += 1;
+        let contenders = contenders(prediction, rule);
+        self.curated.add(curated, &contenders);
+        match viewed.n_edits {
+            0 => self.original.add(curated, &contenders),
+            _ => {
+                let original = original_alignment(viewed, rule);
+                self.original.add(&original, &contenders);
+            }
+        }
+    }
+
+    fn finish(self) -> Study {
+        Study {
+            sentences: self.sentences,
+            not_predicted: self.not_predicted,
+            curated: self.curated.measure(self.sentences),
+            original: self.original.measure(self.sentences),
+            tags: self.tags,
+        }
+    }
+}
+
+/// The labels as they came against what the rule accepts.
+fn original_alignment(viewed: &Viewed, rule: &DecisionRule) -> Alignment {
+    let Some(prediction) = &viewed.prediction else {
+        return Alignment::default();
+    };
+    let gold: Vec<Triple> = viewed.sentence.gold.iter().map(|g| g.triple).collect();
+    let entities = viewed.sentence.entities.iter();
+    let proposed = prediction.entities.iter();
+    align(
+        &gold,
+        &EntityKinds::new(entities.map(|e| (e.span, e.kind))),
+        &predicted_triples(prediction, rule),
+        &EntityKinds::new(proposed.map(|e| (e.span, e.kind))),
+    )
+}
