@@ -61,6 +61,8 @@ pub struct Study {
     /// Sentences with a prediction; only these count.
     pub sentences: u64,
     pub not_predicted: u64,
+    /// Some triple was scored by a kernel head, so its threshold decides.
+    pub kernel: bool,
     pub curated: Measured,
     pub original: Measured,
     /// Triples with an error tag, by relation, in the order of [`ErrorTag::ALL`].

@@ -108,7 +108,17 @@ actions! {
         Left = ["h", "left"],
         /// The cell at the right, a higher threshold; of a relation, open every sentence with it.
         Right = ["l", "right"],
-        /// Next page: relations, confusions, outcomes.
+        /// A lower threshold, by a tenth.
+        LeftFar = ["H"],
+        /// A higher threshold, by a tenth.
+        RightFar = ["L"],
+        /// The threshold with the highest F1.
+        Best = ["b"],
+        /// Keep the threshold: the relation is predicted by it from now on, in this workspace and by this model.
+        Keep = ["w"],
+        /// Drop the threshold that is tried, or give the relation the model's again.
+        Restore = ["x"],
+        /// Next page: relations, confusions, outcomes, thresholds.
         NextPage = ["tab"],
         /// Previous page.
         PreviousPage = ["backtab"],

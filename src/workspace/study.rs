@@ -36,6 +36,7 @@ pub fn study(reader: &Reader, tell: Tell) -> Result<Option<Study>> {
 struct Adding {
     sentences: u64,
     not_predicted: u64,
+    kernel: bool,
     curated: Side,
     original: Side,
     tags: BTreeMap<RelationId, [u64; 7]>,
@@ -54,6 +55,7 @@ impl Adding {
             return;
         };
         self.sentences += 1;
+        self.kernel |= prediction.triples.iter().any(|t| t.scores.kernel.is_some());
         let contenders = contenders(prediction, rule);
         self.curated.add(curated, &contenders);
         match viewed.n_edits {
@@ -69,6 +71,7 @@ impl Adding {
         Study {
             sentences: self.sentences,
             not_predicted: self.not_predicted,
+            kernel: self.kernel,
             curated: self.curated.measure(self.sentences),
             original: self.original.measure(self.sentences),
             tags: self.tags,
@@ -91,3 +94,7 @@ fn original_alignment(viewed: &Viewed, rule: &DecisionRule) -> Alignment {
         &EntityKinds::new(proposed.map(|e| (e.span, e.kind))),
     )
 }
+
+#[cfg(test)]
+#[path = "study_tests.rs"]
+pub(super) mod tests;

@@ -526,6 +526,7 @@ pub fn study() -> Study {
     Study {
         sentences: 1000,
         not_predicted: 23,
+        kernel: true,
         curated: curated.measure(1000),
         original: original.measure(1000),
         tags: [(RelationId(0), [31, 4, 0, 0, 2, 0, 1])].into(),

@@ -342,7 +342,7 @@ fn each_page_of_errors_leads_into_the_list() {
     check("tab j h h h h h h h enter", "missed:place_of_birth");
     check("tab tab j enter", "outcome:wrong-relation");
     check("tab tab G enter", "tag:guideline_gap");
-    check("backtab G k enter", "tag:duplicate");
+    check("backtab backtab G k enter", "tag:duplicate");
     // Counted against the original labels, the list still goes by those that stand, and that is said.
     let mut bench = Bench::new(120, 30);
     bench.press("] o");
@@ -354,6 +354,51 @@ fn each_page_of_errors_leads_into_the_list() {
     assert!(bench.sees("1,000"), "{}", bench.text());
     bench.press("enter");
     assert!(bench.sees("labels that stand"), "{}", bench.text());
+}
+
+#[test]
+fn a_threshold_is_tried_then_kept_or_dropped() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("] j tab tab tab");
+    assert!(
+        bench.sees("threshold 0.500 (the model's)"),
+        "{}",
+        bench.text()
+    );
+    bench.requests();
+    bench.press("l l h L");
+    assert!(bench.sees("trying 0.600"), "{}", bench.text());
+    assert!(changes(&mut bench).is_empty(), "nothing is kept unasked");
+    bench.press("x");
+    assert!(!bench.sees("trying"), "{}", bench.text());
+    bench.press("H w");
+    assert_eq!(
+        changes(&mut bench),
+        ["SetThreshold { relation: RelationId(2), threshold: Some(0.4) }"]
+    );
+    let mut info = fixture::info(10);
+    info.rule.own = vec![(RelationId(2), 0.4)];
+    bench.reply(Reply::ThresholdSet {
+        relation: RelationId(2),
+        threshold: Some(0.4),
+        info: std::sync::Arc::new(info),
+    });
+    assert!(bench.sees("threshold 0.400 (kept"), "{}", bench.text());
+    // Another relation has the model's; this one gets it back.
+    bench.press("j");
+    assert!(
+        bench.sees("threshold 0.500 (the model's)"),
+        "{}",
+        bench.text()
+    );
+    bench.press("w x k x");
+    assert_eq!(
+        changes(&mut bench),
+        ["SetThreshold { relation: RelationId(2), threshold: None }"]
+    );
+    // From one end to the other nothing breaks.
+    bench.press("H H H H H H H H H H H H L L L L L L L L L L L L b");
+    assert!(bench.sees("trying"), "{}", bench.text());
 }
 
 /// An answer to an older question is dropped; while a newer one is counted the older figures stay in sight.

@@ -26,6 +26,7 @@ fn the_errors() {
     check("errors", "]");
     check("confusions", "] tab");
     check("outcomes", "] tab tab");
+    check("thresholds", "] j tab tab tab l l");
 }
 
 #[test]

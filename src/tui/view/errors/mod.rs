@@ -4,6 +4,7 @@
 mod matrix;
 mod outcomes;
 mod relations;
+mod thresholds;
 
 use crate::analysis::{Against, Measured, Study};
 use crate::tui::action::{Action, App, Errors, Nav};
@@ -18,6 +19,7 @@ use outcomes::Outcomes;
 use ratatui::layout::Rect;
 use relations::Relations;
 use std::sync::Arc;
+use thresholds::Thresholds;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 enum Page {
@@ -25,16 +27,23 @@ enum Page {
     Relations,
     Confusion,
     Outcomes,
+    Thresholds,
 }
 
 impl Page {
-    const ALL: [Page; 3] = [Page::Relations, Page::Confusion, Page::Outcomes];
+    const ALL: [Page; 4] = [
+        Page::Relations,
+        Page::Confusion,
+        Page::Outcomes,
+        Page::Thresholds,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Page::Relations => "relations",
             Page::Confusion => "confusions",
             Page::Outcomes => "outcomes",
+            Page::Thresholds => "thresholds",
         }
     }
 
@@ -52,6 +61,7 @@ pub struct ErrorsView {
     relations: Relations,
     matrix: Matrix,
     outcomes: Outcomes,
+    thresholds: Thresholds,
     ticket: Ticket,
     /// Sentences counted and in all, while the engine counts.
     counting: Option<(u64, u64)>,
@@ -74,6 +84,13 @@ impl ErrorsView {
             Page::Relations => &[Errors::Open, Errors::FalseNegatives, Errors::Sort],
             Page::Confusion => &[Errors::Open, Errors::Left, Errors::Right],
             Page::Outcomes => &[Errors::Open],
+            Page::Thresholds => &[
+                Errors::Left,
+                Errors::Right,
+                Errors::Best,
+                Errors::Keep,
+                Errors::Restore,
+            ],
         };
         let pages = [Errors::NextPage, Errors::Against];
         let apps = [App::PredictAll, App::FineTune, App::NextTab];
@@ -118,13 +135,14 @@ impl ErrorsView {
             let found = study.against(self.against);
             self.relations.take(found);
             self.matrix.take(found);
+            self.thresholds.take(found, study.kernel);
         }
     }
 
     pub fn act(&mut self, action: Errors, shared: &mut Shared) {
         match action {
-            Errors::NextPage => self.page = self.page.step(1),
-            Errors::PreviousPage => self.page = self.page.step(Page::ALL.len() - 1),
+            Errors::NextPage => self.turn(1),
+            Errors::PreviousPage => self.turn(Page::ALL.len() - 1),
             Errors::Against => {
                 self.against = match self.against {
                     Against::Curated => Against::Original,
@@ -136,12 +154,21 @@ impl ErrorsView {
         }
     }
 
+    /// The next page; thresholds open at the relation that was looked at.
+    fn turn(&mut self, by: usize) {
+        if let (Page::Relations, Some(relation)) = (self.page, self.relations.selected()) {
+            self.thresholds.show(relation);
+        }
+        self.page = self.page.step(by);
+    }
+
     fn act_on_page(&mut self, action: Errors, shared: &mut Shared) {
         let before = shared.intents.len();
         match self.page {
             Page::Relations => self.relations.act(action, shared),
             Page::Confusion => self.matrix.act(action, shared),
             Page::Outcomes => self.outcomes.act(action, shared),
+            Page::Thresholds => self.thresholds.act(action, shared),
         }
         if self.against == Against::Original && shared.intents.len() > before {
             shared.warn("the list goes by the labels that stand, not by the original ones");
@@ -153,6 +180,7 @@ impl ErrorsView {
             Page::Relations => self.relations.navigate(nav, count),
             Page::Confusion => self.matrix.navigate(nav, count),
             Page::Outcomes => self.outcomes.navigate(nav, count),
+            Page::Thresholds => self.thresholds.navigate(nav, count),
         }
     }
 
@@ -162,6 +190,7 @@ impl ErrorsView {
             Page::Relations => self.relations.click(x, y),
             Page::Confusion => self.matrix.click(x, y),
             Page::Outcomes => self.outcomes.click(x, y),
+            Page::Thresholds => self.thresholds.click(x, y),
         };
         if again {
             self.act_on_page(Errors::Open, shared);
@@ -173,6 +202,7 @@ impl ErrorsView {
         self.relations.layout(page);
         self.matrix.layout(page);
         self.outcomes.layout(page);
+        self.thresholds.layout(page);
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -190,6 +220,7 @@ impl ErrorsView {
             Page::Relations => self.relations.draw(page, painter, scene),
             Page::Confusion => self.matrix.draw(page, painter, scene),
             Page::Outcomes => self.outcomes.draw(page, painter, scene),
+            Page::Thresholds => self.thresholds.draw(page, painter, scene),
         }
     }
 
