@@ -18,6 +18,7 @@ mod score;
 mod study;
 mod threshold;
 
+pub mod agreement;
 pub mod curve;
 pub mod noise;
 

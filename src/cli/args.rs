@@ -445,7 +445,8 @@ pub struct QueueArgs {
 
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
-    /// JSON lines of verdicts and edits (docs/formats.md); `-` is standard input.
+    /// JSON lines of verdicts and edits, or what `redress export --format corrections` wrote (docs/formats.md); `-` is standard
+    /// input.
     #[arg(value_name = "CORRECTIONS")]
     pub file: PathBuf,
     #[command(flatten)]
@@ -453,10 +454,10 @@ pub struct ApplyArgs {
     /// Say what would change, and change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Who decided [default: you].
+    /// Who decided [default: you]. Exported corrections keep their own authors.
     #[arg(long, value_name = "NAME")]
     pub by: Option<String>,
-    /// Where somebody decided otherwise, take the file's word.
+    /// Where somebody decided otherwise, take the file's word. Exported corrections are never taken so.
     #[arg(long)]
     pub overwrite: bool,
     #[arg(long)]
@@ -480,7 +481,7 @@ pub struct ExportArgs {
     #[command(flatten)]
     pub workspace: WorkspaceArg,
     /// File format; docs/formats.md says what each can hold.
-    #[arg(long, default_value = "redress", value_parser = ["redress", "casrel", "spert"])]
+    #[arg(long, default_value = "redress", value_parser = ["redress", "casrel", "spert", "corrections"])]
     pub format: String,
     /// Output file [default: standard output]. An existing file is not overwritten without --force.
     #[arg(short, long, value_name = "FILE")]

@@ -3,11 +3,16 @@
 use super::args::{ExportArgs, OnlyArg, ViewArg};
 use super::{Ended, print_json, remark, workspace_dir};
 use crate::workspace::exporting::{self, ExportSummary};
-use anyhow::Result;
+use crate::workspace::{exchange, read_only};
+use anyhow::{Result, bail};
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 pub fn run(args: ExportArgs) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
+    if args.format == exchange::CORRECTIONS {
+        return corrections(&args, &dir);
+    }
     let options = exporting::options(
         &args.format,
         args.view == ViewArg::Train,
@@ -32,6 +37,34 @@ pub fn run(args: ExportArgs) -> Result<Ended> {
         remark(&format!(
             "exported {} sentences, {} relations{lost}",
             summary.sentences, summary.relations
+        ));
+    }
+    Ok(Ended::Done)
+}
+
+/// The history itself; views and reviewed sentences are no part of it.
+fn corrections(args: &ExportArgs, dir: &Path) -> Result<Ended> {
+    if args.view == ViewArg::Train || args.only == OnlyArg::Reviewed {
+        bail!(
+            "--format corrections writes every correction; leave out --view train and --only reviewed"
+        );
+    }
+    let (reader, split) = (read_only(dir)?, args.split.map(Into::into));
+    let report = match args.output.as_deref().filter(|p| p.as_os_str() != "-") {
+        Some(path) => exchange::to_file(&reader, split, path, args.force)?,
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let report = exchange::to_writer(&reader, split, &mut out)?;
+            out.flush()?;
+            report
+        }
+    };
+    if args.json && args.output.is_some() {
+        print_json(&report)?;
+    } else {
+        remark(&format!(
+            "exported {} corrections of {} sentences",
+            report.corrections, report.sentences
         ));
     }
     Ok(Ended::Done)

@@ -158,8 +158,18 @@ pub fn apply(args: ApplyArgs) -> Result<Ended> {
             report.conflicts,
             report.problems
         ))?;
+        if report.held > 0 {
+            say(&format!(
+                "  {} are held: kept without effect until somebody settles what is disputed",
+                report.held
+            ))?;
+        }
         for line in &report.listed {
             say(&format!("  {line}"))?;
+        }
+        let more = report.conflicts + report.problems - report.listed.len() as u64;
+        if more > 0 {
+            say(&format!("  and {more} more"))?;
         }
     }
     Ok(if report.problems + report.conflicts > 0 {

@@ -7,6 +7,7 @@
 pub mod annotation;
 pub mod ids;
 pub mod prediction;
+pub mod record;
 pub mod schema;
 pub mod sentence;
 pub mod span;
@@ -19,6 +20,7 @@ pub use ids::{EntityTypeId, RelationId, RunId, SentenceId, SentenceIdx};
 pub use prediction::{
     DecisionRule, DecisionRules, Outcome, Prediction, ScoredEntity, ScoredTriple, Scores,
 };
+pub use record::{CorrectionKey, Record, SharedChange};
 pub use schema::{RelationInfo, RelationSchema, SchemaError};
 pub use sentence::{Entity, Sentence, Split};
 pub use span::{ByteSpan, TokenSpan};

@@ -30,7 +30,7 @@ impl Writer {
 }
 
 /// What was wrong with the bytes, in words.
-pub(super) type Malformed = &'static str;
+pub type Malformed = &'static str;
 
 pub(super) struct Cursor<'a>(pub &'a [u8]);
 

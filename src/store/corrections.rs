@@ -3,7 +3,7 @@
 use super::error::Failure;
 use super::names::{Names, Translation};
 use super::reader::idx_of;
-use super::wire::{from_json, to_json};
+use super::wire::{edit_from_json, edit_to_json};
 use super::{Reader, Store, StoreError};
 use crate::domain::annotation::Change;
 use crate::domain::{Correction, RelationSchema, RunId, SentenceId};
@@ -21,7 +21,7 @@ pub struct NewCorrection {
     pub change: Change,
 }
 
-const COLUMNS: &str = "seq, at_ms, who, sentence, seen, edit, undoes, batch";
+pub(super) const COLUMNS: &str = "seq, at_ms, who, sentence, seen, edit, undoes, batch";
 
 impl Store {
     /// Appends corrections and returns them numbered, after they are flushed to the disk; on an error none of them is
@@ -40,13 +40,7 @@ impl Store {
         });
         match written {
             Ok(corrections) => {
-                self.history.extend(corrections.iter().map(|c| {
-                    let undoes = match c.change {
-                        Change::Undo(target) => Some(target),
-                        Change::Edit(_) => None,
-                    };
-                    (c.seq, undoes, c.batch)
-                }));
+                self.remember(&corrections);
                 Ok(corrections)
             }
             Err(error) => {
@@ -54,6 +48,17 @@ impl Store {
                 Err(error)
             }
         }
+    }
+
+    /// One step of the history: what one transaction wrote.
+    pub(super) fn remember(&mut self, corrections: &[Correction]) {
+        self.history.extend(corrections.iter().map(|c| {
+            let undoes = match c.change {
+                Change::Undo(target) => Some(target),
+                Change::Edit(_) => None,
+            };
+            (c.seq, undoes, c.batch)
+        }));
     }
 }
 
@@ -69,29 +74,13 @@ fn append(
         .query_one([], |row| row.get(0))?;
     let first = last as u64 + 1;
     let batch = (corrections.len() > 1).then_some(first);
-    let mut insert = connection
-        .prepare_cached("INSERT INTO corrections VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
     let mut done = Vec::with_capacity(corrections.len());
     for (seq, new) in (first..).zip(corrections) {
         idx_of(connection, new.sentence)?;
-        let (edit, undoes) = match &new.change {
-            Change::Edit(edit) => (Some(to_json(edit, schema)), None),
-            Change::Undo(target) => {
-                check_target(connection, *target, new.sentence)?;
-                (None, Some(*target as i64))
-            }
-        };
-        insert.execute(params![
-            seq as i64,
-            new.at_ms,
-            new.by,
-            new.sentence.0 as i64,
-            new.seen.map(|run| run.0 as i64),
-            edit,
-            undoes,
-            batch.map(|b| b as i64)
-        ])?;
-        done.push(Correction {
+        if let Change::Undo(target) = new.change {
+            check_target(connection, target, new.sentence)?;
+        }
+        let correction = Correction {
             seq,
             at_ms: new.at_ms,
             by: new.by.clone(),
@@ -99,13 +88,43 @@ fn append(
             seen: new.seen,
             change: new.change.clone(),
             batch,
-        });
+        };
+        insert(connection, &correction, schema)?;
+        done.push(correction);
     }
     Ok(done)
 }
 
+pub(super) fn insert(
+    connection: &Connection,
+    correction: &Correction,
+    schema: &RelationSchema,
+) -> Result<(), Failure> {
+    let (edit, undoes) = match &correction.change {
+        Change::Edit(edit) => (Some(edit_to_json(edit, schema)), None),
+        Change::Undo(target) => (None, Some(*target as i64)),
+    };
+    connection
+        .prepare_cached("INSERT INTO corrections VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            correction.seq as i64,
+            correction.at_ms,
+            correction.by,
+            correction.sentence.0 as i64,
+            correction.seen.map(|run| run.0 as i64),
+            edit,
+            undoes,
+            correction.batch.map(|b| b as i64)
+        ])?;
+    Ok(())
+}
+
 /// A fold sees the corrections of one sentence: an undo from another one would never take effect.
-fn check_target(connection: &Connection, target: u64, sentence: SentenceId) -> Result<(), Failure> {
+pub(super) fn check_target(
+    connection: &Connection,
+    target: u64,
+    sentence: SentenceId,
+) -> Result<(), Failure> {
     let owner: Option<i64> = connection
         .prepare_cached("SELECT sentence FROM corrections WHERE seq = ?1")?
         .query_row([target as i64], |row| row.get(0))
@@ -227,19 +246,19 @@ impl Reader {
 }
 
 /// A row of `corrections`, its edit not yet decoded.
-struct Raw {
-    seq: i64,
-    at_ms: i64,
-    by: String,
+pub(super) struct Raw {
+    pub seq: i64,
+    pub at_ms: i64,
+    pub by: String,
     sentence: i64,
-    seen: Option<i64>,
-    edit: Option<String>,
-    undoes: Option<i64>,
+    pub seen: Option<i64>,
+    pub edit: Option<String>,
+    pub undoes: Option<i64>,
     batch: Option<i64>,
 }
 
 impl Raw {
-    fn of(row: &Row) -> rusqlite::Result<Self> {
+    pub fn of(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get(0)?,
             at_ms: row.get(1)?,
@@ -254,7 +273,7 @@ impl Raw {
 
     fn decode(&self, names: &Names) -> Result<Correction, &'static str> {
         let change = match (&self.edit, self.undoes) {
-            (Some(json), _) => Change::Edit(from_json(json, names)?),
+            (Some(json), _) => Change::Edit(edit_from_json(json, names)?),
             (None, Some(target)) => Change::Undo(target as u64),
             (None, None) => return Err("a correction is neither an edit nor an undo"),
         };

@@ -2,7 +2,7 @@
 //!
 //! A step is what one call of [`Store::append`] wrote. An edit step goes on the undo stack and empties the redo
 //! stack. A step of undos moves what it takes back: from the undo stack to the redo stack, or, when it takes back
-//! undos, the other way.
+//! undos, the other way. A step of edits and undos is a merge and goes on the undo stack whole.
 
 use super::corrections::NewCorrection;
 use super::{Reader, Store, StoreError};
@@ -83,8 +83,13 @@ impl History {
             .map(|(seq, _)| *seq)
             .collect();
         if !edits.is_empty() {
-            self.undo.push(edits);
             self.redo.clear();
+            if edits.len() < step.len() {
+                // A merge: edits and undos of others, taken back together. Its undos are nobody's to redo.
+                self.undo.push(step.iter().map(|(seq, _)| *seq).collect());
+                return;
+            }
+            self.undo.push(edits);
         }
         let (mut taken_back, mut brought_back) = (Vec::new(), Vec::new());
         for (seq, target) in step.iter().filter_map(|(seq, t)| Some((*seq, (*t)?))) {
@@ -207,6 +212,13 @@ mod tests {
         );
         // Part of a batch taken back by itself.
         check(&[&[(1, 0), (2, 0)], &[(3, 1)]], &[2], &[3]);
+        // A merge is taken back whole, its undos too, and nothing of it is there to redo.
+        check(&[&[(1, 0)], &[(2, 0), (3, 2), (4, 1)]], &[2, 3, 4], &[]);
+        check(
+            &[&[(1, 0)], &[(2, 0), (3, 2)], &[(4, 2), (5, 3)]],
+            &[1],
+            &[4, 5],
+        );
         // An undo of nothing that can be undone changes nothing.
         check(&[&[(1, 0)], &[(2, 1)], &[(3, 1)]], &[], &[2]);
     }

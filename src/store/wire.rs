@@ -73,8 +73,8 @@ enum WireEdit<'a> {
     },
 }
 
-/// Panics on an id of another schema, like indexing.
-pub(super) fn to_json(edit: &Edit, schema: &RelationSchema) -> String {
+/// An edit as it is stored and exchanged. Panics on an id of another schema, like indexing.
+pub fn edit_to_json(edit: &Edit, schema: &RelationSchema) -> String {
     let span = |s: TokenSpan| [s.start(), s.end()];
     let triple = |t: Triple| WireTriple {
         head: span(t.head),
@@ -128,7 +128,32 @@ pub(super) fn to_json(edit: &Edit, schema: &RelationSchema) -> String {
     serde_json::to_string(&wire).unwrap_or_default()
 }
 
-pub(super) fn from_json(json: &str, names: &Names) -> Result<Edit, Malformed> {
+/// What an edit's names mean to whoever reads it.
+pub trait EditNames {
+    fn relation(&self, name: &str) -> Option<RelationId>;
+    fn entity_type(&self, name: &str) -> Option<EntityTypeId>;
+}
+
+impl EditNames for Names {
+    fn relation(&self, name: &str) -> Option<RelationId> {
+        Names::relation(self, name)
+    }
+    fn entity_type(&self, name: &str) -> Option<EntityTypeId> {
+        Names::entity_type(self, name)
+    }
+}
+
+impl EditNames for RelationSchema {
+    fn relation(&self, name: &str) -> Option<RelationId> {
+        RelationSchema::relation(self, name)
+    }
+    fn entity_type(&self, name: &str) -> Option<EntityTypeId> {
+        RelationSchema::entity_type(self, name)
+    }
+}
+
+/// The edit, ids of `names`; an error says what is wrong in a few words.
+pub fn edit_from_json(json: &str, names: &impl EditNames) -> Result<Edit, Malformed> {
     let wire: WireEdit = serde_json::from_str(json).map_err(|_| "a correction is not readable")?;
     let relation = |name: &str| -> Result<RelationId, Malformed> {
         names

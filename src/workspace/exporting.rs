@@ -77,6 +77,18 @@ fn write_pages(
     Ok(())
 }
 
+/// An export never writes over a workspace.
+pub fn refuse_own_files(path: &Path) -> Result<()> {
+    let name = path.file_name().map(|n| n.to_string_lossy());
+    if name.is_some_and(|n| n.starts_with("workspace.db")) {
+        bail!(
+            "{}: that is a workspace's own file; choose another name",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
 /// As [`export_to`], into a file that appears whole or not at all. Refuses the workspace's own files.
 pub fn export_file(
     reader: &Reader,
@@ -84,15 +96,7 @@ pub fn export_file(
     path: &Path,
     replace: Overwrite,
 ) -> Result<ExportReport> {
-    if path
-        .file_name()
-        .is_some_and(|n| n.to_string_lossy().starts_with("workspace.db"))
-    {
-        bail!(
-            "{}: that is a workspace's own file; choose another name",
-            path.display()
-        );
-    }
+    refuse_own_files(path)?;
     Ok(write_atomically(path, replace, |out| {
         export_to(reader, options, out)
     })?)

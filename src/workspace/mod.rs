@@ -10,6 +10,7 @@ pub mod convert;
 pub mod demo;
 pub mod evaluate;
 pub mod evaluating;
+pub mod exchange;
 pub mod exporting;
 pub mod filter;
 pub mod finetune;
@@ -39,7 +40,7 @@ use crate::domain::{
     SentenceIdx, Triple,
 };
 use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
-use crate::store::{NewCorrection, Reader, Stamp, Store};
+use crate::store::{Incoming, NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
 use std::path::{Path, PathBuf};
@@ -216,6 +217,13 @@ impl Workspace {
         Ok(self.store.append(corrections, &self.schema)?)
     }
 
+    /// Appends what came from another workspace, as one step to undo; `schema` may hold names that came with it.
+    pub fn merge(&mut self, incoming: &[Incoming], schema: RelationSchema) -> Result<()> {
+        self.store.merge(incoming, &schema)?;
+        self.schema = schema;
+        Ok(())
+    }
+
     /// Remembers a model directory as this workspace's own; empty goes back to the embedded one.
     pub fn set_model(&mut self, dir: &str) -> Result<()> {
         Ok(self.store.set_setting("model", dir)?)
@@ -226,6 +234,11 @@ impl Workspace {
 }
 
 const DATABASE: &str = "workspace.db";
+
+/// A workspace to look at beside whoever writes it.
+pub fn read_only(dir: &Path) -> Result<Reader> {
+    Ok(Reader::open(dir)?)
+}
 
 fn index_stamp(stamp: &Stamp) -> crate::index::Stamp {
     crate::index::Stamp {

@@ -4,8 +4,8 @@
 use super::messages::{Detail, ReviewState, Ticket, TripleRow};
 use crate::analysis::{Alignment, align_sentence};
 use crate::domain::{
-    Annotation, Correction, DecisionRule, Prediction, RelationSchema, RunId, ScoredTriple, Scores,
-    Sentence, Triple,
+    Annotation, Correction, DecisionRule, EditError, Prediction, RelationSchema, RunId,
+    ScoredTriple, Scores, Sentence, Triple,
 };
 use crate::store::Summary;
 use std::collections::{HashMap, HashSet};
@@ -41,9 +41,19 @@ impl Viewed {
         let alignment = prediction
             .as_ref()
             .map(|p| align_sentence(&folded.annotation, p, rule));
+        // What another curator had said already is no edit that got lost.
+        let said = |error: &EditError| {
+            let said = [
+                EditError::NoChange,
+                EditError::AlreadyThere,
+                EditError::EntityThere,
+            ];
+            said.contains(error)
+        };
         let skipped = folded
             .skipped
             .iter()
+            .filter(|(_, error)| !said(error))
             .map(|(seq, error)| format!("correction {seq}: {error}"))
             .collect();
         Self {

@@ -3,6 +3,7 @@
 mod architecture;
 mod bad_input;
 mod commands;
+mod exchange;
 mod kb_models;
 mod mutual;
 mod noise;

@@ -46,6 +46,8 @@ fn there_and_back(
     (report, imported, problems)
 }
 
+static RULE: std::sync::LazyLock<DecisionRule> = std::sync::LazyLock::new(DecisionRule::default);
+
 fn record<'a>(
     sentence: &'a Sentence,
     annotation: &'a Annotation,
@@ -55,7 +57,7 @@ fn record<'a>(
         sentence,
         annotation,
         prediction,
-        rule: DecisionRule::default(),
+        rule: &RULE,
         model: Some("a model"),
         n_edits: 1,
     }

@@ -1,4 +1,4 @@
-//! `redress apply`: verdicts and edits from a file, as one step to undo.
+//! `redress apply`: verdicts and edits from a file, or another workspace's corrections, as one step to undo.
 
 use crate::corpus::{excerpt, open_bytes};
 use crate::domain::annotation::Change;
@@ -6,6 +6,7 @@ use crate::domain::{
     Annotation, Edit, ErrorTag, RelationSchema, SentenceId, SentenceIdx, TokenSpan, Triple, Verdict,
 };
 use crate::store::NewCorrection;
+use crate::workspace::exchange::{Conflict, Merge};
 use crate::workspace::filter::next_line;
 use crate::workspace::{Workspace, now_ms};
 use anyhow::Result;
@@ -55,9 +56,13 @@ pub struct ApplyReport {
     pub applied: BTreeMap<String, u64>,
     /// Already so.
     pub known: u64,
-    /// Somebody decided otherwise; left as it is unless told.
+    /// Somebody decided otherwise; left as it is unless told. Of another workspace's corrections: held.
     pub conflicts: u64,
     pub problems: u64,
+    /// Another workspace's corrections that are kept without effect: those in conflict, and what others took back.
+    pub held: u64,
+    /// Every conflict with another workspace's corrections.
+    pub disputed: Vec<Conflict>,
     /// The first [`LISTED`] conflicts and problems.
     pub listed: Vec<String>,
     pub dry_run: bool,
@@ -85,7 +90,24 @@ struct Apply<'a> {
     /// Sentences of a native id; made when a line first asks.
     native: Option<HashMap<String, Vec<SentenceId>>>,
     corrections: Vec<NewCorrection>,
-    report: ApplyReport,
+    applied: BTreeMap<String, u64>,
+    known: u64,
+}
+
+/// What a file holds; all its lines are of one kind.
+enum Kind<'a> {
+    Verdicts(Box<Apply<'a>>),
+    Corrections(Box<Merge<'a>>),
+}
+
+/// Whether a line is of another workspace's history.
+#[derive(Deserialize)]
+struct Marked {
+    correction: Option<serde::de::IgnoredAny>,
+}
+
+fn is_correction(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Marked>(bytes).is_ok_and(|m| m.correction.is_some())
 }
 
 /// Reads the file to its end first; all its edits are one batch, written at once. The same file twice changes nothing.
@@ -96,47 +118,107 @@ pub fn apply(
 ) -> Result<ApplyReport> {
     let mut input = open_bytes(file)?;
     let name = file.display().to_string();
-    let mut apply = Apply {
-        workspace,
-        options,
-        annotations: HashMap::new(),
-        native: None,
-        corrections: Vec::new(),
-        report: ApplyReport {
-            dry_run: options.dry_run,
-            ..ApplyReport::default()
-        },
+    let mut report = ApplyReport {
+        dry_run: options.dry_run,
+        ..ApplyReport::default()
     };
+    let mut kind: Option<Kind> = None;
     let mut n = 0_u64;
     while let Some(line) = next_line(&mut *input)? {
         n += 1;
         if line.as_ref().is_ok_and(Vec::is_empty) {
             continue;
         }
-        apply.report.lines += 1;
-        let done = line
-            .map_err(Refused::Problem)
-            .and_then(|bytes| apply.line(&bytes));
+        report.lines += 1;
+        let done = line.map_err(Refused::Problem).and_then(|bytes| {
+            let kind = kind.get_or_insert_with(|| Kind::of(&bytes, workspace, options));
+            kind.line(n, &bytes)
+        });
         let (count, why) = match done {
             Ok(()) => continue,
-            Err(Refused::Conflict(why)) => (&mut apply.report.conflicts, why),
-            Err(Refused::Problem(why)) => (&mut apply.report.problems, why),
+            Err(Refused::Conflict(why)) => (&mut report.conflicts, why),
+            Err(Refused::Problem(why)) => (&mut report.problems, why),
         };
         *count += 1;
-        if apply.report.listed.len() < LISTED {
-            apply.report.listed.push(format!("{name}:{n}: {why}"));
+        if report.listed.len() < LISTED {
+            report.listed.push(format!("{name}:{n}: {why}"));
         }
     }
-    let Apply {
-        corrections,
-        report,
-        ..
-    } = apply;
-    if !options.dry_run && !corrections.is_empty() {
-        workspace.append(&corrections)?;
-        workspace.refresh_index(&mut |_, _| true)?;
+    match kind {
+        None => {}
+        Some(Kind::Verdicts(apply)) => {
+            let Apply {
+                corrections,
+                applied,
+                known,
+                ..
+            } = *apply;
+            (report.applied, report.known) = (applied, known);
+            if !options.dry_run && !corrections.is_empty() {
+                workspace.append(&corrections)?;
+                workspace.refresh_index(&mut |_, _| true)?;
+            }
+        }
+        Some(Kind::Corrections(merge)) => {
+            let Merge {
+                incoming,
+                schema,
+                applied,
+                known,
+                held,
+                conflicts,
+                ..
+            } = *merge;
+            list_conflicts(&name, &conflicts, &mut report);
+            (report.applied, report.known, report.held) = (applied, known, held);
+            report.conflicts = conflicts.len() as u64;
+            report.disputed = conflicts;
+            if !options.dry_run && !incoming.is_empty() {
+                workspace.merge(&incoming, schema)?;
+                workspace.refresh_index(&mut |_, _| true)?;
+            }
+        }
     }
     Ok(report)
+}
+
+fn list_conflicts(name: &str, conflicts: &[Conflict], report: &mut ApplyReport) {
+    let room = LISTED.saturating_sub(report.listed.len());
+    for c in conflicts.iter().take(room) {
+        report.listed.push(format!(
+            "{name}:{}: {}: {} says {}, {} says {}; the first stands until it is settled",
+            c.line, c.about, c.stands.by, c.stands.decision, c.held.by, c.held.decision
+        ));
+    }
+}
+
+impl<'a> Kind<'a> {
+    fn of(first: &[u8], workspace: &'a Workspace, options: &'a ApplyOptions) -> Self {
+        if is_correction(first) {
+            let schema = workspace.schema().clone();
+            return Kind::Corrections(Box::new(Merge::new(workspace.read(), schema)));
+        }
+        Kind::Verdicts(Box::new(Apply {
+            workspace,
+            options,
+            annotations: HashMap::new(),
+            native: None,
+            corrections: Vec::new(),
+            applied: BTreeMap::new(),
+            known: 0,
+        }))
+    }
+
+    fn line(&mut self, n: u64, bytes: &[u8]) -> Result<(), Refused> {
+        match self {
+            Kind::Corrections(merge) => Ok(merge.line(n, bytes)?),
+            Kind::Verdicts(_) if is_correction(bytes) => Err(Refused::Problem(
+                "a correction of another workspace in a file of verdicts; give it a file of its own"
+                    .to_owned(),
+            )),
+            Kind::Verdicts(apply) => apply.line(bytes),
+        }
+    }
 }
 
 enum Refused {
@@ -173,14 +255,14 @@ impl Apply<'_> {
         let next = match now.apply(&edit) {
             Ok(next) => next,
             Err(crate::domain::EditError::NoChange | crate::domain::EditError::AlreadyThere) => {
-                self.report.known += 1;
+                self.known += 1;
                 self.annotations.insert(id, now);
                 return Ok(());
             }
             Err(error) => return Err(Refused::Problem(format!("{what}: {error}"))),
         };
         self.annotations.insert(id, next);
-        *self.report.applied.entry(what).or_default() += 1;
+        *self.applied.entry(what).or_default() += 1;
         self.corrections.push(NewCorrection {
             at_ms: now_ms(),
             by: self.options.by.clone(),
