@@ -20,6 +20,7 @@ mod threshold;
 
 pub mod agreement;
 pub mod curve;
+pub mod duplicates;
 pub mod noise;
 
 pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
