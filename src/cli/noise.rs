@@ -6,7 +6,7 @@ use crate::workspace::Workspace;
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::noise::apply::{self, ApplyOptions};
 use crate::workspace::noise::folds::{self, FoldOptions};
-use crate::workspace::noise::queue::{self, Order, Queue, QueueOptions, QueueRow};
+use crate::workspace::noise::queue::{self, Order, QueueOptions, QueueRow};
 use anyhow::Result;
 
 pub fn folds(args: FoldsArgs) -> Result<Ended> {
@@ -55,12 +55,7 @@ pub fn queue(args: QueueArgs) -> Result<Ended> {
         limit: args
             .limit
             .unwrap_or(if args.json { usize::MAX } else { 20 }),
-        order: match args.order.as_str() {
-            "uncertain" => Order::Uncertain,
-            "random" => Order::Random,
-            "document" => Order::Document,
-            _ => Order::Suspicious,
-        },
+        order: Order::from_name(&args.order).unwrap_or(Order::Suspicious),
         control: args.control,
         signals: queue::signals_named(&args.only, &args.without)?,
     };
@@ -74,7 +69,7 @@ pub fn queue(args: QueueArgs) -> Result<Ended> {
             say(&in_words(row))?;
         }
     }
-    remark(&summary(&queue));
+    remark(&queue.standing.summary());
     Ok(Ended::Done)
 }
 
@@ -102,26 +97,6 @@ fn in_words(row: &QueueRow) -> String {
         printable(&row.text),
         why.join(", ")
     )
-}
-
-fn summary(queue: &Queue) -> String {
-    let listed = &queue.listed;
-    let mut text = format!(
-        "{} candidates left; {} judged, {} of them {}",
-        listed.left, listed.judged, listed.confirmed, queue.kind
-    );
-    match listed.expected {
-        Some(expected) => {
-            text += &format!("; about {expected:.0} of those left are expected to be")
-        }
-        None => {
-            text += "; scores are ranks, not probabilities, until there are verdicts of both kinds"
-        }
-    }
-    if !listed.folds {
-        text += "; `redress folds` adds the strongest signal";
-    }
-    text
 }
 
 pub fn apply(args: ApplyArgs) -> Result<Ended> {

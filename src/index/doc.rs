@@ -1,5 +1,6 @@
 //! What the index knows of one sentence, and the exact terms that queries look for.
 
+use super::pattern::Between;
 use crate::domain::{
     EntityTypeId, ErrorTag, Outcome, RelationId, RelationSchema, SentenceId, SentenceIdx, Split,
     Verdict,
@@ -50,6 +51,8 @@ pub struct DocTriple {
     /// Surface text of the arguments.
     pub head: String,
     pub tail: String,
+    /// The words between the two.
+    pub between: Option<Between>,
     /// The label stands.
     pub gold: bool,
     /// The current run's decision.
@@ -147,6 +150,11 @@ impl Keys {
         if triple.predicted {
             self.name("pred", relation);
             self.name("rel", relation);
+        }
+        if let Some(between) = &triple.between
+            && (triple.gold || triple.predicted)
+        {
+            self.name(between.field(), &between.words);
         }
         let mut outcome = |name: &str| {
             self.name(name, relation);

@@ -6,7 +6,7 @@
 
 use super::Query;
 use super::doc::{DocTriple, named, special, triple_keys};
-use super::fields::analyzer;
+use super::pattern::words;
 use super::query::{Comparison, Leaf, Match, NumberField, TextField, Value};
 use crate::domain::RelationSchema;
 use std::collections::BTreeSet;
@@ -132,18 +132,9 @@ fn has_words(text: &str, wanted: &str, matching: Match) -> bool {
     }
 }
 
-fn words(text: &str) -> Vec<String> {
-    let mut analyzer = analyzer();
-    let mut tokens = analyzer.token_stream(text);
-    let mut words = Vec::new();
-    while let Some(token) = tokens.next() {
-        words.push(token.text.clone());
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::pattern::{ArgumentOrder, Between};
     use super::super::query::parse;
     use super::*;
     use crate::domain::{Outcome, RelationId, Verdict};
@@ -155,6 +146,10 @@ mod tests {
             relation: RelationId(relation),
             head: "Zoë Quiñones".into(),
             tail: if gold { "São Paulo" } else { "New York" }.into(),
+            between: gold.then(|| Between {
+                order: ArgumentOrder::HeadFirst,
+                words: "was born in".into(),
+            }),
             gold,
             predicted,
             score: Some(score),
@@ -200,6 +195,12 @@ mod tests {
         asked("gold:place_lived tail:york", [false, false, false]);
         asked("fp:any or fn:any zoe", [false, true, true]);
         asked("zoe state:todo", [false, false, false]);
+        asked(
+            "rel:place_lived between:\"was born in\"",
+            [true, false, false],
+        );
+        asked("between:\"born in\"", [false, false, false]);
+        asked("between-back:\"was born in\"", [false, false, false]);
         // About sentences, or about what is not there.
         for text in [
             "",

@@ -14,6 +14,7 @@ mod error;
 mod evaluate;
 mod fields;
 mod hits;
+mod pattern;
 pub mod query;
 mod search;
 
@@ -25,5 +26,6 @@ pub use collect::{RelationTally, Sort};
 pub use doc::{Doc, DocTriple, State};
 pub use error::IndexError;
 pub use hits::{asks_for, strength};
+pub use pattern::{ArgumentOrder, Between, MAX_WORDS};
 pub use query::{Query, QueryError};
 pub use search::{Found, Searcher};

@@ -39,6 +39,7 @@ fn triple(relation: u16, head: &str, tail: &str) -> DocTriple {
         relation: RelationId(relation),
         head: head.into(),
         tail: tail.into(),
+        between: None,
         gold: false,
         predicted: false,
         score: None,

@@ -95,6 +95,8 @@ actions! {
         Unsure = ["s"],
         /// Predict the sentence under the cursor, or the range.
         Predict = ["p"],
+        /// In a queue: the next order (suspicious, uncertain, random, document).
+        Order = ["o"],
         /// Show every sentence again.
         ClearQuery = ["-"],
     }
@@ -179,6 +181,8 @@ actions! {
         RemoveEntity = ["E"],
         /// List every sentence with this fact, to judge it in all of them.
         SameFact = ["b"],
+        /// List every label of this relation with the same words between head and tail, to judge all of them.
+        SamePattern = ["B"],
         /// Flag the triple with what is wrong about it.
         Flag = ["f"],
         /// Write a note on the sentence.
@@ -259,6 +263,8 @@ actions! {
         GoWrong = ["g w"],
         /// List relations that are probably missing, the most suspicious first.
         GoMissing = ["g a"],
+        /// Ask models that never saw a pair what they make of it, in the background: the queues' strongest signal.
+        Folds = ["g f"],
         /// Predict the whole workspace in the background.
         PredictAll = ["P"],
         /// Fine-tune the model on the corrections.

@@ -57,6 +57,12 @@ pub fn by_fact(relation: &str, head: &str, tail: &str) -> String {
     format!("{} {names}", by_relation(relation))
 }
 
+/// Sentences with a label of this relation, standing or not, of which `pattern` (a term) holds.
+pub fn by_pattern(relation: &str, stands: bool, pattern: &str) -> String {
+    let field = if stands { "gold" } else { "rel" };
+    format!("{field}:{} {pattern}", quoted(relation))
+}
+
 /// `query` with `term` added, or taken out where it stands already.
 pub fn toggled(query: &str, term: &str) -> String {
     let query = query.trim();

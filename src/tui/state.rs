@@ -96,6 +96,7 @@ pub fn job_name(kind: JobKind) -> &'static str {
     match kind {
         JobKind::Predict => "predict",
         JobKind::FineTune => "fine-tune",
+        JobKind::Folds => "folds",
         JobKind::Export => "export",
         JobKind::Index => "index",
     }

@@ -254,6 +254,7 @@ impl App {
                     Purpose::PredictAll,
                 )));
             }
+            Act::Folds => self.ask_folds(),
             Act::FineTune => self.overlays.push(Overlay::FineTune(FineTune::default())),
             Act::Export => self.overlays.push(Overlay::Export(Export::default())),
             Act::Messages => self.overlays.push(Overlay::Log(Log::default())),
@@ -262,6 +263,16 @@ impl App {
             Act::Suspend => self.shared.effects.push(Effect::Suspend),
             Act::Quit => self.quit(),
         }
+    }
+
+    fn ask_folds(&mut self) {
+        let lines = vec![
+            "Ask models that never saw a pair, names hidden, what they make of it?".to_owned(),
+            "The queues' strongest signal; it takes about as long as predicting the whole workspace, in the".to_owned(),
+            "background, and can be stopped. Those that are there serve until the new ones are done.".to_owned(),
+        ];
+        let confirm = Confirm::new(lines, "make the folds", Purpose::Folds);
+        self.overlays.push(Overlay::Confirm(confirm));
     }
 
     fn filter(&mut self, query: &str) {
@@ -372,6 +383,7 @@ impl App {
             Intent::Confirmed(Purpose::PredictAll) => {
                 shared.send(Request::Predict { ids: Vec::new() })
             }
+            Intent::Confirmed(Purpose::Folds) => shared.send(Request::Folds),
             Intent::Typed(..) | Intent::Confirmed(_) => {}
         }
     }
@@ -575,7 +587,7 @@ impl App {
     fn on_job(&mut self, event: JobEvent) {
         let changes_data = match &event {
             JobEvent::Finished { job, .. } | JobEvent::Cancelled { job } => {
-                matches!(job, JobKind::Predict | JobKind::Index)
+                matches!(job, JobKind::Predict | JobKind::Index | JobKind::Folds)
             }
             _ => false,
         };

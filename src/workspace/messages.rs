@@ -8,6 +8,7 @@ use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
     RunId, Scores, Sentence, SentenceId, Triple, Verdict,
 };
+use crate::workspace::noise::standing::Standing;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub enum Request {
     Redo,
     /// Predicts these sentences now (all of the workspace when empty).
     Predict { ids: Vec<SentenceId> },
+    /// Makes the out-of-fold answers behind the queues anew, in the background.
+    Folds,
     /// Fine-tunes the current model on the corrections, in the background.
     FineTune,
     /// Makes the fine-tuned model current, or drops it.
@@ -201,6 +204,8 @@ pub struct Page {
     pub rows: Vec<ListRow>,
     /// One per relation of the schema, counted over the matching sentences.
     pub relations: Vec<RelationCounts>,
+    /// The queue whose order the list has.
+    pub queue: Option<Standing>,
 }
 
 #[derive(Clone, Debug)]
@@ -214,6 +219,9 @@ pub struct ListRow {
     /// Gold and predicted triples that are not `Correct`.
     pub n_disagreements: u16,
     pub predicted: bool,
+    /// In a queue: for what share of the next candidates from here on its suspicion should be right; `None` where its scores are no
+    /// probabilities.
+    pub expected: Option<f32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -356,6 +364,7 @@ pub struct BagRow {
 pub enum JobKind {
     Predict,
     FineTune,
+    Folds,
     Export,
     Index,
 }

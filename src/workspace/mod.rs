@@ -22,6 +22,7 @@ pub mod messages;
 pub mod models;
 pub mod mutual;
 pub mod noise;
+pub mod patterns;
 pub mod predicting;
 mod rules;
 pub mod searching;
@@ -39,7 +40,7 @@ use crate::domain::{
     Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
     SentenceIdx, Triple,
 };
-use crate::index::{Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
+use crate::index::{Between, Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
 use crate::store::{Incoming, NewCorrection, Reader, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
@@ -341,6 +342,7 @@ fn doc_triple(sentence: &Sentence, row: &TripleRow) -> DocTriple {
         relation: row.triple.relation,
         head: sentence.surface(row.triple.head).to_owned(),
         tail: sentence.surface(row.triple.tail).to_owned(),
+        between: Between::of(sentence, row.triple.head, row.triple.tail),
         gold: row.stands,
         predicted: row.predicted,
         score: row.score,

@@ -9,6 +9,7 @@
 //! ```
 
 use super::super::doc::confusion_name;
+use super::super::pattern::normalised;
 use super::suggest::nearest;
 use super::vocabulary::{FIELDS, FieldInfo, Kind, find};
 use super::{Comparison, Leaf, Match, Query, TextField, Value};
@@ -341,6 +342,15 @@ impl Parser<'_> {
                         let names = types.iter().map(String::as_str);
                         unknown(field, value, names.chain(field.special.iter().copied()))
                     })
+            }
+            Kind::Pattern => {
+                let words = normalised(typed);
+                if words.is_empty() && !typed.is_empty() {
+                    let hint =
+                        Some("words are letters and digits; nothing between is \"\"".to_owned());
+                    return Err(error(value.column, "no word to look for", hint));
+                }
+                Ok(words)
             }
             Kind::File | Kind::Words(_) | Kind::Id | Kind::Number(_) => Ok(typed.to_owned()),
         }

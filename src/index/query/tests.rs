@@ -48,6 +48,9 @@ fn every_form_parses_to_its_tree() {
         "score>0.7 tokens<=60 ngold=2",
     );
     check("goldscore < 0.2", "goldscore<0.2");
+    check("between:\", Was  born in\"", "between:\"was born in\"");
+    check("between-back:of BETWEEN:any", "between-back:of between:any");
+    check("between:\"\"", "between:\"\"");
     check("a b or c", "a b or c");
     check("a (b or c)", "a (b or c)");
     check("a and b and (c and d)", "a b (c d)");

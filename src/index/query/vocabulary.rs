@@ -63,6 +63,8 @@ pub enum Kind {
     EntityType,
     /// One of these; each with its other spellings.
     Choice(&'static [(&'static str, &'static [&'static str])]),
+    /// The words between head and tail, all of them.
+    Pattern,
     /// Any name, taken as it is.
     File,
     Id,
@@ -283,6 +285,20 @@ pub const FIELDS: &[FieldInfo] = &[
         Kind::Choice(SPLITS),
         &[],
         "part of the corpus",
+    ),
+    field(
+        "between",
+        &[],
+        Kind::Pattern,
+        ANY,
+        "exactly these words stand between a head and its tail, the head first",
+    ),
+    field(
+        "between-back",
+        &[],
+        Kind::Pattern,
+        ANY,
+        "the same, the tail first",
     ),
     field("file", &[], Kind::File, &[], "name of the input file"),
     field(

@@ -27,6 +27,7 @@ pub enum Purpose {
     Note,
     Quit,
     PredictAll,
+    Folds,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]

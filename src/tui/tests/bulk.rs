@@ -101,3 +101,15 @@ fn the_whole_list_is_a_range_and_a_fact_makes_a_list() {
         bench.text()
     );
 }
+
+#[test]
+fn a_pattern_makes_a_list() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("enter B");
+    let query = "/ gold:place_lived between:\"who grew up in larkhaven and now lives in\"";
+    assert!(
+        bench.sees(query) && bench.sees("[corpus]"),
+        "{}",
+        bench.text()
+    );
+}

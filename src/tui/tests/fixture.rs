@@ -4,6 +4,8 @@ use crate::analysis::{EntityKinds, Side, Study, align};
 use crate::domain::annotation::Change;
 use crate::domain::*;
 use crate::workspace::messages::*;
+use crate::workspace::noise::queue::{Order, Tally};
+use crate::workspace::noise::standing::Standing;
 use std::sync::Arc;
 
 pub const RUN: RunId = RunId(7);
@@ -228,6 +230,28 @@ fn rebuild(detail: &mut Detail) {
     };
 }
 
+/// As after some verdicts on a queue.
+fn standing(query: &str) -> Standing {
+    let named = |o: &Order| query.ends_with(o.name());
+    let order = Order::ALL.into_iter().find(named);
+    Standing {
+        kind: "wrong",
+        order: order.unwrap_or(Order::Suspicious),
+        tally: Tally {
+            left: 1_234,
+            judged: 57,
+            confirmed: 41,
+            expected: 310.0,
+            sample: crate::analysis::noise::Sample {
+                judged: 25,
+                hits: 3,
+            },
+        },
+        calibrated: true,
+        folds: false,
+    }
+}
+
 pub fn info(n_sentences: usize) -> WorkspaceInfo {
     WorkspaceInfo {
         path: "/data/demo".into(),
@@ -284,6 +308,7 @@ impl Engine {
             n_predicted: count(|r| r.predicted),
             n_disagreements: count(|r| r.outcome.is_some_and(|o| o != Outcome::Correct)),
             predicted: index % 9 != 8,
+            expected: Some(0.64),
         }
     }
 
@@ -378,6 +403,7 @@ impl Engine {
             total,
             rows: page.into_iter().map(|i| self.list_row(i)).collect(),
             relations: (0..11).map(counts).collect(),
+            queue: query.starts_with("queue:").then(|| standing(query)),
         })
     }
 

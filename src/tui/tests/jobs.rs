@@ -170,3 +170,38 @@ fn any_action_is_found_by_its_name() {
     bench.press("?");
     assert!(bench.sees("Judge the triple right."), "{}", bench.text());
 }
+
+#[test]
+fn folds_are_made_from_the_screen_and_the_list_is_asked_for_again() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("g w g f");
+    assert!(
+        bench.sees("Ask models that never saw a pair"),
+        "{}",
+        bench.text()
+    );
+    bench.press("esc");
+    assert_eq!(changes(&mut bench), Vec::<String>::new());
+    bench.press("g f enter");
+    assert_eq!(changes(&mut bench), ["Folds"]);
+    let job = JobKind::Folds;
+    bench.reply(Reply::Job(JobEvent::Started {
+        job,
+        total: 400,
+        unit: "pairs",
+    }));
+    bench.press("ctrl-x");
+    assert_eq!(changes(&mut bench), ["Cancel { job: Folds }"]);
+    bench.reply(Reply::Job(JobEvent::Finished {
+        job,
+        summary: "400 pairs asked".into(),
+    }));
+    assert!(
+        bench.sees("folds finished: 400 pairs asked"),
+        "{}",
+        bench.text()
+    );
+    let requests = bench.requests();
+    let again = |r: &Request| matches!(r, Request::Search { query, .. } if query == "queue:wrong");
+    assert!(requests.iter().any(again), "{requests:?}");
+}

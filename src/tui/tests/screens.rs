@@ -157,3 +157,33 @@ fn the_smallest_terminals() {
     }
     insta::assert_snapshot!(pictures);
 }
+
+#[test]
+fn a_queue_says_where_it_stands_above_its_list() {
+    let mut bench = Bench::new(140, 24);
+    bench.press("g w");
+    let text = bench.text();
+    assert!(
+        bench.sees("probably wrong, most suspicious first: 1234 left; 57 judged, 41 wrong (72 %)")
+            && bench.sees("64 % of the next ones are expected to be wrong · g f adds")
+            && bench.sees("3 of 25 wrong, base rate 12 % (4.2–30 %); 114 to find (13–346)"),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+    bench.press("o");
+    assert!(
+        bench.sees("/ queue:wrong order:uncertain") && bench.sees("most uncertain first"),
+        "{}",
+        bench.text()
+    );
+    // Nothing tells a random row from the others: they are to be judged alike.
+    bench.press("o o o");
+    assert!(bench.sees("/ queue:wrong  "), "{}", bench.text());
+    bench.press("-");
+    assert!(!bench.sees("probably wrong"), "{}", bench.text());
+    bench.press("o");
+    assert!(bench.sees("only a queue has orders"), "{}", bench.text());
+    let mut narrow = Bench::new(80, 24);
+    narrow.press("g w");
+    insta::assert_snapshot!(narrow.text());
+}

@@ -14,6 +14,7 @@ use crate::tui::state::{Intent, Shared};
 use crate::tui::widget::input::Input;
 use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{Detail, Page, RelationCounts, Request, Ticket};
+use crate::workspace::noise::standing::Standing;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
@@ -52,6 +53,8 @@ pub struct CorpusView {
     pub relations: Vec<RelationCounts>,
     pub relation_list: Scroll,
     pub range_start: Option<usize>,
+    /// The queue whose order the rows have.
+    pub queue: Option<Standing>,
     pub areas: Areas,
     dirty: bool,
 }
@@ -78,6 +81,8 @@ impl Moved {
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Areas {
     pub query: Rect,
+    /// Above the rows of a queue; no height elsewhere.
+    pub queue: Rect,
     pub relations: Rect,
     pub sentences: Rect,
 }
@@ -100,6 +105,7 @@ impl CorpusView {
         if !self.query.is_empty() {
             hints.push(c(Corpus::ClearQuery));
         }
+        hints.extend(self.queue_hints());
         hints.push(c(Corpus::SwitchPanel));
         if self.panel == Panel::Sentences {
             hints.extend([
@@ -118,6 +124,7 @@ impl CorpusView {
         self.bad = None;
         self.dirty = false;
         self.range_start = None;
+        self.queue = None;
         self.list = Scroll::default();
         self.query_ticket = shared.next_ticket();
         self.list_ticket = self.query_ticket;
@@ -184,6 +191,7 @@ impl CorpusView {
         if let Some(moved) = self.moved(&from_cursor) {
             self.list.cursor = moved.row();
         }
+        self.queue = page.queue;
         self.take_counts(page.relations, shared);
         self.moved(&from_open)
     }
@@ -290,6 +298,7 @@ impl CorpusView {
             Corpus::Reject => self.judge(Verdict::Reject, shared),
             Corpus::Unsure => self.judge(Verdict::Unsure, shared),
             Corpus::Predict => self.predict(shared),
+            Corpus::Order => self.next_order(shared),
             Corpus::ClearQuery => {
                 if !self.query.is_empty() {
                     self.search("", shared);

@@ -9,6 +9,7 @@
 
 use super::corpus::{Areas, CorpusView, Panel};
 use super::glyphs;
+use super::queue_lines;
 use crate::tui::clean::{pad, width};
 use crate::tui::paint::{Painter, below, row};
 use crate::tui::state::Shared;
@@ -27,10 +28,19 @@ const COUNT: u16 = 5;
 
 impl CorpusView {
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
-        let body = below(area, 3);
+        let queue = if self.queue.is_some() {
+            queue_lines::HEIGHT
+        } else {
+            0
+        };
+        let body = below(area, 3 + queue);
         let relations = self.relations_width(area.width, shared);
         self.areas = Areas {
             query: row(area, 0),
+            queue: Rect {
+                height: queue.min(below(area, 2).height),
+                ..below(area, 2)
+            },
             relations: Rect {
                 width: relations,
                 ..body
@@ -71,8 +81,13 @@ impl CorpusView {
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         painter.horizontal(row(area, 1), Role::Border);
         self.draw_query(row(area, 0), painter, shared);
-        self.draw_relations(row(area, 2), painter, shared);
-        self.draw_sentences(row(area, 2), painter, shared);
+        let queue = self.areas.queue;
+        if queue.height > 0 {
+            self.draw_queue(queue, painter, shared);
+        }
+        let heading = row(area, 2 + queue.height);
+        self.draw_relations(heading, painter, shared);
+        self.draw_sentences(heading, painter, shared);
     }
 
     fn draw_query(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -183,7 +198,11 @@ impl CorpusView {
                 x,
                 heading.y.saturating_sub(1),
                 1,
-                if self.bad.is_some() { "" } else { "┬" },
+                if self.bad.is_some() || self.queue.is_some() {
+                    ""
+                } else {
+                    "┬"
+                },
                 Role::Border,
             );
         }

@@ -7,4 +7,5 @@ pub mod corpus_draw;
 pub mod errors;
 pub mod glyphs;
 pub mod pages;
+mod queue_lines;
 pub mod sentence;

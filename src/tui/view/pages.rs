@@ -137,6 +137,7 @@ mod tests {
             n_predicted: 0,
             n_disagreements: 0,
             predicted: false,
+            expected: None,
         };
         Page {
             ticket,
@@ -144,6 +145,7 @@ mod tests {
             total,
             rows: (0..PAGE.min(total - offset)).map(row).collect(),
             relations: vec![],
+            queue: None,
         }
     }
 

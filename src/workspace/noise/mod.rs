@@ -2,10 +2,12 @@
 //!
 //! `folds` hides the names and asks models that never saw a pair (a job of minutes, kept beside the workspace's database);
 //! `queue` ranks what nobody has judged, by those and by cheap signals, and learns from the verdicts there are; `apply` takes
-//! verdicts and edits from a file, as one step to undo.
+//! verdicts and edits from a file, as one step to undo. `control` draws the random rows, `standing` says where a queue stands.
 
 pub mod apply;
 mod candidates;
+pub mod control;
 pub mod folds;
 mod pairs;
 pub mod queue;
+pub mod standing;

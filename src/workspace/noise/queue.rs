@@ -2,9 +2,11 @@
 
 pub use super::candidates::Candidate;
 use super::candidates::Found;
+use super::control::{Tallies, chance, with_control};
 use super::folds::read_folds;
+use super::standing::Standing;
 use crate::analysis::noise::{
-    Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, fold_of, rank_sum,
+    Case, Combiner, Judged, Kind, Sample, Scored, Signal, SignalSet, rank_sum,
 };
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
@@ -21,6 +23,27 @@ pub enum Order {
     /// By a hash of the candidate, the same every time.
     Random,
     Document,
+}
+
+impl Order {
+    pub const ALL: [Order; 4] = [
+        Order::Suspicious,
+        Order::Uncertain,
+        Order::Random,
+        Order::Document,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Suspicious => "suspicious",
+            Order::Uncertain => "uncertain",
+            Order::Random => "random",
+            Order::Document => "document",
+        }
+    }
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.name() == name)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,7 +107,7 @@ pub struct QueueRow {
     pub head: Mention,
     pub relation: String,
     pub tail: Mention,
-    /// 0..1. A probability where verdicts made it (see [`Listed::calibrated`]).
+    /// 0..1. A probability where verdicts made it (see [`Standing::calibrated`]).
     pub score: f32,
     pub control: bool,
     pub why: Vec<Reason>,
@@ -110,17 +133,16 @@ pub struct Reason {
 /// A queue and where it stands.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    pub kind: &'static str,
     pub rows: Vec<QueueRow>,
-    /// Its numbers; the rows went to [`Queue::rows`].
-    pub listed: Listed,
+    pub standing: Standing,
 }
 
 /// All candidates of a kind, scored.
 pub struct Ranking {
-    pub candidates: Vec<(Candidate, Scored, Case)>,
-    pub judged: usize,
-    pub confirmed: usize,
+    /// Those that nobody has judged.
+    pub candidates: Vec<Entry>,
+    /// The others, and whether the suspicion was right.
+    pub judged: Vec<(Candidate, bool)>,
     pub calibrated: bool,
     pub folds: bool,
 }
@@ -128,7 +150,7 @@ pub struct Ranking {
 impl Ranking {
     /// Whether the first rows should be of many kinds.
     fn opens(&self, kind: Kind) -> bool {
-        kind == Kind::Missing && self.judged < OPENING
+        kind == Kind::Missing && self.judged.len() < OPENING
     }
 }
 
@@ -155,8 +177,8 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind, signals: SignalSet) -> Resu
         })
         .collect();
     let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations(), signals)?;
-    let confirmed = judged.iter().filter(|j| j.yes).count();
-    let n_judged = judged.len();
+    let answers = rest.iter().filter_map(|(c, answer)| Some((*c, (*answer)?)));
+    let answers: Vec<(Candidate, bool)> = answers.collect();
     let open = rest
         .into_iter()
         .zip(before)
@@ -170,8 +192,7 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind, signals: SignalSet) -> Resu
         });
     Ok(Ranking {
         candidates: open.collect(),
-        judged: n_judged,
-        confirmed,
+        judged: answers,
         calibrated: combiner.is_some(),
         folds: folds.is_some(),
     })
@@ -182,32 +203,46 @@ const CONTROL: f64 = 0.05;
 /// Candidates that a screen lists.
 const LISTED: usize = 20_000;
 
+/// Counts of a queue's candidates.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Tally {
+    /// That nobody has judged, listed or not.
+    pub left: usize,
+    pub judged: usize,
+    /// Judged ones for which the suspicion was right.
+    pub confirmed: usize,
+    /// The scores of those left, summed: where calibrated, for how many of them the suspicion should be right.
+    pub expected: f32,
+    pub sample: Sample,
+}
+
+impl Tally {
+    pub fn judge(&mut self, yes: bool) {
+        self.judged += 1;
+        self.confirmed += usize::from(yes);
+    }
+}
+
 /// What a queue holds, before its sentences are read.
 #[derive(Clone, Debug)]
 pub struct Listed {
     /// In the order to look at them: whether drawn at random, and the candidate.
     pub rows: Vec<(bool, Entry)>,
-    /// Candidates that nobody has judged, of the relation asked for, listed or not.
-    pub left: usize,
-    /// Judged ones, and those of them where the suspicion was right.
-    pub judged: usize,
-    pub confirmed: usize,
+    pub tallies: Tallies,
     /// Scores are probabilities that a regression on the verdicts gives.
     pub calibrated: bool,
-    /// Of those left, how many the suspicion is right for, as the scores expect; only where calibrated.
-    pub expected: Option<f32>,
     /// Whether out-of-fold signals were there (`redress folds`).
     pub folds: bool,
 }
 
 impl QueueOptions {
     /// The most suspicious first, some random ones among them.
-    pub fn for_screen(kind: Kind) -> Self {
+    pub fn for_screen(kind: Kind, order: Order) -> Self {
         Self {
             kind,
             relation: None,
             limit: LISTED,
-            order: Order::Suspicious,
+            order,
             control: CONTROL,
             signals: SignalSet::default(),
         }
@@ -227,17 +262,25 @@ pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Lis
     ranking
         .candidates
         .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
-    let left = ranking.candidates.len();
-    let expected: f32 = ranking.candidates.iter().map(|(_, s, _)| s.score).sum();
     let opens = ranking.opens(options.kind);
+    ranking
+        .judged
+        .retain(|(c, _)| only.is_none_or(|r| c.triple.relation == r));
+    let open = ranking.candidates.iter().map(|(c, s, _)| (c, s.score));
+    let tallies = Tallies::count(open, &ranking.judged);
     let candidates = ordered(ranking.candidates, options.order, opens);
+    let rows = match options.order {
+        // Every row of this order is one that was drawn at random.
+        Order::Random => {
+            let rows = candidates.into_iter().take(options.limit);
+            rows.map(|c| (true, c)).collect()
+        }
+        _ => with_control(candidates, options.limit, options.control),
+    };
     Ok(Listed {
-        rows: with_control(candidates, options.limit, options.control),
-        left,
-        judged: ranking.judged,
-        confirmed: ranking.confirmed,
+        rows,
+        tallies,
         calibrated: ranking.calibrated,
-        expected: ranking.calibrated.then_some(expected),
         folds: ranking.folds,
     })
 }
@@ -246,18 +289,22 @@ pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Lis
 pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
     let reader = Reader::open(dir)?;
     let schema = reader.schema()?;
-    let mut listed = listed(dir, &reader, options)?;
-    let chosen = std::mem::take(&mut listed.rows);
-    let mut rows = Vec::with_capacity(chosen.len());
-    for (n, (control, (candidate, scored, case))) in chosen.into_iter().enumerate() {
+    let listed = listed(dir, &reader, options)?;
+    let mut rows = Vec::with_capacity(listed.rows.len());
+    for (n, (control, (candidate, scored, case))) in listed.rows.into_iter().enumerate() {
         let sentence = reader.sentence(candidate.id)?;
         let row = row(n + 1, &sentence, &candidate, &scored, &case, &schema);
         rows.push(QueueRow { control, ..row });
     }
     Ok(Queue {
-        kind: options.kind.name(),
         rows,
-        listed,
+        standing: Standing {
+            kind: options.kind.name(),
+            order: options.order,
+            tally: listed.tallies.all,
+            calibrated: listed.calibrated,
+            folds: listed.folds,
+        },
     })
 }
 
@@ -304,47 +351,6 @@ fn spread(candidates: Vec<Entry>) -> Vec<Entry> {
     }
     first.extend(rest);
     first
-}
-
-/// A number that has nothing to do with any signal.
-fn chance(candidate: &Candidate) -> usize {
-    let t = candidate.triple;
-    let place = format!("{:?}{:?}{}", t.head, t.tail, t.relation.0);
-    fold_of(&candidate.id.to_string(), &place, 0, usize::MAX)
-}
-
-/// The first of the order, with random ones mixed in evenly.
-fn with_control(candidates: Vec<Entry>, limit: usize, control: f64) -> Vec<(bool, Entry)> {
-    let n = limit.min(candidates.len());
-    let n_control = (control.clamp(0.0, 1.0) * n as f64).round() as usize;
-    if n_control == 0 {
-        return candidates.into_iter().take(n).map(|c| (false, c)).collect();
-    }
-    let mut by_chance: Vec<usize> = (0..candidates.len()).collect();
-    by_chance.sort_by_cached_key(|i| chance(&candidates[*i].0));
-    by_chance.truncate(n_control);
-    let drawn: std::collections::HashSet<usize> = by_chance.iter().copied().collect();
-    let (mut control, mut ranked) = (Vec::new(), Vec::new());
-    for (i, entry) in candidates.into_iter().enumerate() {
-        if drawn.contains(&i) {
-            control.push(entry);
-        } else {
-            ranked.push(entry);
-        }
-    }
-    let (mut control, mut ranked) = (control.into_iter(), ranked.into_iter());
-    let mut rows = Vec::with_capacity(n);
-    for i in 0..n {
-        // The k-th random row stands where k of n_control are due.
-        let due = (i + 1) * n_control / n > i * n_control / n;
-        let next = if due {
-            control.next().map(|c| (true, c))
-        } else {
-            None
-        };
-        rows.extend(next.or_else(|| ranked.next().map(|c| (false, c))));
-    }
-    rows
 }
 
 fn row(

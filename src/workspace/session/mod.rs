@@ -52,6 +52,7 @@ struct Shared {
     cancel_train: Cancel,
     /// Ticket of the error analysis that is wanted; others stop.
     studied: AtomicU64,
+    cancel_folds: Cancel,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -142,6 +143,7 @@ impl Session {
             cancel_predict: Cancel::new(),
             cancel_train: Cancel::new(),
             studied: AtomicU64::new(0),
+            cancel_folds: Cancel::new(),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -207,6 +209,10 @@ impl Session {
                 self.shared.cancel_predict.reset();
                 self.compute.send(compute::Work::Predict { ids })
             }
+            Request::Folds => {
+                self.shared.cancel_folds.reset();
+                self.compute.send(compute::Work::Folds)
+            }
             Request::FineTune => {
                 self.shared.cancel_train.reset();
                 self.compute.send(compute::Work::FineTune)
@@ -216,6 +222,7 @@ impl Session {
                 match job {
                     JobKind::Predict | JobKind::Index => self.shared.cancel_predict.cancel(),
                     JobKind::FineTune => self.shared.cancel_train.cancel(),
+                    JobKind::Folds => self.shared.cancel_folds.cancel(),
                     JobKind::Export => {}
                 }
                 true
@@ -266,6 +273,7 @@ impl Drop for Session {
         self.shared.cancel_predict.cancel();
         self.shared.cancel_train.cancel();
         self.shared.studied.store(u64::MAX, Ordering::Relaxed);
+        self.shared.cancel_folds.cancel();
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

@@ -16,6 +16,8 @@ use crate::workspace::messages::{
     Ticket, TripleRow,
 };
 use crate::workspace::mutual::explain_mutual;
+use crate::workspace::noise::queue::Order;
+use crate::workspace::noise::standing::Standing;
 use crate::workspace::{asked_for, hits, viewed};
 use anyhow::{Result, bail};
 use std::collections::HashSet;
@@ -37,6 +39,15 @@ struct Listed {
     list: Ticket,
     rows: Vec<SentenceIdx>,
     relations: Vec<RelationCounts>,
+    queue: Option<InQueue>,
+}
+
+/// The queue whose order a list has.
+struct InQueue {
+    ranked: Arc<Ranked>,
+    /// Those that the query names.
+    relations: Vec<RelationId>,
+    standing: Standing,
 }
 
 impl Query {
@@ -108,7 +119,10 @@ impl Query {
                 };
                 let listed = self.list(list, &query, &schema)?;
                 match asked.kind {
-                    Some(kind) => self.in_order_of(kind, &asked.relations(&schema), listed)?,
+                    Some(kind) => {
+                        let relations = asked.relations(&schema);
+                        self.in_order_of(kind, asked.order, relations, listed)?
+                    }
                     None => listed,
                 }
             }
@@ -121,8 +135,16 @@ impl Query {
             ticket,
             offset: rows.start,
             total,
-            rows: found.map(|row| list_row(row, run)).collect(),
+            rows: found
+                .map(|row| {
+                    let row = list_row(row, run);
+                    let queue = listed.queue.as_ref();
+                    let expected = queue.and_then(|q| q.ranked.expected(row.id, &q.relations));
+                    ListRow { expected, ..row }
+                })
+                .collect(),
             relations: listed.relations.clone(),
+            queue: listed.queue.as_ref().map(|q| q.standing.clone()),
         }));
         self.listed = Some(listed);
         Ok(())
@@ -145,20 +167,35 @@ impl Query {
             list,
             relations: relations.collect(),
             rows: found.rows,
+            queue: None,
         })
     }
 
     /// The sentences of the queue that were found, in its order.
-    fn in_order_of(&self, kind: Kind, relations: &[RelationId], listed: Listed) -> Result<Listed> {
+    fn in_order_of(
+        &self,
+        kind: Kind,
+        order: Order,
+        relations: Vec<RelationId>,
+        listed: Listed,
+    ) -> Result<Listed> {
         let queues = &self.shared.queues;
-        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind)?;
-        self.shared.reply(Reply::Noted {
-            what: ranked.summary(),
-        });
+        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind, order)?;
+        let decided = ranked.decided(&self.reader)?;
         let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
-        let mut rows = ranked.sentences(&self.reader, relations)?;
+        let mut rows = ranked.sentences(&decided, &relations);
         rows.retain(|idx| found.contains(idx));
-        Ok(Listed { rows, ..listed })
+        let standing = ranked.standing(&decided, &relations);
+        let queue = Some(InQueue {
+            ranked,
+            relations,
+            standing,
+        });
+        Ok(Listed {
+            rows,
+            queue,
+            ..listed
+        })
     }
 
     /// What a queue asks about in a sentence: its most suspicious candidate that nobody has judged. One that is neither labelled nor
@@ -396,5 +433,6 @@ fn list_row(row: Row, run: Option<RunId>) -> ListRow {
         n_predicted: shown(summary.n_predicted),
         n_disagreements: shown(summary.n_disagreements),
         predicted,
+        expected: None,
     }
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::{Edit, Triple, Verdict};
 use crate::workspace::import::ImportOptions;
 use crate::workspace::messages::{Page, Plan};
+use crate::workspace::noise::queue::Order;
 use std::time::Instant;
 
 const LIVED: &str = "/people/person/place_lived";
@@ -175,20 +176,10 @@ fn a_sentence_says_what_its_query_is_about() {
 #[test]
 fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     let desk = Desk::new(6);
-    let note = |list: u64, query: &str| {
-        let request = Request::Search {
-            ticket: list * 1000,
-            list,
-            query: query.to_owned(),
-            offset: 0,
-            limit: 10,
-        };
-        desk.ask(request, |reply| match reply {
-            Reply::Noted { what } => Some(what),
-            _ => None,
-        })
-    };
-    assert!(note(1, "queue:wrong").starts_with("12 candidates; 0 judged"));
+    let first = desk.page(1, "queue:wrong", 0);
+    let standing = first.queue.unwrap();
+    assert_eq!((standing.tally.left, standing.tally.judged), (12, 0));
+    assert_eq!(desk.page(4, "Tamm3", 0).queue, None);
     let all = desk.page(2, "queue:wrong", 0);
     assert_eq!(all.total, 6);
     assert_eq!(desk.page(3, "Tamm3 queue:wrong", 0).total, 1);
@@ -220,7 +211,26 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
             6 - n as usize,
             "{n}"
         );
+        // The counts follow each verdict; the order does not.
+        let tally = desk.page(12 + n, "queue:wrong", 0).queue.unwrap().tally;
+        let judged = judged.len();
+        assert_eq!(
+            (tally.left, tally.judged, tally.confirmed),
+            (12 - judged, judged, judged)
+        );
     }
+
+    let undone = desk.ask(Request::Undo, |reply| match reply {
+        Reply::Undone { ids, .. } => Some(ids),
+        _ => None,
+    });
+    assert_eq!(undone, [id]);
+    let again = desk.page(18, "queue:wrong", 0);
+    assert_eq!((again.total, again.queue.unwrap().tally.judged), (6, 1));
+    // Another order of the same candidates; in the random one every judged row is of the sample.
+    let random = desk.page(19, "queue:wrong order:random", 0);
+    assert_eq!(random.total, 6);
+    assert_eq!(random.queue.unwrap().order, Order::Random);
 
     // What is missing has no row of its own in the sentence, so it gets one.
     let missing = desk.page(20, "queue:missing", 0);

@@ -12,6 +12,7 @@ use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
 use crate::tui::queries;
 use crate::tui::state::{Intent, Shared, Step};
 use crate::workspace::messages::Request;
+use crate::workspace::patterns::pattern_term;
 
 /// Said to whom edits a sentence that is not on the screen.
 pub(super) const NOT_HERE: &str = "the sentence is not here yet; nothing was changed";
@@ -84,6 +85,7 @@ impl SentenceView {
             S::AddEntity => self.jump(Goal::AddEntity, shared),
             S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
             S::SameFact => self.list_fact(shared),
+            S::SamePattern => self.list_pattern(shared),
             S::Flag => self.pick_flag(shared),
             S::WriteNote if self.detail().is_none() => shared.warn(NOT_HERE),
             S::WriteNote => {
@@ -201,6 +203,20 @@ impl SentenceView {
         let Some(detail) = self.detail() else { return };
         let [head, tail] = [triple.head, triple.tail].map(|span| detail.sentence.surface(span));
         let query = queries::by_fact(shared.relation(triple.relation), head, tail);
+        shared.intents.push(Intent::Filter(query));
+    }
+
+    fn list_pattern(&self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
+        let Some(detail) = self.detail() else { return };
+        let pattern = match pattern_term(&detail.sentence, triple) {
+            Ok(pattern) => pattern,
+            Err(why) => return shared.warn(why),
+        };
+        let stands = self.focused().is_some_and(|s| s.row.stands);
+        let query = queries::by_pattern(shared.relation(triple.relation), stands, &pattern);
         shared.intents.push(Intent::Filter(query));
     }
 

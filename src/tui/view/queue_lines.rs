@@ -1,0 +1,128 @@
+//! The lines above a list that has the order of a queue: what it asks, how much is left, what can be expected.
+//!
+//! ```text
+//!  probably wrong, most suspicious first: 1234 left; 57 judged, 41 wrong (72 %)
+//!  64 % of the next ones are expected to be wrong · g f adds the strongest signal
+//!  random rows: 3 of 25 wrong, base rate 12 % (4.2–30 %); 114 to find (13–346)
+//! ```
+
+use super::corpus::CorpusView;
+use crate::tui::action::{Action, App, Corpus};
+use crate::tui::paint::{Painter, row};
+use crate::tui::state::Shared;
+use crate::tui::theme::Role;
+use crate::workspace::noise::queue::Order;
+use crate::workspace::noise::standing::{Standing, percent};
+use ratatui::layout::Rect;
+
+/// Rows they take.
+pub const HEIGHT: u16 = 3;
+
+impl CorpusView {
+    pub(super) fn draw_queue(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
+        let Some(standing) = &self.queue else {
+            return;
+        };
+        let expected = self.pages.get(self.list.cursor).and_then(|r| r.expected);
+        let lines = [
+            (
+                format!("{}: {}", title(standing), standing.counts()),
+                Role::Title,
+            ),
+            (expectation(standing, expected, shared), Role::Text),
+            (standing.stop(), Role::Text),
+        ];
+        for (i, (text, role)) in lines.iter().enumerate() {
+            painter.parts(row(area, i as u16), &[(" ", Role::Text), (text, *role)]);
+        }
+    }
+
+    /// The same queue in its next order.
+    pub(super) fn next_order(&mut self, shared: &mut Shared) {
+        let Some(standing) = &self.queue else {
+            return shared.warn("only a queue has orders to choose from; g w lists one");
+        };
+        let at = Order::ALL.iter().position(|o| *o == standing.order);
+        let next = Order::ALL[(at.unwrap_or(0) + 1) % Order::ALL.len()];
+        let query = with_order(&self.query, next);
+        self.search(&query, shared);
+        shared.good(format!("order: {}", in_words(next)));
+    }
+
+    /// What one can do in a queue and not in other lists.
+    pub(super) fn queue_hints(&self) -> Vec<Action> {
+        let here = self.queue.is_some();
+        let hints = here.then_some([Action::Corpus(Corpus::Order), Action::App(App::Folds)]);
+        hints.into_iter().flatten().collect()
+    }
+}
+
+/// What the next rows will show, and how to know better.
+fn expectation(standing: &Standing, expected: Option<f32>, shared: &Shared) -> String {
+    let mut text = match expected {
+        Some(share) => format!(
+            "{} % of the next ones are expected to be {}",
+            percent(f64::from(share)),
+            standing.kind
+        ),
+        None if standing.calibrated => String::new(),
+        None => "no expectation before verdicts of both kinds".to_owned(),
+    };
+    if !standing.folds {
+        let keys = shared.keymap.keys_of(Action::App(App::Folds));
+        let key = keys.first().map_or("`redress folds`", String::as_str);
+        let between = if text.is_empty() { "" } else { " · " };
+        text += &format!("{between}{key} adds the strongest signal");
+    }
+    text
+}
+
+fn title(standing: &Standing) -> String {
+    format!("probably {}, {}", standing.kind, in_words(standing.order))
+}
+
+fn in_words(order: Order) -> &'static str {
+    match order {
+        Order::Suspicious => "most suspicious first",
+        Order::Uncertain => "most uncertain first",
+        Order::Random => "at random",
+        Order::Document => "in the corpus's order",
+    }
+}
+
+/// A queue's query with another order; the usual one needs no word.
+fn with_order(query: &str, order: Order) -> String {
+    let is_order = |term: &&str| {
+        let name = term.strip_prefix("order:");
+        name.is_some_and(|n| Order::from_name(n).is_some())
+    };
+    let others = query.split_whitespace().filter(|t| !is_order(t));
+    let mut query = others.collect::<Vec<_>>().join(" ");
+    if order != Order::Suspicious {
+        query += &format!(" order:{}", order.name());
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_takes_the_place_of_the_one_before() {
+        let check = |query: &str, order: Order, expected: &str| {
+            assert_eq!(with_order(query, order), expected, "{query}");
+        };
+        check(
+            "queue:wrong",
+            Order::Uncertain,
+            "queue:wrong order:uncertain",
+        );
+        check(
+            "queue:wrong order:uncertain rel:x",
+            Order::Random,
+            "queue:wrong rel:x order:random",
+        );
+        check("queue:wrong order:random", Order::Suspicious, "queue:wrong");
+    }
+}

@@ -1,0 +1,129 @@
+//! Where a queue stands, in numbers and in the words that the command line and the screen share.
+
+use super::queue::{Order, Tally};
+use crate::analysis::noise::Estimate;
+
+/// What stands above a list of a queue.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Standing {
+    /// What a confirmed candidate is: `wrong`, `missing`.
+    pub kind: &'static str,
+    pub order: Order,
+    pub tally: Tally,
+    /// Scores are probabilities that a regression on the verdicts gives; else `expected` is none.
+    pub calibrated: bool,
+    /// Out-of-fold signals were there.
+    pub folds: bool,
+}
+
+impl Standing {
+    /// What is left and what was judged.
+    pub fn counts(&self) -> String {
+        let t = &self.tally;
+        let found = match t.judged {
+            0 => String::new(),
+            n => format!(
+                ", {} {} ({} %)",
+                t.confirmed,
+                self.kind,
+                percent(t.confirmed as f64 / n as f64)
+            ),
+        };
+        format!("{} left; {} judged{found}", t.left, t.judged)
+    }
+
+    /// What the scores expect of those that are left.
+    pub fn expectation(&self) -> String {
+        match self.calibrated {
+            true => format!(
+                "scores expect {:.0} more of those left to be {}",
+                self.tally.expected, self.kind
+            ),
+            false => {
+                "scores are ranks, not probabilities, until there are verdicts of both kinds".into()
+            }
+        }
+    }
+
+    /// Base rate and what is still to find, by the random rows alone.
+    pub fn stop(&self) -> String {
+        let t = &self.tally;
+        let sample = t.sample;
+        let (Some(share), Some(to_find)) = (
+            sample.share(),
+            sample.to_find(t.left + t.judged, t.judged, t.confirmed),
+        ) else {
+            return "no random row judged yet, so no base rate".to_owned();
+        };
+        let Estimate { value, low, high } = to_find;
+        format!(
+            "random rows: {} of {} {}, base rate {} % ({}–{} %); {value:.0} to find ({low:.0}–{high:.0})",
+            sample.hits,
+            sample.judged,
+            self.kind,
+            percent(share.value),
+            percent(share.low),
+            percent(share.high),
+        )
+    }
+
+    /// Everything, for a line below a list.
+    pub fn summary(&self) -> String {
+        let mut text = format!("{}; {}; {}", self.counts(), self.expectation(), self.stop());
+        if !self.folds {
+            text += "; `redress folds` adds the strongest signal";
+        }
+        text
+    }
+}
+
+/// `12` for .12, with a decimal below 10.
+pub fn percent(share: f64) -> String {
+    let p = share * 100.0;
+    if p > 0.0 && p < 9.95 {
+        format!("{p:.1}")
+    } else {
+        format!("{p:.0}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::noise::Sample;
+
+    #[test]
+    fn a_queue_says_where_it_stands() {
+        let mut standing = Standing {
+            kind: "wrong",
+            order: Order::Suspicious,
+            tally: Tally {
+                left: 980,
+                ..Tally::default()
+            },
+            calibrated: false,
+            folds: false,
+        };
+        assert_eq!(
+            standing.summary(),
+            "980 left; 0 judged; scores are ranks, not probabilities, until there are verdicts of both kinds; \
+             no random row judged yet, so no base rate; `redress folds` adds the strongest signal"
+        );
+        standing.tally = Tally {
+            left: 900,
+            judged: 100,
+            confirmed: 60,
+            expected: 31.4,
+            sample: Sample {
+                judged: 25,
+                hits: 3,
+            },
+        };
+        (standing.calibrated, standing.folds) = (true, true);
+        assert_eq!(
+            standing.summary(),
+            "900 left; 100 judged, 60 wrong (60 %); scores expect 31 more of those left to be wrong; \
+             random rows: 3 of 25 wrong, base rate 12 % (4.2–30 %); 60 to find (0–240)"
+        );
+    }
+}
