@@ -22,6 +22,7 @@ pub mod agreement;
 pub mod curve;
 pub mod duplicates;
 pub mod noise;
+pub mod rules;
 
 pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
 pub use bootstrap::{Interval, Patterns, RESAMPLES};

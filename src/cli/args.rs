@@ -98,6 +98,10 @@ pub enum Command {
     Queue(QueueArgs),
     /// Take verdicts and edits from a file, as one step to undo.
     Apply(ApplyArgs),
+    /// Find sentences that say the same, and labels on which they disagree.
+    Duplicates(DuplicatesArgs),
+    /// Keep rules between relations, and see which the labels suggest; `redress queue --kind rules` lists what they ask about.
+    Rules(RulesArgs),
     /// Score predictions against the labels that stand.
     Evaluate(EvaluateArgs),
     /// Write corrected labels.
@@ -410,8 +414,9 @@ pub struct FoldsArgs {
 
 #[derive(Args, Debug)]
 pub struct QueueArgs {
-    /// `wrong`: labels of the corpus; `missing`: relations that it does not give a pair.
-    #[arg(long, default_value = "wrong", value_parser = ["wrong", "missing"])]
+    /// `wrong`: labels of the corpus; `missing`: relations that it does not give a pair; `rules`: what kept rules ask about;
+    /// `duplicates`: labels on which sentences that say the same disagree.
+    #[arg(long, default_value = "wrong", value_parser = ["wrong", "missing", "rules", "duplicates"])]
     pub kind: String,
     #[command(flatten)]
     pub workspace: WorkspaceArg,
@@ -439,6 +444,38 @@ pub struct QueueArgs {
     )]
     pub without: Vec<String>,
     /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct DuplicatesArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Share of runs of three words that near duplicates have in common at least, 0 to 1.
+    #[arg(long, default_value_t = crate::workspace::duplicates::SIMILARITY)]
+    pub similarity: f64,
+    /// A report with every group.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct RulesArgs {
+    /// Rules to keep (TOML, docs/noise.md); without a file those that are kept, refused and suggested are listed.
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Keep the rule with this number of the list.
+    #[arg(long, value_name = "N")]
+    pub accept: Vec<usize>,
+    /// Refuse it: it is not suggested again.
+    #[arg(long, value_name = "N")]
+    pub refuse: Vec<usize>,
+    /// Take back what was decided of it.
+    #[arg(long, value_name = "N")]
+    pub forget: Vec<usize>,
     #[arg(long)]
     pub json: bool,
 }

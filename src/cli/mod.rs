@@ -19,6 +19,7 @@ mod noise;
 mod open;
 mod predict;
 mod progress;
+mod repair;
 mod search;
 mod train;
 
@@ -88,6 +89,8 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Folds(args)) => noise::folds(args),
         Some(Command::Queue(args)) => noise::queue(args),
         Some(Command::Apply(args)) => noise::apply(args),
+        Some(Command::Duplicates(args)) => repair::duplicates(args),
+        Some(Command::Rules(args)) => repair::rules(args),
         Some(Command::ImportPredictions(args)) => predict::import(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Export(args)) => export::run(args),
@@ -124,6 +127,13 @@ fn printable(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// One JSON object on a line of its own.
+fn print_json_line(row: &impl serde::Serialize) -> Result<()> {
+    let mut line = Vec::new();
+    crate::workspace::filter::write_json(row, &mut line)?;
+    Ok(say(&String::from_utf8_lossy(&line))?)
 }
 
 /// A line, or several, of the result on standard output.

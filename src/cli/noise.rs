@@ -1,13 +1,13 @@
 //! `redress folds`, `redress queue`, `redress apply`.
 
 use super::args::{ApplyArgs, FoldsArgs, QueueArgs};
-use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
+use super::{Ended, print_json, print_json_line, printable, progress, remark, say, workspace_dir};
 use crate::workspace::Workspace;
 use crate::workspace::models::{self, ModelChoice};
 use crate::workspace::noise::apply::{self, ApplyOptions};
 use crate::workspace::noise::folds::{self, FoldOptions};
-use crate::workspace::noise::queue::{self, Order, QueueOptions, QueueRow};
-use anyhow::Result;
+use crate::workspace::noise::queue::{self, Order, QueueKind, QueueOptions, QueueRow};
+use anyhow::{Result, bail};
 
 pub fn folds(args: FoldsArgs) -> Result<Ended> {
     let device = super::device(&args.model.device)?;
@@ -49,8 +49,13 @@ pub fn folds(args: FoldsArgs) -> Result<Ended> {
 }
 
 pub fn queue(args: QueueArgs) -> Result<Ended> {
+    let kind = match QueueKind::from_name(&args.kind) {
+        Some(QueueKind::Noise(kind)) => kind,
+        Some(kind) => return super::repair::queue(&args, kind),
+        None => bail!("there is no queue {}", args.kind),
+    };
     let options = QueueOptions {
-        kind: queue::kind_named(&args.kind)?,
+        kind,
         relation: args.relation,
         limit: args
             .limit
@@ -71,12 +76,6 @@ pub fn queue(args: QueueArgs) -> Result<Ended> {
     }
     remark(&queue.standing.summary());
     Ok(Ended::Done)
-}
-
-fn print_json_line(row: &QueueRow) -> Result<()> {
-    let mut line = Vec::new();
-    crate::workspace::filter::write_json(row, &mut line)?;
-    Ok(say(&String::from_utf8_lossy(&line))?)
 }
 
 fn in_words(row: &QueueRow) -> String {

@@ -183,6 +183,8 @@ actions! {
         SameFact = ["b"],
         /// List every label of this relation with the same words between head and tail, to judge all of them.
         SamePattern = ["B"],
+        /// Give the triple's verdict to the same fact in every duplicate of the sentence; asks first.
+        SameVerdict = ["="],
         /// Flag the triple with what is wrong about it.
         Flag = ["f"],
         /// Write a note on the sentence.
@@ -263,6 +265,12 @@ actions! {
         GoWrong = ["g w"],
         /// List relations that are probably missing, the most suspicious first.
         GoMissing = ["g a"],
+        /// List labels that kept rules ask about: missing consequences, both directions, other types.
+        GoRules = ["g r"],
+        /// Rules between relations: see, keep and refuse them.
+        Rules = ["R"],
+        /// List labels on which sentences that say the same disagree.
+        GoDuplicates = ["g d"],
         /// Ask models that never saw a pair what they make of it, in the background: the queues' strongest signal.
         Folds = ["g f"],
         /// Predict the whole workspace in the background.

@@ -5,6 +5,11 @@ pub const WRONG: &str = "queue:wrong";
 /// Relations that are probably missing.
 pub const MISSING: &str = "queue:missing";
 
+/// Labels that kept rules ask about.
+pub const RULES: &str = "queue:rules";
+/// Labels on which duplicates disagree.
+pub const DUPLICATES: &str = "queue:duplicates";
+
 /// Sentences with this relation, labelled or predicted.
 pub fn by_relation(name: &str) -> String {
     format!("rel:{}", quoted(name))

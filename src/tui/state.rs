@@ -97,6 +97,8 @@ pub fn job_name(kind: JobKind) -> &'static str {
         JobKind::Predict => "predict",
         JobKind::FineTune => "fine-tune",
         JobKind::Folds => "folds",
+        JobKind::Duplicates => "duplicates",
+        JobKind::Rules => "rules",
         JobKind::Export => "export",
         JobKind::Index => "index",
     }

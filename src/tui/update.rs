@@ -11,6 +11,7 @@ use super::overlay::fine_tune::FineTune;
 use super::overlay::help::Help;
 use super::overlay::log::Log;
 use super::overlay::picker::{Choice, Picker, Purpose};
+use super::overlay::rules::Rules;
 use super::overlay::{Flow, Overlay};
 use super::queries;
 use super::state::{Intent, Step, Tab};
@@ -253,6 +254,15 @@ impl App {
                     "predict",
                     Purpose::PredictAll,
                 )));
+            }
+            Act::GoRules => self.filter(queries::RULES),
+            Act::Rules => {
+                self.shared.send(Request::Rules);
+                self.overlays.push(Overlay::Rules(Rules::default()));
+            }
+            Act::GoDuplicates => {
+                self.shared.send(Request::Duplicates);
+                self.filter(queries::DUPLICATES);
             }
             Act::Folds => self.ask_folds(),
             Act::FineTune => self.overlays.push(Overlay::FineTune(FineTune::default())),
@@ -513,6 +523,11 @@ impl App {
                     bulk.take(*plan);
                 }
             }
+            Reply::Rules(known) => {
+                if let Some(Overlay::Rules(rules)) = self.overlays.last_mut() {
+                    rules.take(known);
+                }
+            }
             Reply::SavedAll { edits, ids } => {
                 shared.undoing = shared.undoing.saturating_sub(1);
                 shared.n_saved += edits;
@@ -587,7 +602,10 @@ impl App {
     fn on_job(&mut self, event: JobEvent) {
         let changes_data = match &event {
             JobEvent::Finished { job, .. } | JobEvent::Cancelled { job } => {
-                matches!(job, JobKind::Predict | JobKind::Index | JobKind::Folds)
+                matches!(
+                    job,
+                    JobKind::Predict | JobKind::Index | JobKind::Folds | JobKind::Duplicates
+                )
             }
             _ => false,
         };

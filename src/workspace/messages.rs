@@ -9,6 +9,7 @@ use crate::domain::{
     RunId, Scores, Sentence, SentenceId, Triple, Verdict,
 };
 use crate::workspace::noise::standing::Standing;
+use crate::workspace::relation_rules::{KnownRule, NamedRule};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,18 @@ pub enum Request {
         query: String,
         verdict: Verdict,
     },
+    /// What giving this verdict to the same fact in the sentence's duplicates would change; answered by `Planned`.
+    PlanDuplicates {
+        id: SentenceId,
+        triple: Triple,
+        verdict: Verdict,
+    },
+    /// Looks for duplicates in the background, where nobody has since the last import.
+    Duplicates,
+    /// The rules that are kept, refused and suggested, found in the background; answered by `Rules`.
+    Rules,
+    /// Keeps a rule, refuses it, or (`None`) forgets what was decided.
+    DecideRule { rule: NamedRule, keep: Option<bool> },
     /// Appends all of these edits as one step to undo; answered by `SavedAll`, or `Failed` and none is saved.
     EditAll { edits: Vec<(SentenceId, Edit)> },
     /// Appends one edit; answered by `Saved` once it is on disk, or `EditRefused`.
@@ -120,6 +133,7 @@ pub enum Reply {
         detail: Box<Detail>,
     },
     Planned(Box<Plan>),
+    Rules(Vec<KnownRule>),
     /// On disk: that many edits in these sentences.
     SavedAll {
         edits: usize,
@@ -245,6 +259,8 @@ pub struct Plan {
     pub edited: usize,
     /// Triples that are judged so already.
     pub settled: usize,
+    /// Of the edits, those of a triple that was judged otherwise.
+    pub otherwise: usize,
     /// Triples to be judged of each relation, most first.
     pub relations: Vec<(RelationId, usize)>,
 }
@@ -365,6 +381,8 @@ pub enum JobKind {
     Predict,
     FineTune,
     Folds,
+    Duplicates,
+    Rules,
     Export,
     Index,
 }

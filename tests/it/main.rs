@@ -8,6 +8,7 @@ mod kb_models;
 mod mutual;
 mod noise;
 mod program;
+mod repair;
 mod round_trip;
 mod sample_data;
 mod shards;

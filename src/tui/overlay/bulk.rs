@@ -16,7 +16,8 @@ const NAMED: usize = 6;
 
 pub struct Bulk {
     verdict: Verdict,
-    query: String,
+    /// What is judged, in a sentence.
+    asked: String,
     /// `None` while it is being counted.
     plan: Option<Plan>,
 }
@@ -25,7 +26,16 @@ impl Bulk {
     pub fn new(verdict: Verdict, query: &str) -> Self {
         Self {
             verdict,
-            query: query.to_owned(),
+            asked: format!("What `{query}` asks for."),
+            plan: None,
+        }
+    }
+
+    /// `fact` in words; the sentence itself has the verdict already.
+    pub fn of_duplicates(verdict: Verdict, fact: &str) -> Self {
+        Self {
+            verdict,
+            asked: format!("{fact}, in sentences that say the same as this one."),
             plan: None,
         }
     }
@@ -55,7 +65,7 @@ impl Bulk {
     }
 
     fn lines(&self, shared: &Shared) -> Vec<String> {
-        let asked = format!("What `{}` asks for.", self.query);
+        let asked = self.asked.clone();
         let Some(plan) = &self.plan else {
             return vec!["Counting…".to_owned(), asked];
         };
@@ -63,6 +73,10 @@ impl Bulk {
         let settled = match plan.settled {
             0 => String::new(),
             n => format!("{} judged so already. ", counted(n, "triple")),
+        };
+        let otherwise = match plan.otherwise {
+            0 => String::new(),
+            n => format!("{n} of them judged otherwise so far. "),
         };
         if plan.edits.is_empty() {
             return vec![
@@ -89,7 +103,7 @@ impl Bulk {
             ),
             asked,
             format!("{}{more}", relations.join(", ")),
-            format!("{settled}One undo takes all of it back."),
+            format!("{settled}{otherwise}One undo takes all of it back."),
         ]
     }
 

@@ -8,6 +8,7 @@ pub mod help;
 pub mod line;
 pub mod log;
 pub mod picker;
+pub mod rules;
 
 use super::action::{Nav, Overlay as Act};
 use super::keymap::Key;
@@ -24,6 +25,7 @@ pub enum Overlay {
     Export(export::Export),
     FineTune(fine_tune::FineTune),
     Log(log::Log),
+    Rules(rules::Rules),
 }
 
 /// Whether the overlay goes on after a key.
@@ -66,6 +68,7 @@ impl Overlay {
             Overlay::Confirm(o) => o.act(action, shared),
             Overlay::Bulk(o) => o.act(action, shared),
             Overlay::FineTune(o) => o.act(action, shared),
+            Overlay::Rules(o) => o.act(action, shared),
             Overlay::Help(_) | Overlay::Log(_) if action == Act::Confirm => Flow::Close,
             _ => Flow::Stay,
         }
@@ -76,6 +79,7 @@ impl Overlay {
             Overlay::Help(o) => o.navigate(nav, count),
             Overlay::Log(o) => o.navigate(nav, count),
             Overlay::FineTune(o) => o.navigate(nav, count),
+            Overlay::Rules(o) => o.navigate(nav, count),
             _ => {}
         }
     }
@@ -86,6 +90,7 @@ impl Overlay {
             Overlay::Picker(o) => o.layout(area),
             Overlay::Log(o) => o.layout(area, shared),
             Overlay::FineTune(o) => o.layout(area, shared),
+            Overlay::Rules(o) => o.layout(area),
             Overlay::Line(_) | Overlay::Confirm(_) | Overlay::Bulk(_) | Overlay::Export(_) => {}
         }
     }
@@ -100,6 +105,7 @@ impl Overlay {
             Overlay::Export(o) => o.draw(area, painter),
             Overlay::FineTune(o) => o.draw(area, painter, shared),
             Overlay::Log(o) => o.draw(area, painter),
+            Overlay::Rules(o) => o.draw(area, painter),
         }
     }
 }

@@ -113,3 +113,49 @@ fn a_pattern_makes_a_list() {
         bench.text()
     );
 }
+
+#[test]
+fn a_verdict_goes_to_the_duplicates_after_a_count() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("enter =");
+    assert!(bench.sees("judge it here first"), "{}", bench.text());
+    bench.press("x =");
+    assert!(
+        bench.sees("Reject 1 triple in 1 of 2 sentences?")
+            && bench.sees("in sentences that say the same as this one."),
+        "{}",
+        bench.text()
+    );
+    bench.requests();
+    bench.press("enter");
+    assert_eq!(edits(&mut bench), 1);
+}
+
+#[test]
+fn rules_are_kept_and_refused_on_the_screen() {
+    let mut bench = Bench::new(100, 24);
+    bench.press("R");
+    assert_eq!(changes(&mut bench), ["Rules"]);
+    insta::assert_snapshot!(bench.text());
+    bench.press("enter j x");
+    let sent = changes(&mut bench);
+    assert!(
+        sent[0].contains("keep: None")
+            && sent[1].contains("antisymmetric")
+            && sent[1].contains("keep: Some(false)"),
+        "the first was kept already: {sent:?}"
+    );
+    bench.press("esc g r");
+    assert!(
+        bench.sees("labels that rules ask about: 1234 left") && bench.sees("R shows, keeps"),
+        "{}",
+        bench.text()
+    );
+    bench.press("g d");
+    assert!(
+        bench.sees("labels on which duplicates disagree"),
+        "{}",
+        bench.text()
+    );
+    assert_eq!(changes(&mut bench), ["Duplicates"]);
+}

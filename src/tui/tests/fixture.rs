@@ -4,8 +4,9 @@ use crate::analysis::{EntityKinds, Side, Study, align};
 use crate::domain::annotation::Change;
 use crate::domain::*;
 use crate::workspace::messages::*;
-use crate::workspace::noise::queue::{Order, Tally};
+use crate::workspace::noise::queue::{Order, QueueKind, Tally};
 use crate::workspace::noise::standing::Standing;
+use crate::workspace::relation_rules::{KnownRule, NamedRule, RuleState};
 use std::sync::Arc;
 
 pub const RUN: RunId = RunId(7);
@@ -230,12 +231,41 @@ fn rebuild(detail: &mut Detail) {
     };
 }
 
+fn rules() -> Vec<KnownRule> {
+    let rule = |kind: &str, relation: &str, other: Option<&str>, state| {
+        let rule = NamedRule {
+            kind: kind.into(),
+            relation: relation.into(),
+            other: other.map(Into::into),
+            types: None,
+        };
+        let sample = |judged, hits| Some(crate::analysis::noise::Sample { judged, hits });
+        KnownRule {
+            words: rule.in_words(),
+            rule,
+            state,
+            corpus: sample(60, 48),
+            verdicts: sample(20, 19),
+        }
+    };
+    let founders = "/business/company/founders";
+    let company = Some("/business/person/company");
+    vec![
+        rule("implies-reversed", founders, company, RuleState::Accepted),
+        rule("antisymmetric", founders, None, RuleState::Proposed),
+    ]
+}
+
 /// As after some verdicts on a queue.
 fn standing(query: &str) -> Standing {
     let named = |o: &Order| query.ends_with(o.name());
     let order = Order::ALL.into_iter().find(named);
     Standing {
-        kind: "wrong",
+        kind: match query {
+            "queue:rules" => QueueKind::Rules,
+            "queue:duplicates" => QueueKind::Duplicates,
+            _ => QueueKind::Noise(crate::analysis::noise::Kind::Wrong),
+        },
         order: order.unwrap_or(Order::Suspicious),
         tally: Tally {
             left: 1_234,
@@ -338,6 +368,10 @@ impl Engine {
                 study: Arc::new(study()),
             }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
+            Request::PlanDuplicates { verdict, .. } => {
+                vec![Reply::Planned(Box::new(self.plan(1..3, verdict)))]
+            }
+            Request::Rules => vec![Reply::Rules(rules())],
             Request::PlanVerdict { rows, verdict, .. } => {
                 vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
             }
@@ -427,6 +461,7 @@ impl Engine {
             edited: edited.len(),
             edits,
             settled: 1,
+            otherwise: 0,
         }
     }
 

@@ -7,11 +7,11 @@
 //! ```
 
 use super::corpus::CorpusView;
-use crate::tui::action::{Action, App, Corpus};
+use crate::tui::action::{Action, App, Corpus, Sentence};
 use crate::tui::paint::{Painter, row};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
-use crate::workspace::noise::queue::Order;
+use crate::workspace::noise::queue::{Order, QueueKind};
 use crate::workspace::noise::standing::{Standing, percent};
 use ratatui::layout::Rect;
 
@@ -39,7 +39,7 @@ impl CorpusView {
 
     /// The same queue in its next order.
     pub(super) fn next_order(&mut self, shared: &mut Shared) {
-        let Some(standing) = &self.queue else {
+        let Some(standing) = self.queue.as_ref().filter(|s| !s.is_list()) else {
             return shared.warn("only a queue has orders to choose from; g w lists one");
         };
         let at = Order::ALL.iter().position(|o| *o == standing.order);
@@ -51,19 +51,24 @@ impl CorpusView {
 
     /// What one can do in a queue and not in other lists.
     pub(super) fn queue_hints(&self) -> Vec<Action> {
-        let here = self.queue.is_some();
-        let hints = here.then_some([Action::Corpus(Corpus::Order), Action::App(App::Folds)]);
-        hints.into_iter().flatten().collect()
+        match &self.queue {
+            None => Vec::new(),
+            Some(standing) if standing.is_list() => vec![Action::App(App::Rules)],
+            Some(_) => vec![Action::Corpus(Corpus::Order), Action::App(App::Folds)],
+        }
     }
 }
 
 /// What the next rows will show, and how to know better.
 fn expectation(standing: &Standing, expected: Option<f32>, shared: &Shared) -> String {
+    if standing.is_list() {
+        return hint(standing.kind, shared);
+    }
     let mut text = match expected {
         Some(share) => format!(
             "{} % of the next ones are expected to be {}",
             percent(f64::from(share)),
-            standing.kind
+            standing.kind.name()
         ),
         None if standing.calibrated => String::new(),
         None => "no expectation before verdicts of both kinds".to_owned(),
@@ -77,8 +82,27 @@ fn expectation(standing: &Standing, expected: Option<f32>, shared: &Shared) -> S
     text
 }
 
+/// Where what a list is made of comes from.
+fn hint(kind: QueueKind, shared: &Shared) -> String {
+    let first = |action| shared.keymap.keys_of(action).into_iter().next();
+    let key = |action| first(action).unwrap_or_else(|| "(no key)".to_owned());
+    match kind {
+        QueueKind::Rules => format!(
+            "{} shows, keeps and refuses rules",
+            key(Action::App(App::Rules))
+        ),
+        _ => format!(
+            "{} in a sentence gives its verdict to all its duplicates",
+            key(Action::Sentence(Sentence::SameVerdict))
+        ),
+    }
+}
+
 fn title(standing: &Standing) -> String {
-    format!("probably {}, {}", standing.kind, in_words(standing.order))
+    if standing.is_list() {
+        return standing.title();
+    }
+    format!("{}, {}", standing.title(), in_words(standing.order))
 }
 
 fn in_words(order: Order) -> &'static str {

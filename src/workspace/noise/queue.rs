@@ -15,6 +15,36 @@ use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 
+/// All queues.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QueueKind {
+    Noise(Kind),
+    /// What relation rules find.
+    Rules,
+    /// Labels on which duplicates disagree.
+    Duplicates,
+}
+
+impl QueueKind {
+    pub const ALL: [QueueKind; 4] = [
+        QueueKind::Noise(Kind::Wrong),
+        QueueKind::Noise(Kind::Missing),
+        QueueKind::Rules,
+        QueueKind::Duplicates,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            QueueKind::Noise(kind) => kind.name(),
+            QueueKind::Rules => "rules",
+            QueueKind::Duplicates => "duplicates",
+        }
+    }
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == name)
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
     Suspicious,
@@ -57,12 +87,6 @@ pub struct QueueOptions {
     pub control: f64,
     /// What the ranking listens to.
     pub signals: SignalSet,
-}
-
-/// `wrong` or `missing`.
-pub fn kind_named(name: &str) -> Result<Kind> {
-    Kind::from_name(name)
-        .with_context(|| format!("there is no queue {name}; expected wrong or missing"))
 }
 
 /// All signals, or those named in `only`, or all but those in `without`; `relation_and_other_labels` is what verdicts say of the
@@ -119,6 +143,16 @@ pub struct Mention {
     pub start: usize,
     pub end: usize,
     pub text: String,
+}
+
+impl Mention {
+    pub fn of(sentence: &Sentence, span: TokenSpan) -> Self {
+        Self {
+            start: span.start(),
+            end: span.end(),
+            text: sentence.surface(span).to_owned(),
+        }
+    }
 }
 
 /// What a signal adds to the score, in log odds where verdicts made it.
@@ -299,7 +333,7 @@ pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
     Ok(Queue {
         rows,
         standing: Standing {
-            kind: options.kind.name(),
+            kind: QueueKind::Noise(options.kind),
             order: options.order,
             tally: listed.tallies.all,
             calibrated: listed.calibrated,
@@ -361,11 +395,7 @@ fn row(
     case: &Case,
     schema: &RelationSchema,
 ) -> QueueRow {
-    let mention = |span: TokenSpan| Mention {
-        start: span.start(),
-        end: span.end(),
-        text: sentence.surface(span).to_owned(),
-    };
+    let mention = |span: TokenSpan| Mention::of(sentence, span);
     QueueRow {
         rank,
         id: sentence

@@ -1,13 +1,12 @@
 //! Where a queue stands, in numbers and in the words that the command line and the screen share.
 
-use super::queue::{Order, Tally};
+use super::queue::{Order, QueueKind, Tally};
 use crate::analysis::noise::Estimate;
 
 /// What stands above a list of a queue.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Standing {
-    /// What a confirmed candidate is: `wrong`, `missing`.
-    pub kind: &'static str,
+    pub kind: QueueKind,
     pub order: Order,
     pub tally: Tally,
     /// Scores are probabilities that a regression on the verdicts gives; else `expected` is none.
@@ -17,15 +16,34 @@ pub struct Standing {
 }
 
 impl Standing {
+    /// Of rules and duplicates: no scores, no sample, one order.
+    pub fn is_list(&self) -> bool {
+        !matches!(self.kind, QueueKind::Noise(_))
+    }
+
+    pub fn title(&self) -> String {
+        match self.kind {
+            QueueKind::Noise(kind) => format!("probably {}", kind.name()),
+            QueueKind::Rules => "labels that rules ask about".to_owned(),
+            QueueKind::Duplicates => "labels on which duplicates disagree".to_owned(),
+        }
+    }
+
     /// What is left and what was judged.
     pub fn counts(&self) -> String {
         let t = &self.tally;
+        if self.is_list() {
+            return format!(
+                "{} left; {} judged since they were listed",
+                t.left, t.judged
+            );
+        }
         let found = match t.judged {
             0 => String::new(),
             n => format!(
                 ", {} {} ({} %)",
                 t.confirmed,
-                self.kind,
+                self.kind.name(),
                 percent(t.confirmed as f64 / n as f64)
             ),
         };
@@ -37,7 +55,8 @@ impl Standing {
         match self.calibrated {
             true => format!(
                 "scores expect {:.0} more of those left to be {}",
-                self.tally.expected, self.kind
+                self.tally.expected,
+                self.kind.name()
             ),
             false => {
                 "scores are ranks, not probabilities, until there are verdicts of both kinds".into()
@@ -48,6 +67,13 @@ impl Standing {
     /// Base rate and what is still to find, by the random rows alone.
     pub fn stop(&self) -> String {
         let t = &self.tally;
+        match self.kind {
+            QueueKind::Noise(_) => {}
+            QueueKind::Rules => return "a rule asks and changes nothing by itself".to_owned(),
+            QueueKind::Duplicates => {
+                return "labelled in one, not in another that names both".to_owned();
+            }
+        }
         let sample = t.sample;
         let (Some(share), Some(to_find)) = (
             sample.share(),
@@ -60,7 +86,7 @@ impl Standing {
             "random rows: {} of {} {}, base rate {} % ({}–{} %); {value:.0} to find ({low:.0}–{high:.0})",
             sample.hits,
             sample.judged,
-            self.kind,
+            self.kind.name(),
             percent(share.value),
             percent(share.low),
             percent(share.high),
@@ -69,6 +95,9 @@ impl Standing {
 
     /// Everything, for a line below a list.
     pub fn summary(&self) -> String {
+        if self.is_list() {
+            return format!("{}; {}", self.counts(), self.stop());
+        }
         let mut text = format!("{}; {}; {}", self.counts(), self.expectation(), self.stop());
         if !self.folds {
             text += "; `redress folds` adds the strongest signal";
@@ -90,12 +119,12 @@ pub fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::noise::Sample;
+    use crate::analysis::noise::{Kind, Sample};
 
     #[test]
     fn a_queue_says_where_it_stands() {
         let mut standing = Standing {
-            kind: "wrong",
+            kind: QueueKind::Noise(Kind::Wrong),
             order: Order::Suspicious,
             tally: Tally {
                 left: 980,

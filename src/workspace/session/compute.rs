@@ -10,7 +10,6 @@ use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Reply};
 use crate::workspace::models::{ModelChoice, Models};
-use crate::workspace::noise::folds::{FoldOptions, make_folds};
 use crate::workspace::training::{Around, TrainEvent};
 use anyhow::{Result, bail};
 use std::sync::Arc;
@@ -22,13 +21,15 @@ pub enum Work {
     LoadModel,
     Predict { ids: Vec<SentenceId> },
     Folds,
+    Duplicates,
+    Rules,
     FineTune,
     Decide { accept: bool },
 }
 
 pub struct Compute {
-    reader: Reader,
-    shared: Arc<Shared>,
+    pub(super) reader: Reader,
+    pub(super) shared: Arc<Shared>,
     disk: Arc<Lane<disk::Work>>,
     /// Fine-tuned and not decided about.
     waiting: Option<FineTuneReport>,
@@ -49,6 +50,8 @@ impl Compute {
             Work::LoadModel => (None, self.load_model()),
             Work::Predict { ids } => (Some(JobKind::Predict), self.predict(ids)),
             Work::Folds => (Some(JobKind::Folds), self.folds()),
+            Work::Duplicates => (Some(JobKind::Duplicates), self.duplicates()),
+            Work::Rules => (Some(JobKind::Rules), self.rules()),
             Work::FineTune => (Some(JobKind::FineTune), self.fine_tune()),
             Work::Decide { accept } => (None, self.decide(accept)),
         };
@@ -85,7 +88,7 @@ impl Compute {
         Ok(())
     }
 
-    fn model(&self) -> Result<Arc<Models>> {
+    pub(super) fn model(&self) -> Result<Arc<Models>> {
         match read(&self.shared.model) {
             Some(model) => Ok(model),
             None => bail!(
@@ -177,47 +180,6 @@ impl Compute {
             .filter(|(idx, _)| !done.contains(idx))
             .map(|(_, id)| id)
             .collect())
-    }
-
-    /// The file is written whole at the end, or not at all: a list in the meantime has the old answers.
-    fn folds(&mut self) -> Result<()> {
-        let model = self.model()?;
-        let job = JobKind::Folds;
-        let started = |total| {
-            let unit = "pairs";
-            self.shared
-                .reply(Reply::Job(JobEvent::Started { job, total, unit }));
-        };
-        started(0);
-        let mut progress: Option<Progress> = None;
-        let mut tell = |done: u64, total: u64| {
-            let progress = progress.get_or_insert_with(|| {
-                started(total);
-                Progress::new(total, 0)
-            });
-            progress.advance(done.saturating_sub(progress.done));
-            self.shared.reply(Reply::Job(JobEvent::Progress {
-                job,
-                done,
-                total,
-                remaining: progress.remaining(),
-                note: String::new(),
-            }));
-            !self.shared.cancel_folds.is_cancelled()
-        };
-        let options = FoldOptions::default();
-        let made = make_folds(&self.shared.dir, &model.sentence, &options, &mut tell)?;
-        self.shared.reply(Reply::Job(match made {
-            None => JobEvent::Cancelled { job },
-            Some(report) => JobEvent::Finished {
-                job,
-                summary: format!(
-                    "{} pairs asked, {} of them labelled",
-                    report.pairs, report.labelled
-                ),
-            },
-        }));
-        Ok(())
     }
 
     fn fine_tune(&mut self) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::workspace::exporting::{ExportOptions, export_file, format_named};
 use crate::workspace::in_words;
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
 use crate::workspace::models::Models;
+use crate::workspace::relation_rules::{NamedRule, RuleBook};
 use crate::workspace::view::describe_edit;
 use crate::workspace::{Workspace, now_ms, viewed};
 use anyhow::Result;
@@ -21,6 +22,10 @@ pub enum Work {
         edit: Edit,
     },
     EditAll(Vec<(SentenceId, Edit)>),
+    DecideRule {
+        rule: NamedRule,
+        keep: Option<bool>,
+    },
     Undo,
     Redo,
     Export(Request),
@@ -70,6 +75,7 @@ impl Disk {
                 Ok(())
             }
             Work::EditAll(edits) => self.edit_all(edits),
+            Work::DecideRule { rule, keep } => self.decide_rule(&rule, keep),
             Work::Undo => self.step(Direction::Back),
             Work::Redo => self.step(Direction::Forward),
             Work::Export(request) => self.export(request),
@@ -88,6 +94,23 @@ impl Disk {
         if let Err(error) = result {
             self.shared.failed(in_words(&error));
         }
+    }
+
+    fn decide_rule(&mut self, rule: &NamedRule, keep: Option<bool>) -> Result<()> {
+        let mut book = RuleBook::read(self.workspace.read())?;
+        book.decide(rule, keep);
+        self.workspace.set_rule_book(&book)?;
+        let done = match keep {
+            Some(true) => "kept; g r lists what the rules ask about",
+            Some(false) => "refused",
+            None => "no longer kept or refused",
+        };
+        self.shared.reply(Reply::Noted {
+            what: format!("{}: {done}", rule.in_words()),
+        });
+        // A list of what rules ask about is out of date.
+        self.shared.reply(Reply::Indexed);
+        Ok(())
     }
 
     fn edit(&mut self, id: SentenceId, edit: Edit) {

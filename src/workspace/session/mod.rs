@@ -8,6 +8,7 @@ mod compute;
 mod disk;
 mod query;
 mod queue;
+mod repair;
 mod study;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ struct Shared {
     /// Ticket of the error analysis that is wanted; others stop.
     studied: AtomicU64,
     cancel_folds: Cancel,
+    cancel_repair: Cancel,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -144,6 +146,7 @@ impl Session {
             cancel_train: Cancel::new(),
             studied: AtomicU64::new(0),
             cancel_folds: Cancel::new(),
+            cancel_repair: Cancel::new(),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -186,9 +189,10 @@ impl Session {
     /// Hands a request to its lane; returns at once.
     pub fn send(&self, request: Request) {
         let alive = match request {
-            Request::Search { .. } | Request::Open { .. } | Request::PlanVerdict { .. } => {
-                self.query.send(request)
-            }
+            Request::Search { .. }
+            | Request::Open { .. }
+            | Request::PlanVerdict { .. }
+            | Request::PlanDuplicates { .. } => self.query.send(request),
             Request::Explain { .. } => self.explain.send(request),
             Request::Study { ticket } => {
                 self.shared.studied.store(ticket, Ordering::Relaxed);
@@ -209,6 +213,17 @@ impl Session {
                 self.shared.cancel_predict.reset();
                 self.compute.send(compute::Work::Predict { ids })
             }
+            Request::Duplicates => {
+                self.shared.cancel_repair.reset();
+                self.compute.send(compute::Work::Duplicates)
+            }
+            Request::Rules => {
+                self.shared.cancel_repair.reset();
+                self.compute.send(compute::Work::Rules)
+            }
+            Request::DecideRule { rule, keep } => {
+                self.disk.send(disk::Work::DecideRule { rule, keep })
+            }
             Request::Folds => {
                 self.shared.cancel_folds.reset();
                 self.compute.send(compute::Work::Folds)
@@ -223,6 +238,7 @@ impl Session {
                     JobKind::Predict | JobKind::Index => self.shared.cancel_predict.cancel(),
                     JobKind::FineTune => self.shared.cancel_train.cancel(),
                     JobKind::Folds => self.shared.cancel_folds.cancel(),
+                    JobKind::Duplicates | JobKind::Rules => self.shared.cancel_repair.cancel(),
                     JobKind::Export => {}
                 }
                 true
@@ -274,6 +290,7 @@ impl Drop for Session {
         self.shared.cancel_train.cancel();
         self.shared.studied.store(u64::MAX, Ordering::Relaxed);
         self.shared.cancel_folds.cancel();
+        self.shared.cancel_repair.cancel();
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

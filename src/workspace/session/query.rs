@@ -2,13 +2,13 @@
 
 use super::queue::{Asked, Ranked};
 use super::{Shared, read};
-use crate::analysis::noise::Kind;
 use crate::domain::{
     DecisionRule, Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
 };
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
 use crate::workspace::bags::{Corpus, explain};
+use crate::workspace::duplicates::{read_duplicates, same_verdict};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
@@ -16,7 +16,7 @@ use crate::workspace::messages::{
     Ticket, TripleRow,
 };
 use crate::workspace::mutual::explain_mutual;
-use crate::workspace::noise::queue::Order;
+use crate::workspace::noise::queue::{Order, QueueKind};
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::{asked_for, hits, viewed};
 use anyhow::{Result, bail};
@@ -80,6 +80,11 @@ impl Query {
                 query,
                 verdict,
             } => self.plan(list, rows, &query, verdict),
+            Request::PlanDuplicates {
+                id,
+                triple,
+                verdict,
+            } => self.plan_duplicates(id, triple, verdict),
             _ => Ok(()),
         };
         if let Err(error) = result {
@@ -174,7 +179,7 @@ impl Query {
     /// The sentences of the queue that were found, in its order.
     fn in_order_of(
         &self,
-        kind: Kind,
+        kind: QueueKind,
         order: Order,
         relations: Vec<RelationId>,
         listed: Listed,
@@ -274,6 +279,7 @@ impl Query {
             edits: Vec::new(),
             edited: 0,
             settled: 0,
+            otherwise: 0,
             relations: Vec::new(),
         };
         for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
@@ -301,6 +307,7 @@ impl Query {
                     plan.settled += 1;
                     continue;
                 }
+                plan.otherwise += usize::from(row.verdict.is_some());
                 let edit = Edit::Judge {
                     triple: row.triple,
                     verdict: Some(verdict),
@@ -316,6 +323,30 @@ impl Query {
         }
         plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         self.shared.reply(Reply::Planned(Box::new(plan)));
+        Ok(())
+    }
+
+    /// The same verdict on the same fact in a sentence's duplicates.
+    fn plan_duplicates(&self, id: SentenceId, triple: Triple, verdict: Verdict) -> Result<()> {
+        let Some(found) = read_duplicates(&self.shared.dir, &self.reader)? else {
+            bail!("nobody has looked for duplicates yet; g d does");
+        };
+        let rule = read(&self.shared.rule);
+        let same = same_verdict(&self.reader, &rule, &found, (id, triple), verdict)?;
+        let n = same.edits.len();
+        self.shared.reply(Reply::Planned(Box::new(Plan {
+            verdict,
+            sentences: same.sentences,
+            edited: n,
+            settled: same.settled,
+            otherwise: same.otherwise,
+            relations: if n > 0 {
+                vec![(triple.relation, n)]
+            } else {
+                Vec::new()
+            },
+            edits: same.edits,
+        })));
         Ok(())
     }
 
@@ -376,7 +407,7 @@ impl Query {
                 }
             }
         }
-        for kind in [Kind::Wrong, Kind::Missing] {
+        for kind in QueueKind::ALL {
             let ranked = self.shared.queues.latest(kind);
             let reason = ranked.map(|r| r.reason(id, triple));
             explanation.notes.extend(reason.unwrap_or_default());

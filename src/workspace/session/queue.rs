@@ -1,18 +1,23 @@
-//! `queue:wrong` and `queue:missing` in a query, with `order:`: the list holds what nobody has judged, the most suspicious first.
+//! `queue:wrong`, `queue:missing`, `queue:rules` and `queue:duplicates` in a query, with `order:`: the list holds what nobody has judged, in the queue's
+//! order.
 
-use crate::analysis::noise::Kind;
+use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
 use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict};
 use crate::store::Reader;
-use crate::workspace::noise::control::add;
+use crate::workspace::duplicates::duplicates_file;
+use crate::workspace::noise::control::{Tallies, add};
+use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
-use crate::workspace::noise::queue::{Candidate, Listed, Order, QueueOptions, listed, reasons};
+use crate::workspace::noise::queue::{
+    Candidate, Listed, Order, QueueKind, QueueOptions, listed, reasons,
+};
 use crate::workspace::noise::standing::Standing;
+use crate::workspace::relation_rules::RuleBook;
 use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// Corrections after which a queue is ranked anew when it is listed.
 const RERANK: u64 = 25;
@@ -22,16 +27,15 @@ pub const AHEAD: usize = 20;
 /// A query with its terms about a queue taken out, every other character in its place.
 #[derive(Debug)]
 pub struct Asked {
-    pub kind: Option<Kind>,
+    pub kind: Option<QueueKind>,
     pub order: Order,
     pub rest: String,
 }
 
 impl Asked {
     pub fn read(query: &str) -> Self {
-        let kinds = [Kind::Wrong, Kind::Missing];
-        let named = |k: &Kind| format!("queue:{}", k.name());
-        let kind = kinds
+        let named = |k: &QueueKind| format!("queue:{}", k.name());
+        let kind = QueueKind::ALL
             .into_iter()
             .find_map(|k| Some((k, without(query, &named(&k))?)));
         let Some((kind, rest)) = kind else {
@@ -94,58 +98,128 @@ pub struct Queues {
 
 /// A queue as it was ranked.
 pub struct Ranked {
-    kind: Kind,
+    kind: QueueKind,
     order: Order,
     /// Corrections there were.
     corrections: u64,
-    /// When the folds that it looked at were made.
-    folds: Option<SystemTime>,
-    listed: Listed,
-    /// Its candidates in each sentence, the first of the order first: places in `listed`.
+    /// What else it looked at: folds, groups of duplicates, rules.
+    made_from: String,
+    asks: Vec<Ask>,
+    tallies: Tallies,
+    calibrated: bool,
+    folds: bool,
+    /// Its candidates in each sentence, the first of the order first: places in `asks`.
     in_sentence: HashMap<SentenceId, Vec<usize>>,
+}
+
+/// One candidate of a queue.
+struct Ask {
+    control: bool,
+    candidate: Candidate,
+    why: Why,
+}
+
+enum Why {
+    Signals(Box<(Scored, Case)>),
+    Said(String),
+}
+
+impl Ask {
+    fn score(&self) -> f32 {
+        match &self.why {
+            Why::Signals(signals) => signals.0.score,
+            Why::Said(_) => 0.0,
+        }
+    }
 }
 
 impl Queues {
     /// The queue that was ranked last, if it is of this kind.
-    pub fn latest(&self, kind: Kind) -> Option<Arc<Ranked>> {
+    pub fn latest(&self, kind: QueueKind) -> Option<Arc<Ranked>> {
         let latest = self.latest.lock().ok()?;
         latest.clone().filter(|r| r.kind == kind)
     }
 
-    /// The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked, other folds, or another order is wanted.
+    /// The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked, other folds, groups or rules, or another order is wanted.
     pub fn ranked(
         &self,
         dir: &Path,
         reader: &Reader,
-        kind: Kind,
+        kind: QueueKind,
         order: Order,
     ) -> Result<Arc<Ranked>> {
         let corrections = reader.correction_count()?;
-        let folds = folds_made(dir);
+        let made_from = made_from(dir, reader, kind)?;
         if let Some(known) = self.latest(kind)
             && known.order == order
             && corrections < known.corrections + RERANK
-            && folds == known.folds
+            && made_from == known.made_from
         {
             return Ok(known);
         }
-        let listed = listed(dir, reader, &QueueOptions::for_screen(kind, order))?;
-        let mut in_sentence: HashMap<SentenceId, Vec<usize>> = HashMap::new();
-        for (at, (_, (candidate, ..))) in listed.rows.iter().enumerate() {
-            in_sentence.entry(candidate.id).or_default().push(at);
+        let mut ranked = match kind {
+            QueueKind::Noise(noise) => Ranked::of_listed(listed(
+                dir,
+                reader,
+                &QueueOptions::for_screen(noise, order),
+            )?),
+            _ => Ranked::of_findings(
+                findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default(),
+            ),
+        };
+        for (at, ask) in ranked.asks.iter().enumerate() {
+            let places = ranked.in_sentence.entry(ask.candidate.id).or_default();
+            places.push(at);
         }
-        let ranked = Arc::new(Ranked {
-            kind,
-            order,
-            corrections,
-            folds,
-            listed,
-            in_sentence,
-        });
+        (ranked.kind, ranked.order, ranked.corrections) = (kind, order, corrections);
+        ranked.made_from = made_from;
+        let ranked = Arc::new(ranked);
         if let Ok(mut latest) = self.latest.lock() {
             *latest = Some(Arc::clone(&ranked));
         }
         Ok(ranked)
+    }
+}
+
+impl Ranked {
+    fn of_listed(listed: Listed) -> Self {
+        let ask = |(control, (candidate, scored, case))| Ask {
+            control,
+            candidate,
+            why: Why::Signals(Box::new((scored, case))),
+        };
+        Self {
+            kind: QueueKind::Noise(Kind::Wrong),
+            order: Order::Suspicious,
+            corrections: 0,
+            made_from: String::new(),
+            asks: listed.rows.into_iter().map(ask).collect(),
+            tallies: listed.tallies,
+            calibrated: listed.calibrated,
+            folds: listed.folds,
+            in_sentence: HashMap::new(),
+        }
+    }
+
+    fn of_findings(findings: Vec<Finding>) -> Self {
+        let open = findings.iter().map(|f| (&f.candidate, 0.0));
+        let tallies = Tallies::count(open, &[]);
+        let ask = |finding: Finding| Ask {
+            control: false,
+            candidate: finding.candidate,
+            why: Why::Said(finding.why),
+        };
+        Self {
+            kind: QueueKind::Rules,
+            order: Order::Document,
+            corrections: 0,
+            made_from: String::new(),
+            asks: findings.into_iter().map(ask).collect(),
+            tallies,
+            calibrated: false,
+            folds: true,
+            in_sentence: HashMap::new(),
+        }
     }
 }
 
@@ -161,7 +235,7 @@ impl Ranked {
     /// candidates of those.
     pub fn sentences(&self, decided: &Decided, relations: &[RelationId]) -> Vec<SentenceIdx> {
         let mut seen = HashSet::new();
-        let open = self.listed.rows.iter().map(|(_, (c, ..))| c);
+        let open = self.asks.iter().map(|a| &a.candidate);
         let open = open.filter(|c| !decided.contains_key(&(c.id, c.triple)));
         let open = open.filter(|c| relations.is_empty() || relations.contains(&c.triple.relation));
         open.filter(|c| seen.insert(c.id)).map(|c| c.idx).collect()
@@ -172,7 +246,7 @@ impl Ranked {
         let triples = self
             .places(id)
             .iter()
-            .map(|at| self.listed.rows[*at].1.0.triple);
+            .map(|at| self.asks[*at].candidate.triple);
         triples
             .filter(|t| relations.is_empty() || relations.contains(&t.relation))
             .collect()
@@ -185,10 +259,9 @@ impl Ranked {
     /// For what share of the next [`AHEAD`] candidates from this sentence on the suspicion should be right; `None` where scores are
     /// not probabilities.
     pub fn expected(&self, id: SentenceId, relations: &[RelationId]) -> Option<f32> {
-        let from = *self.places(id).first().filter(|_| self.listed.calibrated)?;
-        let rows = self.listed.rows[from..]
-            .iter()
-            .map(|(_, (c, s, _))| (c.triple.relation, s.score));
+        let from = *self.places(id).first().filter(|_| self.calibrated)?;
+        let rows = self.asks[from..].iter();
+        let rows = rows.map(|a| (a.candidate.triple.relation, a.score()));
         let ahead = rows.filter(|(r, _)| relations.is_empty() || relations.contains(r));
         let scores: Vec<f32> = ahead.take(AHEAD).map(|(_, score)| score).collect();
         (!scores.is_empty()).then(|| scores.iter().sum::<f32>() / scores.len() as f32)
@@ -197,11 +270,15 @@ impl Ranked {
     /// Why a triple stands where it stands, line by line, for its evidence; empty where it is no candidate. It does not say which rows were drawn at
     /// random: they are to be judged as any other.
     pub fn reason(&self, id: SentenceId, triple: Triple) -> Vec<String> {
-        let mut rows = self.places(id).iter().map(|at| &self.listed.rows[*at].1);
-        let Some((_, scored, case)) = rows.find(|(c, ..)| c.triple == triple) else {
+        let mut asks = self.places(id).iter().map(|at| &self.asks[*at]);
+        let Some(ask) = asks.find(|a| a.candidate.triple == triple) else {
             return Vec::new();
         };
-        let (what, unit) = match self.listed.calibrated {
+        let (scored, case) = match &ask.why {
+            Why::Said(why) => return vec![why.clone()],
+            Why::Signals(signals) => (&signals.0, &signals.1),
+        };
+        let (what, unit) = match self.calibrated {
             true => ("p", "log odds"),
             false => ("rank score", "of the score"),
         };
@@ -217,50 +294,54 @@ impl Ranked {
 
     /// Where the queue stands, with what was decided since it was ranked; of one relation where the query names one.
     pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
-        let tallies = &self.listed.tallies;
+        let tallies = &self.tallies;
         let (mut tally, only) = match relations {
             [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
             _ => (tallies.all, None),
         };
-        let of = |c: &Candidate| only.is_none_or(|r| c.triple.relation == r);
-        for (_, (candidate, scored, _)) in self.listed.rows.iter().filter(|(_, (c, ..))| of(c)) {
-            if let Some(answer) = decided.get(&(candidate.id, candidate.triple)) {
+        let answer = |c: &Candidate| decided.get(&(c.id, c.triple)).copied();
+        let of = |a: &&Ask| only.is_none_or(|r| a.candidate.triple.relation == r);
+        for ask in self.asks.iter().filter(of) {
+            if let Some(answer) = answer(&ask.candidate) {
                 tally.left = tally.left.saturating_sub(1);
-                tally.expected -= scored.score;
+                tally.expected -= ask.score();
                 if let Some(right) = answer {
-                    tally.judge(self.suspected(*right));
+                    tally.judge(self.suspected(right));
                 }
             }
         }
         // Control rows stand in the order of chance; the sample goes on as far as they are decided without a gap.
-        let control = self
-            .listed
-            .rows
-            .iter()
-            .filter(|(control, (c, ..))| *control && of(c));
-        let walked = control.map_while(|(_, (c, ..))| decided.get(&(c.id, c.triple)));
+        let control = self.asks.iter().filter(of).filter(|a| a.control);
+        let walked = control.map_while(|a| answer(&a.candidate));
         for right in walked.flatten() {
-            add(&mut tally.sample, self.suspected(*right));
+            add(&mut tally.sample, self.suspected(right));
         }
         Standing {
-            kind: self.kind.name(),
+            kind: self.kind,
             order: self.order,
             tally,
-            calibrated: self.listed.calibrated,
-            folds: self.listed.folds,
+            calibrated: self.calibrated,
+            folds: self.folds,
         }
     }
 
     /// Whether the suspicion was right of a triple that is right, or not.
     fn suspected(&self, right: bool) -> bool {
-        right == (self.kind == Kind::Missing)
+        right == (self.kind == QueueKind::Noise(Kind::Missing))
     }
 }
 
-fn folds_made(dir: &Path) -> Option<SystemTime> {
-    std::fs::metadata(folds_file(dir))
-        .and_then(|m| m.modified())
-        .ok()
+/// Changes when what a queue is made from, besides labels and verdicts, changes.
+fn made_from(dir: &Path, reader: &Reader, kind: QueueKind) -> Result<String> {
+    let changed = |file: &Path| {
+        let time = std::fs::metadata(file).and_then(|m| m.modified());
+        format!("{:?}", time.ok())
+    };
+    Ok(match kind {
+        QueueKind::Noise(_) => changed(&folds_file(dir)),
+        QueueKind::Duplicates => changed(&duplicates_file(dir)),
+        QueueKind::Rules => format!("{:?}", RuleBook::read(reader)?.accepted),
+    })
 }
 
 /// Of triples that corrections after the first `from` are about; what was undone among them counts for nothing.
@@ -316,25 +397,30 @@ mod tests {
 
     #[test]
     fn the_term_is_taken_out_and_columns_stay() {
-        let check = |query: &str, kind: Option<Kind>, rest: &str| {
+        let check = |query: &str, kind: Option<QueueKind>, rest: &str| {
             let asked = Asked::read(query);
             assert_eq!((asked.kind, asked.rest.as_str()), (kind, rest), "{query:?}");
         };
         check("", None, "");
         check("born", None, "born");
-        check("queue:wrong", Some(Kind::Wrong), "           ");
+        check(
+            "queue:wrong",
+            Some(QueueKind::Noise(Kind::Wrong)),
+            "           ",
+        );
         check(
             "né queue:missing x",
-            Some(Kind::Missing),
+            Some(QueueKind::Noise(Kind::Missing)),
             "né               x",
         );
+        check("queue:rules", Some(QueueKind::Rules), "           ");
         check("queue:wrongly", None, "queue:wrongly");
         check("-queue:wrong", None, "-queue:wrong");
         check("queue:none", None, "queue:none");
         check("order:random x", None, "order:random x");
         check(
             "queue:wrong x order:uncertain",
-            Some(Kind::Wrong),
+            Some(QueueKind::Noise(Kind::Wrong)),
             "            x                ",
         );
         assert_eq!(

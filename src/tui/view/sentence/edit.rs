@@ -7,6 +7,7 @@ use crate::domain::{Edit, ErrorTag, RelationId, TokenSpan, Triple, Verdict};
 use crate::tui::action::{Sentence, Span};
 use crate::tui::effect::{Effect, MAX_CLIPBOARD};
 use crate::tui::overlay::Overlay;
+use crate::tui::overlay::bulk::Bulk;
 use crate::tui::overlay::line::LineEditor;
 use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
 use crate::tui::queries;
@@ -86,6 +87,7 @@ impl SentenceView {
             S::RemoveEntity => self.jump(Goal::RemoveEntity, shared),
             S::SameFact => self.list_fact(shared),
             S::SamePattern => self.list_pattern(shared),
+            S::SameVerdict => self.judge_duplicates(shared),
             S::Flag => self.pick_flag(shared),
             S::WriteNote if self.detail().is_none() => shared.warn(NOT_HERE),
             S::WriteNote => {
@@ -218,6 +220,26 @@ impl SentenceView {
         let stands = self.focused().is_some_and(|s| s.row.stands);
         let query = queries::by_pattern(shared.relation(triple.relation), stands, &pattern);
         shared.intents.push(Intent::Filter(query));
+    }
+
+    /// Has the engine count what the verdict would change in the sentence's duplicates; the curator decides then.
+    fn judge_duplicates(&self, shared: &mut Shared) {
+        let Some(triple) = self.triple_or_warn(shared) else {
+            return;
+        };
+        let Some(detail) = self.detail() else { return };
+        let Some(verdict) = self.focused().and_then(|s| s.row.verdict) else {
+            return shared.warn("judge it here first; then this key judges its duplicates alike");
+        };
+        let [head, tail] = [triple.head, triple.tail].map(|span| detail.sentence.surface(span));
+        let fact = format!("{head} — {} → {tail}", shared.relation(triple.relation));
+        let bulk = Bulk::of_duplicates(verdict, &fact);
+        shared.intents.push(Intent::Push(Overlay::Bulk(bulk)));
+        shared.send(Request::PlanDuplicates {
+            id: detail.sentence.id,
+            triple,
+            verdict,
+        });
     }
 
     fn pick_flag(&mut self, shared: &mut Shared) {

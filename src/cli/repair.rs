@@ -1,0 +1,248 @@
+//! `redress rules`, `redress duplicates`, and the queues of both.
+
+use super::args::{DuplicatesArgs, QueueArgs, RulesArgs};
+use super::{Ended, print_json, print_json_line, printable, progress, remark, say, workspace_dir};
+use crate::store::Reader;
+use crate::workspace::duplicates::{Conflict, Duplicates, conflicts_of, find_duplicates};
+use crate::workspace::noise::finding::{FindingRow, finding_rows, findings};
+use crate::workspace::noise::queue::QueueKind;
+use crate::workspace::relation_rules::{KnownRule, RuleBook, RuleState, known_rules, parse_rules};
+use crate::workspace::{Workspace, stored_rule};
+use anyhow::{Context, Result, bail};
+use serde::Serialize;
+use std::time::Instant;
+
+/// Groups that are shown in words.
+const SHOWN: usize = 10;
+
+#[derive(Serialize, Default)]
+struct DuplicatesReport {
+    sentences: u32,
+    similarity: f64,
+    groups: usize,
+    exact_groups: usize,
+    sentences_in_groups: usize,
+    /// Groups with a fact that some of their sentences say and others, which name both entities, do not.
+    disagreeing_groups: usize,
+    disagreements: usize,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    list: Vec<GroupReport>,
+}
+
+#[derive(Serialize)]
+struct GroupReport {
+    exact: bool,
+    sentences: Vec<String>,
+    disagreements: Vec<FactReport>,
+}
+
+#[derive(Serialize)]
+struct FactReport {
+    head: String,
+    relation: String,
+    tail: String,
+    labelled_in: Vec<String>,
+    not_in: Vec<String>,
+}
+
+pub fn duplicates(args: DuplicatesArgs) -> Result<Ended> {
+    let dir = workspace_dir(&args.workspace)?;
+    let start = Instant::now();
+    let bar = progress::bar(0, "sentences");
+    let cancel = progress::cancel_on_signal();
+    let found = find_duplicates(&dir, args.similarity, &mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        !cancel.is_cancelled()
+    })?;
+    bar.finish_and_clear();
+    let Some(found) = found else {
+        remark("stopped; nothing was written");
+        return Ok(Ended::Stopped);
+    };
+    let report = DuplicatesReport {
+        seconds: start.elapsed().as_secs_f64(),
+        ..report(&Reader::open(&dir)?, &found)?
+    };
+    if args.json {
+        print_json(&report)?;
+    } else {
+        in_words(&report)?;
+    }
+    Ok(Ended::Done)
+}
+
+fn report(reader: &Reader, found: &Duplicates) -> Result<DuplicatesReport> {
+    let rule = stored_rule(reader)?;
+    let schema = reader.schema()?;
+    let mut report = DuplicatesReport {
+        sentences: found.sentences,
+        similarity: found.similarity,
+        groups: found.groups.len(),
+        ..DuplicatesReport::default()
+    };
+    for group in &found.groups {
+        report.exact_groups += usize::from(group.exact);
+        report.sentences_in_groups += group.sentences.len();
+        let conflicts = conflicts_of(reader, &rule, group)?;
+        report.disagreeing_groups += usize::from(!conflicts.is_empty());
+        report.disagreements += conflicts.len();
+        let fact = |c: &Conflict| {
+            let of = |stands: bool| {
+                let places = c.places.iter().filter(|p| p.stands == stands);
+                places.map(|p| p.candidate.id.to_string()).collect()
+            };
+            FactReport {
+                head: c.head.clone(),
+                relation: schema.name(c.relation).to_owned(),
+                tail: c.tail.clone(),
+                labelled_in: of(true),
+                not_in: of(false),
+            }
+        };
+        report.list.push(GroupReport {
+            exact: group.exact,
+            sentences: group.sentences.clone(),
+            disagreements: conflicts.iter().map(fact).collect(),
+        });
+    }
+    Ok(report)
+}
+
+fn in_words(report: &DuplicatesReport) -> Result<()> {
+    say(&format!(
+        "{} sentences in {} groups ({} of them word for word the same) among {}; {} groups disagree on {} facts; {:.1} s",
+        report.sentences_in_groups,
+        report.groups,
+        report.exact_groups,
+        report.sentences,
+        report.disagreeing_groups,
+        report.disagreements,
+        report.seconds
+    ))?;
+    let groups = report.list.iter();
+    for group in groups.filter(|g| !g.disagreements.is_empty()).take(SHOWN) {
+        let like = if group.exact { "same" } else { "alike" };
+        say(&format!("  {like}: {}", group.sentences.join(" ")))?;
+        for fact in &group.disagreements {
+            say(&format!(
+                "    {} — {} → {}: labelled in {}, not in {}",
+                printable(&fact.head),
+                printable(&fact.relation),
+                printable(&fact.tail),
+                fact.labelled_in.len(),
+                fact.not_in.len()
+            ))?;
+        }
+    }
+    if report.disagreements > 0 {
+        remark("`redress queue --kind duplicates` lists them; g d in the screen");
+    }
+    Ok(())
+}
+
+/// `redress queue --kind rules|duplicates`.
+pub fn queue(args: &QueueArgs, kind: QueueKind) -> Result<Ended> {
+    let dir = workspace_dir(&args.workspace)?;
+    let reader = Reader::open(&dir)?;
+    let Some(found) = findings(&dir, &reader, kind, &mut |_, _| true)? else {
+        return Ok(Ended::Stopped);
+    };
+    let limit = if args.json { usize::MAX } else { 20 };
+    let limit = args.limit.unwrap_or(limit);
+    let (rows, total) = finding_rows(&reader, &found, args.relation.as_deref(), limit)?;
+    for row in &rows {
+        if args.json {
+            print_json_line(row)?;
+        } else {
+            say(&row_in_words(row))?;
+        }
+    }
+    let hint = match kind {
+        QueueKind::Rules => "`redress rules` shows and keeps rules",
+        _ => "`redress duplicates` looks for them",
+    };
+    remark(&format!("{total} to look at; {hint}"));
+    Ok(Ended::Done)
+}
+
+fn row_in_words(row: &FindingRow) -> String {
+    format!(
+        "{:>4}  {} — {} → {}\n      {}\n      {}",
+        row.rank,
+        printable(&row.head.text),
+        printable(&row.relation),
+        printable(&row.tail.text),
+        printable(&row.text),
+        printable(&row.why)
+    )
+}
+
+pub fn rules(args: RulesArgs) -> Result<Ended> {
+    let dir = workspace_dir(&args.workspace)?;
+    if let Some(file) = &args.file {
+        let mut workspace = Workspace::open(&dir)?;
+        let name = file.display();
+        let text = std::fs::read_to_string(file).with_context(|| name.to_string())?;
+        let rules = parse_rules(&text, workspace.schema()).with_context(|| name.to_string())?;
+        let mut book = RuleBook::read(workspace.read())?;
+        for rule in &rules {
+            book.decide(rule, Some(true));
+        }
+        workspace.set_rule_book(&book)?;
+        remark(&format!("{} rules kept from {name}", rules.len()));
+    }
+    let reader = Reader::open(&dir)?;
+    let cancel = progress::cancel_on_signal();
+    let known = known_rules(&reader, &mut |_, _| !cancel.is_cancelled())?;
+    let Some(mut known) = known else {
+        return Ok(Ended::Stopped);
+    };
+    decide(&dir, &args, &mut known)?;
+    if args.json {
+        print_json(&known)?;
+        return Ok(Ended::Done);
+    }
+    for (n, rule) in known.iter().enumerate() {
+        let state = match rule.state {
+            RuleState::Accepted => "✓",
+            RuleState::Refused => "✗",
+            RuleState::Proposed => "?",
+        };
+        let support = rule.support();
+        say(&format!(
+            "{:>3} {state} {}  ({support})",
+            n + 1,
+            printable(&rule.words)
+        ))?;
+    }
+    remark(
+        "✓ kept, ✗ refused, ? suggested by the labels; --accept N and --refuse N decide, --forget N takes it back",
+    );
+    Ok(Ended::Done)
+}
+
+/// Decides the rules of these numbers, as the list before this one numbered them.
+fn decide(dir: &std::path::Path, args: &RulesArgs, known: &mut [KnownRule]) -> Result<()> {
+    let decisions = [
+        (&args.accept, Some(true), RuleState::Accepted),
+        (&args.refuse, Some(false), RuleState::Refused),
+        (&args.forget, None, RuleState::Proposed),
+    ];
+    if decisions.iter().all(|(numbers, ..)| numbers.is_empty()) {
+        return Ok(());
+    }
+    let mut workspace = Workspace::open(dir)?;
+    let mut book = RuleBook::read(workspace.read())?;
+    for (numbers, keep, state) in decisions {
+        for number in numbers {
+            let Some(rule) = number.checked_sub(1).and_then(|at| known.get_mut(at)) else {
+                bail!("there is no rule {number}; the list has {}", known.len());
+            };
+            book.decide(&rule.rule, keep);
+            rule.state = state;
+        }
+    }
+    workspace.set_rule_book(&book)
+}
