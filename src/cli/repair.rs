@@ -2,49 +2,16 @@
 
 use super::args::{DuplicatesArgs, QueueArgs, RulesArgs};
 use super::{Ended, print_json, print_json_line, printable, progress, remark, say, workspace_dir};
-use crate::store::Reader;
-use crate::workspace::duplicates::{Conflict, Duplicates, conflicts_of, find_duplicates};
-use crate::workspace::noise::finding::{FindingRow, finding_rows, findings};
+use crate::workspace::Workspace;
+use crate::workspace::duplicates::{DuplicatesReport, find_duplicates, report};
+use crate::workspace::noise::finding::{FindingRow, finding_rows};
 use crate::workspace::noise::queue::QueueKind;
-use crate::workspace::relation_rules::{KnownRule, RuleBook, RuleState, known_rules, parse_rules};
-use crate::workspace::{Workspace, stored_rule};
+use crate::workspace::relation_rules::{KnownRule, RuleBook, RuleState, parse_rules, rules_of};
 use anyhow::{Context, Result, bail};
-use serde::Serialize;
 use std::time::Instant;
 
 /// Groups that are shown in words.
 const SHOWN: usize = 10;
-
-#[derive(Serialize, Default)]
-struct DuplicatesReport {
-    sentences: u32,
-    similarity: f64,
-    groups: usize,
-    exact_groups: usize,
-    sentences_in_groups: usize,
-    /// Groups with a fact that some of their sentences say and others, which name both entities, do not.
-    disagreeing_groups: usize,
-    disagreements: usize,
-    seconds: f64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    list: Vec<GroupReport>,
-}
-
-#[derive(Serialize)]
-struct GroupReport {
-    exact: bool,
-    sentences: Vec<String>,
-    disagreements: Vec<FactReport>,
-}
-
-#[derive(Serialize)]
-struct FactReport {
-    head: String,
-    relation: String,
-    tail: String,
-    labelled_in: Vec<String>,
-    not_in: Vec<String>,
-}
 
 pub fn duplicates(args: DuplicatesArgs) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
@@ -63,7 +30,7 @@ pub fn duplicates(args: DuplicatesArgs) -> Result<Ended> {
     };
     let report = DuplicatesReport {
         seconds: start.elapsed().as_secs_f64(),
-        ..report(&Reader::open(&dir)?, &found)?
+        ..report(&dir, &found)?
     };
     if args.json {
         print_json(&report)?;
@@ -71,43 +38,6 @@ pub fn duplicates(args: DuplicatesArgs) -> Result<Ended> {
         in_words(&report)?;
     }
     Ok(Ended::Done)
-}
-
-fn report(reader: &Reader, found: &Duplicates) -> Result<DuplicatesReport> {
-    let rule = stored_rule(reader)?;
-    let schema = reader.schema()?;
-    let mut report = DuplicatesReport {
-        sentences: found.sentences,
-        similarity: found.similarity,
-        groups: found.groups.len(),
-        ..DuplicatesReport::default()
-    };
-    for group in &found.groups {
-        report.exact_groups += usize::from(group.exact);
-        report.sentences_in_groups += group.sentences.len();
-        let conflicts = conflicts_of(reader, &rule, group)?;
-        report.disagreeing_groups += usize::from(!conflicts.is_empty());
-        report.disagreements += conflicts.len();
-        let fact = |c: &Conflict| {
-            let of = |stands: bool| {
-                let places = c.places.iter().filter(|p| p.stands == stands);
-                places.map(|p| p.candidate.id.to_string()).collect()
-            };
-            FactReport {
-                head: c.head.clone(),
-                relation: schema.name(c.relation).to_owned(),
-                tail: c.tail.clone(),
-                labelled_in: of(true),
-                not_in: of(false),
-            }
-        };
-        report.list.push(GroupReport {
-            exact: group.exact,
-            sentences: group.sentences.clone(),
-            disagreements: conflicts.iter().map(fact).collect(),
-        });
-    }
-    Ok(report)
 }
 
 fn in_words(report: &DuplicatesReport) -> Result<()> {
@@ -145,13 +75,9 @@ fn in_words(report: &DuplicatesReport) -> Result<()> {
 /// `redress queue --kind rules|duplicates`.
 pub fn queue(args: &QueueArgs, kind: QueueKind) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
-    let reader = Reader::open(&dir)?;
-    let Some(found) = findings(&dir, &reader, kind, &mut |_, _| true)? else {
-        return Ok(Ended::Stopped);
-    };
     let limit = if args.json { usize::MAX } else { 20 };
     let limit = args.limit.unwrap_or(limit);
-    let (rows, total) = finding_rows(&reader, &found, args.relation.as_deref(), limit)?;
+    let (rows, total) = finding_rows(&dir, kind, args.relation.as_deref(), limit)?;
     for row in &rows {
         if args.json {
             print_json_line(row)?;
@@ -193,9 +119,8 @@ pub fn rules(args: RulesArgs) -> Result<Ended> {
         workspace.set_rule_book(&book)?;
         remark(&format!("{} rules kept from {name}", rules.len()));
     }
-    let reader = Reader::open(&dir)?;
     let cancel = progress::cancel_on_signal();
-    let known = known_rules(&reader, &mut |_, _| !cancel.is_cancelled())?;
+    let known = rules_of(&dir, &mut |_, _| !cancel.is_cancelled())?;
     let Some(mut known) = known else {
         return Ok(Ended::Stopped);
     };

@@ -12,7 +12,7 @@ use crate::store::Reader;
 use crate::workspace::noise::finding::Finding;
 use crate::workspace::noise::queue::Candidate;
 use crate::workspace::view::Viewed;
-use crate::workspace::{PAGE, Tell, viewed};
+use crate::workspace::{PAGE, Tell, stored_rule, viewed};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -308,4 +308,75 @@ pub fn same_verdict(
         same.edits.push((other, edit));
     }
     Ok(same)
+}
+
+/// What was found, for a program or a person.
+#[derive(Serialize, Default, Debug)]
+pub struct DuplicatesReport {
+    pub sentences: u32,
+    pub similarity: f64,
+    pub groups: usize,
+    pub exact_groups: usize,
+    pub sentences_in_groups: usize,
+    /// Groups with a fact that some of their sentences say and others, which name both entities, do not.
+    pub disagreeing_groups: usize,
+    pub disagreements: usize,
+    pub seconds: f64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub list: Vec<GroupReport>,
+}
+
+#[derive(Serialize, Debug)]
+pub struct GroupReport {
+    pub exact: bool,
+    pub sentences: Vec<String>,
+    pub disagreements: Vec<FactReport>,
+}
+
+#[derive(Serialize, Debug)]
+pub struct FactReport {
+    pub head: String,
+    pub relation: String,
+    pub tail: String,
+    pub labelled_in: Vec<String>,
+    pub not_in: Vec<String>,
+}
+
+/// With every group, and the facts on which it disagrees now; `seconds` is the caller's to fill in.
+pub fn report(dir: &Path, found: &Duplicates) -> Result<DuplicatesReport> {
+    let reader = &Reader::open(dir)?;
+    let rule = stored_rule(reader)?;
+    let schema = reader.schema()?;
+    let mut report = DuplicatesReport {
+        sentences: found.sentences,
+        similarity: found.similarity,
+        groups: found.groups.len(),
+        ..DuplicatesReport::default()
+    };
+    for group in &found.groups {
+        report.exact_groups += usize::from(group.exact);
+        report.sentences_in_groups += group.sentences.len();
+        let conflicts = conflicts_of(reader, &rule, group)?;
+        report.disagreeing_groups += usize::from(!conflicts.is_empty());
+        report.disagreements += conflicts.len();
+        let fact = |c: &Conflict| {
+            let of = |stands: bool| {
+                let places = c.places.iter().filter(|p| p.stands == stands);
+                places.map(|p| p.candidate.id.to_string()).collect()
+            };
+            FactReport {
+                head: c.head.clone(),
+                relation: schema.name(c.relation).to_owned(),
+                tail: c.tail.clone(),
+                labelled_in: of(true),
+                not_in: of(false),
+            }
+        };
+        report.list.push(GroupReport {
+            exact: group.exact,
+            sentences: group.sentences.clone(),
+            disagreements: conflicts.iter().map(fact).collect(),
+        });
+    }
+    Ok(report)
 }

@@ -16,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The setting that holds them.
 const SETTING: &str = "relation rules";
@@ -211,6 +212,11 @@ impl KnownRule {
         let parts = [part(self.corpus, "facts"), part(self.verdicts, "verdicts")];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
+}
+
+/// [`known_rules`] of the workspace in `dir`.
+pub fn rules_of(dir: &Path, tell: Tell) -> Result<Option<Vec<KnownRule>>> {
+    known_rules(&Reader::open(dir)?, tell)
 }
 
 /// Accepted rules, then what the corpus suggests, then refused ones; `None` when stopped. One pass over the sentences; `tell` hears of them.

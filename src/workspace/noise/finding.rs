@@ -47,11 +47,13 @@ pub struct FindingRow {
 
 /// Findings with their sentences, of one relation where asked, and how many there are.
 pub fn finding_rows(
-    reader: &Reader,
-    findings: &[Finding],
+    dir: &Path,
+    kind: QueueKind,
     relation: Option<&str>,
     limit: usize,
 ) -> Result<(Vec<FindingRow>, usize)> {
+    let reader = &Reader::open(dir)?;
+    let findings = findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default();
     let schema = reader.schema()?;
     let only = relation.map(|name| {
         schema
