@@ -9,6 +9,7 @@
 mod align;
 mod bootstrap;
 mod calibrate;
+mod changes;
 mod classes;
 mod compare;
 mod confusion;
@@ -27,6 +28,7 @@ pub mod rules;
 pub use align::{Aligned, Alignment, EntityKinds, align, align_sentence, predicted_triples};
 pub use bootstrap::{Interval, Patterns, RESAMPLES};
 pub use calibrate::{Calibration, ReliabilityBin};
+pub use changes::{Change, ChangedRow, Changes, changed};
 pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};
 pub use compare::{Comparison, RelationChange, compare};
 pub use confusion::Confusion;

@@ -104,6 +104,8 @@ pub enum Command {
     Rules(RulesArgs),
     /// Score predictions against the labels that stand.
     Evaluate(EvaluateArgs),
+    /// Compare the predictions of two models on the same sentences: what is fixed, what is broken.
+    Compare(CompareArgs),
     /// Write corrected labels.
     Export(ExportArgs),
     /// Search a workspace from the command line.
@@ -509,6 +511,41 @@ pub struct EvaluateArgs {
     pub model: ModelArg,
     #[arg(long, value_enum)]
     pub split: Option<SplitArg>,
+    /// Score the sentences that a query finds (docs/query.md) instead of the whole report; several times for several slices. Of
+    /// stored predictions.
+    #[arg(long, value_name = "QUERY", conflicts_with = "model")]
+    pub slice: Vec<String>,
+    /// Score the built-in slices and those kept in the workspace: length, distance, overlap, entity types, knowledge base.
+    #[arg(long, conflicts_with = "model")]
+    pub slices: bool,
+    /// Keep a slice in the workspace, NAME=QUERY, and score it.
+    #[arg(long, value_name = "NAME=QUERY", conflicts_with = "model")]
+    pub keep_slice: Vec<String>,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Run to compare with, by the start of its name [default: the one that was current before].
+    #[arg(long, value_name = "RUN")]
+    pub before: Option<String>,
+    /// Run that is compared [default: the current one].
+    #[arg(long, value_name = "RUN")]
+    pub after: Option<String>,
+    #[arg(long, value_enum)]
+    pub split: Option<SplitArg>,
+    /// Changed decisions that are listed of each kind.
+    #[arg(short = 'n', long, default_value_t = 10)]
+    pub limit: usize,
+    /// List the runs and what their predictions take, and compare nothing.
+    #[arg(long, conflicts_with_all = ["before", "after", "drop"])]
+    pub runs: bool,
+    /// Drop the predictions of a run, and compare nothing.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["before", "after"])]
+    pub drop: Option<String>,
     #[arg(long)]
     pub json: bool,
 }

@@ -1,14 +1,18 @@
 //! `redress evaluate`.
 
 use super::args::EvaluateArgs;
-use super::{Ended, print_json, progress, say, workspace_dir};
+use super::{Ended, open_workspace, print_json, progress, say, workspace_dir};
 use crate::workspace::evaluate::{Evaluation, Score};
 use crate::workspace::evaluating;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::MutualEvaluation;
-use anyhow::Result;
+use crate::workspace::slices::Slice;
+use anyhow::{Context, Result};
 
 pub fn run(args: EvaluateArgs) -> Result<Ended> {
+    if args.slices || !args.slice.is_empty() || !args.keep_slice.is_empty() {
+        return slices(args);
+    }
     let device = super::device(&args.model.device)?;
     let dir = workspace_dir(&args.workspace)?;
     let bar = progress::bar(0, "sentences");
@@ -25,6 +29,53 @@ pub fn run(args: EvaluateArgs) -> Result<Ended> {
     } else {
         say(in_words(&evaluation).trim_end())?;
     }
+    Ok(Ended::Done)
+}
+
+fn slices(args: EvaluateArgs) -> Result<Ended> {
+    let dir = workspace_dir(&args.workspace)?;
+    let mut asked = args.slice;
+    for slice in &args.keep_slice {
+        let (name, query) = slice
+            .split_once('=')
+            .with_context(|| format!("{slice}: expected NAME=QUERY"))?;
+        let slice = Slice {
+            name: name.to_owned(),
+            query: query.to_owned(),
+        };
+        open_workspace(&args.workspace)?.keep_slice(slice)?;
+        asked.push(query.to_owned());
+    }
+    let within = args.split.map(crate::workspace::Split::from);
+    let within = within.map_or(String::new(), |s| format!("split:{}", s.name()));
+    let bar = progress::bar(0, "sentences");
+    let report = crate::workspace::slices::evaluate(
+        &dir,
+        &asked,
+        args.slices,
+        &within,
+        &mut |done, total| {
+            bar.set_length(total);
+            bar.set_position(done);
+            true
+        },
+    )?;
+    bar.finish_and_clear();
+    if args.json {
+        print_json(&report)?;
+        return Ok(Ended::Done);
+    }
+    let mut text = format!(
+        "{}; 95 % intervals of F1 by bootstrap over sentences\n",
+        report.protocol
+    );
+    for s in &report.slices {
+        let [low, high] = s.f1_interval.map(|p| 100.0 * p);
+        let row = line(&s.name, &s.score);
+        let row = row.trim_end();
+        text += &format!("{row}  [{low:.1}, {high:.1}] {} sentences\n", s.sentences);
+    }
+    say(text.trim_end())?;
     Ok(Ended::Done)
 }
 

@@ -7,6 +7,7 @@
 //! reader of our output goes away or the disk behind it is full, and would pass escape sequences of a corpus on.
 
 pub mod args;
+mod compare;
 mod data;
 mod evaluate;
 mod export;
@@ -93,6 +94,7 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Rules(args)) => repair::rules(args),
         Some(Command::ImportPredictions(args)) => predict::import(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
+        Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Export(args)) => export::run(args),
         Some(Command::Search(args)) => search::run(args),
         Some(Command::Info(args)) => info::info(args),

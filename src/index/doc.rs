@@ -35,6 +35,12 @@ pub struct Doc {
     pub file: String,
     pub text: String,
     pub n_tokens: usize,
+    /// Most words between head and tail of a label that stands; `None` without labels.
+    pub distance: Option<usize>,
+    /// Overlap classes of the labels that stand.
+    pub overlap: Vec<&'static str>,
+    /// Heads and tails of the labels that stand are linked to the knowledge base: `all`, `some` or `no`; `None` without labels.
+    pub linked: Option<&'static str>,
     /// Types of its entities; repeats do no harm.
     pub types: Vec<EntityTypeId>,
     /// The current run has predicted this sentence, whatever it found.
@@ -107,6 +113,12 @@ pub(super) fn keys(doc: &Doc, schema: &RelationSchema) -> BTreeSet<String> {
     keys.name("file", &doc.file);
     for kind in &doc.types {
         keys.name("type", schema.type_name(*kind));
+    }
+    for class in &doc.overlap {
+        keys.name("overlap", class);
+    }
+    if let Some(linked) = doc.linked {
+        keys.name("linked", linked);
     }
     for triple in &doc.triples {
         keys.triple(triple, doc.predicted, schema);

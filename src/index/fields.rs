@@ -99,6 +99,7 @@ fn value(doc: &Doc, number: NumberField) -> Option<f64> {
             count(&|t| t.false_positive() || t.false_negative(doc.predicted))
         }
         NumberField::Tokens => Some(doc.n_tokens as f64),
+        NumberField::Distance => doc.distance.map(|n| n as f64),
         NumberField::NGold => count(&|t| t.gold),
         NumberField::NPred => count(&|t| t.predicted),
     }

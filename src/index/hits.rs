@@ -59,8 +59,10 @@ fn satisfies(query: &Query, leaf: &dyn Fn(&Leaf) -> Option<bool>) -> Option<bool
 fn about_triples(leaf: &Leaf) -> bool {
     match leaf {
         Leaf::Key { field, value } => {
-            !matches!(*field, "type" | "state" | "split" | "file" | "note")
-                && matches!(value, Value::Named(_) | Value::Any)
+            !matches!(
+                *field,
+                "type" | "overlap" | "linked" | "state" | "split" | "file" | "note"
+            ) && matches!(value, Value::Named(_) | Value::Any)
         }
         Leaf::Words { field, .. } => matches!(field, TextField::Head | TextField::Tail),
         Leaf::Number { field, .. } => {

@@ -27,6 +27,9 @@ fn empty(idx: u32, text: &str) -> Doc {
         file: "a b.json".into(),
         text: text.into(),
         n_tokens: text.split(' ').count(),
+        distance: None,
+        overlap: Vec::new(),
+        linked: None,
         types: Vec::new(),
         predicted: true,
         triples: Vec::new(),
@@ -71,6 +74,9 @@ fn docs() -> Vec<Doc> {
                 },
             ],
             types: vec![EntityTypeId(0)],
+            distance: Some(7),
+            overlap: vec!["epo", "seo"],
+            linked: Some("some"),
             state: State::Started,
             ..empty(2, "Barack Obama was born in New York and lived in York")
         },
@@ -159,6 +165,10 @@ fn each_form_of_the_language_finds_what_the_manual_says() {
     check("fn:born_in", &[]);
     check("outcome:fp", &[2, 4]);
     check("confused:any", &[4]);
+    check("distance>6", &[2]);
+    check("distance<7", &[]);
+    check("overlap:seo linked:some", &[2]);
+    check("overlap:normal or linked:all", &[]);
     check("confused:\"born_in>place_lived\"", &[4]);
     check("confused:\"place_lived>born_in\"", &[]);
     check("spurious:born_in", &[2]);

@@ -158,6 +158,19 @@ impl Reader {
         })
     }
 
+    /// Predictions kept of a run, and their bytes without SQLite's own.
+    pub fn kept_of_run(&self, run: RunId) -> Result<(u64, u64), StoreError> {
+        self.database.run("counting predictions", |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT count(*), coalesce(sum(length(p.payload)), 0) FROM predictions p \
+                 JOIN runs r ON r.key = p.run WHERE r.id = ?1",
+            )?;
+            Ok(select.query_row([run.0 as i64], |row| {
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
+            })?)
+        })
+    }
+
     /// What a run has predicted already, in corpus order: a resumed run leaves these out.
     pub fn predicted(&self, run: RunId) -> Result<Vec<SentenceIdx>, StoreError> {
         self.database.run("listing predicted sentences", |connection| {

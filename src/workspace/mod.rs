@@ -27,8 +27,10 @@ pub mod patterns;
 pub mod predicting;
 pub mod relation_rules;
 mod rules;
+pub mod runs;
 pub mod searching;
 pub mod session;
+pub mod slices;
 pub mod study;
 pub mod training;
 pub mod tuning;
@@ -43,7 +45,8 @@ use crate::domain::{
     SentenceIdx, Triple,
 };
 use crate::index::{Between, Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
-use crate::store::{Incoming, NewCorrection, Reader, Stamp, Store};
+pub use crate::store::Reader;
+use crate::store::{Incoming, NewCorrection, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
 use std::path::{Path, PathBuf};
@@ -326,6 +329,9 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
         file: sentence.file.to_string(),
         text: sentence.text.clone(),
         n_tokens: sentence.tokens.len(),
+        distance: study::distance(&viewed.annotation),
+        overlap: study::overlap(&viewed.annotation),
+        linked: study::linked(&viewed.annotation),
         types: viewed
             .annotation
             .entities

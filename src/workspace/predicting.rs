@@ -27,6 +27,7 @@ impl Workspace {
             self.schema = schema;
             self.store.save_schema(&self.schema)?;
         }
+        self.note_current(model.run)?;
         self.set_rules(model.run, model.config.rules())?;
         if self.read().current_run()? != Some(model.run) {
             self.store.put_run(&RunInfo {

@@ -35,21 +35,25 @@ pub struct BadQuery {
 /// The first `limit` sentences in corpus order that a query finds in the workspace in `dir`, or what is wrong with the
 /// query. Only an index that is behind needs the workspace for itself, to bring it up to date.
 pub fn search(dir: &Path, query: &str, limit: usize) -> Result<Result<Hits, BadQuery>> {
+    with_index(dir, &mut |reader, index| {
+        find(reader, index, &reader.schema()?, query, limit)
+    })
+}
+
+/// Does `work` with an index that is up to date. Only one that is behind needs the workspace for itself.
+pub(super) fn with_index<T>(
+    dir: &Path,
+    work: &mut dyn FnMut(&Reader, &Index) -> Result<T>,
+) -> Result<T> {
     let reader = Reader::open(dir)?;
     let index = Index::open(&dir.join("index"))?;
     if index.freshness(&index_stamp(&reader.stamp()?)) == Freshness::Current {
-        return find(&reader, &index, &reader.schema()?, query, limit);
+        return work(&reader, &index);
     }
     drop(index);
     let mut workspace = Workspace::open(dir)?;
     workspace.refresh_index(&mut |_, _| true)?;
-    find(
-        workspace.read(),
-        &workspace.index,
-        &workspace.schema,
-        query,
-        limit,
-    )
+    work(workspace.read(), &workspace.index)
 }
 
 fn find(

@@ -2,8 +2,13 @@
 
 use super::view::Viewed;
 use super::{Tell, page_of_views, stored_rule};
-use crate::analysis::{Alignment, EntityKinds, Side, Study, align, contenders, predicted_triples};
-use crate::domain::{DecisionRule, ErrorTag, RelationId, SentenceIdx, Triple};
+use crate::analysis::{
+    Alignment, EntityKinds, SentenceClass, Side, Study, align, classes, contenders,
+    predicted_triples,
+};
+use crate::domain::{
+    AnnotatedTriple, Annotation, DecisionRule, ErrorTag, RelationId, SentenceIdx, Triple,
+};
 use crate::store::Reader;
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -76,6 +81,43 @@ impl Adding {
             original: self.original.measure(self.sentences),
             tags: self.tags,
         }
+    }
+}
+
+/// Most tokens between head and tail of a label that stands; 0 where they touch or overlap.
+pub(super) fn distance(annotation: &Annotation) -> Option<usize> {
+    let gap = |t: &AnnotatedTriple| {
+        let (a, b) = (t.triple.head, t.triple.tail);
+        let (first, second) = if a <= b { (a, b) } else { (b, a) };
+        second.start().saturating_sub(first.end())
+    };
+    annotation.standing().map(gap).max()
+}
+
+/// Overlap classes of the labels that stand, as queries name them.
+pub(super) fn overlap(annotation: &Annotation) -> Vec<&'static str> {
+    let triples: Vec<Triple> = annotation.standing().map(|t| t.triple).collect();
+    let name = |class| match class {
+        SentenceClass::Normal => "normal",
+        SentenceClass::EntityPairOverlap => "epo",
+        SentenceClass::SingleEntityOverlap => "seo",
+    };
+    classes(&triples).iter().map(name).collect()
+}
+
+/// Whether heads and tails of the labels that stand are linked to the knowledge base, as queries name it.
+pub(super) fn linked(annotation: &Annotation) -> Option<&'static str> {
+    let ends = annotation
+        .standing()
+        .flat_map(|t| [t.triple.head, t.triple.tail]);
+    let is_linked = |span| annotation.entity(span).is_some_and(|e| e.link.is_some());
+    let linked: Vec<bool> = ends.map(is_linked).collect();
+    let n = linked.iter().filter(|l| **l).count();
+    match n {
+        _ if linked.is_empty() => None,
+        0 => Some("no"),
+        n if n == linked.len() => Some("all"),
+        _ => Some("some"),
     }
 }
 

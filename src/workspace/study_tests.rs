@@ -39,6 +39,7 @@ pub fn workspace(dir: &std::path::Path, n: usize) -> Workspace {
 /// Makes `run` current with predictions of the labels, each with the score that `score` gives (sentence, relation).
 pub fn predict(workspace: &mut Workspace, run: RunId, score: impl Fn(usize, &str) -> f32) {
     let schema = workspace.schema().clone();
+    workspace.note_current(run).unwrap();
     workspace.set_rules(run, Default::default()).unwrap();
     let info = RunInfo {
         id: run,
@@ -158,4 +159,120 @@ fn original_and_standing_labels_are_counted_apart() {
     assert_eq!(counts(&found.curated), (7, 10, 7));
     assert_eq!(found.sentences, 10);
     assert!(study(ws.read(), &mut |_, _| false).unwrap().is_none());
+}
+
+/// Built-in slices find what their names say; a kept one survives opening again and a wrong query is refused.
+#[test]
+fn slices_have_figures_of_their_own() {
+    use crate::workspace::slices::{Slice, built_in, evaluate, kept};
+    let tmp = tempfile::tempdir().unwrap();
+    let mut ws = workspace(tmp.path(), 12);
+    predict(&mut ws, RunId(1), |i, _| if i < 9 { 0.9 } else { 0.1 });
+    let slice = |name: &str, query: &str| Slice {
+        name: name.into(),
+        query: query.into(),
+    };
+    ws.keep_slice(slice("late", "lum11 or lum10")).unwrap();
+    ws.keep_slice(slice("late", "lum11 or lum10 or lum8"))
+        .unwrap();
+    assert!(ws.keep_slice(slice("bad", "gold:nowhere")).is_err());
+    assert!(ws.keep_slice(slice(" ", "")).is_err());
+    assert!(ws.drop_slice("early").is_err());
+    let dir = ws.dir().to_owned();
+    let n_built_in = built_in(ws.schema()).len();
+    drop(ws);
+    let run = |within: &str| {
+        let asked = ["lum3".to_owned()];
+        evaluate(&dir, &asked, true, within, &mut |_, _| true).unwrap()
+    };
+    let report = run("");
+    let row = |name: &str| {
+        let found = report.slices.iter().find(|s| s.name == name);
+        let s = found.unwrap_or_else(|| panic!("{name}"));
+        (
+            s.sentences,
+            s.score.correct,
+            s.score.predicted,
+            s.score.gold,
+        )
+    };
+    assert_eq!(report.slices.len(), 1 + n_built_in + 1);
+    assert_eq!(row("lum3"), (1, 2, 2, 2));
+    assert_eq!(row("all sentences"), (12, 18, 18, 24));
+    assert_eq!(row("late"), (3, 2, 2, 6));
+    assert_eq!(row("up to 20 words"), (12, 18, 18, 24));
+    assert_eq!(row("over 40 words"), (0, 0, 0, 0));
+    // Two labels share their head.
+    assert_eq!((row("overlap: SEO").0, row("overlap: Normal").0), (12, 0));
+    assert_eq!(row("heads and tails at most 5 words apart").0, 12);
+    assert_eq!(row("labels not in the knowledge base").0, 12);
+    let all = report.slices.iter().find(|s| s.name == "all sentences");
+    let [low, high] = all.unwrap().f1_interval;
+    assert!(low < 36.0 / 42.0 && 36.0 / 42.0 < high, "{low} {high}");
+    assert!(run("split:train").slices.iter().all(|s| s.sentences == 0));
+    let mut ws = Workspace::open(&dir).unwrap();
+    ws.drop_slice("late").unwrap();
+    assert!(kept(ws.read()).unwrap().is_empty());
+}
+
+/// Two runs are compared each by its own thresholds; the oldest run's predictions make room for the newest.
+#[test]
+fn runs_are_compared_and_old_predictions_make_room() {
+    use crate::workspace::runs::{KEPT, chosen, compare_runs, run_named, runs};
+    let tmp = tempfile::tempdir().unwrap();
+    let mut ws = workspace(tmp.path(), 20);
+    assert!(chosen(ws.read(), None, None).is_err());
+    predict(&mut ws, RunId(0x1a), |i, _| if i < 10 { 0.9 } else { 0.1 });
+    assert!(chosen(ws.read(), None, None).is_err());
+    predict(&mut ws, RunId(0x2b), |i, relation| match relation {
+        LIVED if i < 5 => 0.1,
+        LIVED => 0.6,
+        _ if i < 10 => 0.9,
+        _ => 0.1,
+    });
+    let compare = |ws: &Workspace, before: Option<&str>, after: Option<&str>| {
+        let runs = chosen(ws.read(), before, after).unwrap();
+        let found = compare_runs(ws.read(), runs, None, 3, &mut |_, _| true);
+        found.unwrap().unwrap()
+    };
+    let found = compare(&ws, None, None);
+    assert_eq!(
+        (found.all.fixed, found.all.broken, found.sentences),
+        (10, 5, 20)
+    );
+    assert_eq!(found.relations.len(), 2);
+    let lived = &found.relations[0];
+    assert_eq!((lived.relation.as_str(), lived.fixed), (LIVED, 10));
+    assert!((lived.gain - (30.0 / 35.0 - 20.0 / 30.0)).abs() < 1e-9);
+    assert!(lived.interval[0] < lived.gain && lived.gain < lived.interval[1]);
+    assert_eq!(
+        (found.relations[1].gain, found.relations[1].interval),
+        (0.0, [0.0; 2])
+    );
+    assert_eq!((found.fixed.len(), found.broken.len()), (3, 3));
+    let first = &found.broken[0];
+    assert!(first.label && first.head == "Ada Lum0" && first.tail == "Tamm0");
+    // The other way round the lists change places.
+    let names = |i: usize| runs(ws.read()).unwrap()[i].run.clone();
+    let (new, old) = (names(0), names(1));
+    let back = compare(&ws, Some(&new), Some(&old));
+    assert_eq!((back.all.fixed, back.all.broken), (5, 10));
+    assert!(chosen(ws.read(), Some(&new), Some(&new)).is_err());
+    assert!(run_named(ws.read(), "zz").is_err());
+    // A threshold of the newer run's own changes its side only.
+    let id = ws.schema().relation(LIVED).unwrap();
+    ws.set_threshold(id, Some(0.7)).unwrap();
+    assert_eq!(compare(&ws, None, None).all.broken, 10);
+    assert!(ws.drop_run(RunId(0x2b)).is_err());
+    for run in 3..8 {
+        predict(&mut ws, RunId(run), |_, _| 0.9);
+    }
+    let kept = |ws: &Workspace| {
+        let rows = runs(ws.read()).unwrap();
+        rows.iter().filter(|r| r.predicted > 0).count()
+    };
+    assert_eq!(kept(&ws), KEPT);
+    assert_eq!(ws.drop_run(RunId(6)).unwrap(), 20);
+    assert_eq!((kept(&ws), runs(ws.read()).unwrap().len()), (KEPT - 1, 7));
+    assert!(chosen(ws.read(), None, None).is_ok());
 }

@@ -26,17 +26,19 @@ pub enum NumberField {
     GoldScore,
     Disagreements,
     Tokens,
+    Distance,
     NGold,
     NPred,
 }
 
 impl NumberField {
     /// In the order of their discriminants.
-    pub const ALL: [NumberField; 6] = [
+    pub const ALL: [NumberField; 7] = [
         NumberField::Score,
         NumberField::GoldScore,
         NumberField::Disagreements,
         NumberField::Tokens,
+        NumberField::Distance,
         NumberField::NGold,
         NumberField::NPred,
     ];
@@ -46,6 +48,7 @@ impl NumberField {
             NumberField::GoldScore => "goldscore",
             NumberField::Disagreements => "disagreements",
             NumberField::Tokens => "tokens",
+            NumberField::Distance => "distance",
             NumberField::NGold => "ngold",
             NumberField::NPred => "npred",
         }
@@ -273,6 +276,20 @@ pub const FIELDS: &[FieldInfo] = &[
         "an entity of this type",
     ),
     field(
+        "overlap",
+        &[],
+        Kind::Choice(OVERLAPS),
+        &[],
+        "how the labels that stand share entities",
+    ),
+    field(
+        "linked",
+        &[],
+        Kind::Choice(LINKED),
+        &[],
+        "heads and tails of labels are in the knowledge base",
+    ),
+    field(
         "state",
         &["is"],
         Kind::Choice(STATES),
@@ -337,6 +354,13 @@ pub const FIELDS: &[FieldInfo] = &[
         "length of the sentence",
     ),
     field(
+        "distance",
+        &["gap"],
+        Kind::Number(NumberField::Distance),
+        &[],
+        "most words between head and tail of a label that stands",
+    ),
+    field(
         "ngold",
         &[],
         Kind::Number(NumberField::NGold),
@@ -377,6 +401,8 @@ const TAGS: &[(&str, &[&str])] = &[
     ("duplicate", &[]),
     ("guideline_gap", &[]),
 ];
+const OVERLAPS: &[(&str, &[&str])] = &[("normal", &[]), ("epo", &[]), ("seo", &[])];
+const LINKED: &[(&str, &[&str])] = &[("all", &[]), ("some", &[]), ("no", &[])];
 const STATES: &[(&str, &[&str])] = &[("todo", &[]), ("started", &[]), ("done", &[])];
 const SPLITS: &[(&str, &[&str])] = &[("train", &[]), ("dev", &[]), ("test", &[])];
 

@@ -1,0 +1,248 @@
+//! Slices: any query is a part of the corpus with figures of its own. Some are built in, others are kept by name in the workspace.
+
+use super::study::PROTOCOL;
+use super::{Tell, Workspace, page_of_views, searching, stored_rule};
+use crate::analysis::{Counts, Interval, Patterns, sentence_counts};
+use crate::domain::{RelationSchema, SentenceIdx};
+use crate::index::{Searcher, query::parse};
+use crate::store::Reader;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::Path;
+
+const SETTING: &str = "slices";
+/// More are a slip: each is a search and a set of sentences.
+const MOST: usize = 200;
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Slice {
+    pub name: String,
+    /// docs/query.md
+    pub query: String,
+}
+
+/// A slice with its figures, under [`PROTOCOL`].
+#[derive(Clone, PartialEq, Debug)]
+pub struct Sliced {
+    pub slice: Slice,
+    /// Kept by a curator, not built in.
+    pub kept: bool,
+    /// Predicted sentences of the slice.
+    pub sentences: u64,
+    pub counts: Counts,
+    /// Of precision, recall and F1.
+    pub intervals: [Interval; 3],
+}
+
+/// By length, distance, overlap, knowledge-base coverage and entity type; the first is everything.
+pub fn built_in(schema: &RelationSchema) -> Vec<Slice> {
+    let fixed = [
+        ("all sentences", ""),
+        ("up to 20 words", "tokens<=20"),
+        ("21 to 40 words", "tokens>20 tokens<=40"),
+        ("over 40 words", "tokens>40"),
+        ("heads and tails at most 5 words apart", "distance<=5"),
+        ("6 to 15 words apart", "distance>5 distance<=15"),
+        ("over 15 words apart", "distance>15"),
+        ("overlap: Normal", "overlap:normal"),
+        ("overlap: EPO", "overlap:epo"),
+        ("overlap: SEO", "overlap:seo"),
+        ("labels all in the knowledge base", "linked:all"),
+        ("labels in part in the knowledge base", "linked:some"),
+        ("labels not in the knowledge base", "linked:no"),
+    ];
+    let slice = |(name, query): (&str, &str)| Slice {
+        name: name.to_owned(),
+        query: query.to_owned(),
+    };
+    let quoted = |name: &str| name.replace('\\', "\\\\").replace('"', "\\\"");
+    let types = schema.entity_types().iter().map(|kind| Slice {
+        name: format!("with an entity of type {kind}"),
+        query: format!("type:\"{}\"", quoted(kind)),
+    });
+    fixed.into_iter().map(slice).chain(types).collect()
+}
+
+/// Slices that a curator keeps, in the order in which they were kept.
+pub fn kept(reader: &Reader) -> Result<Vec<Slice>> {
+    let text = reader.setting(SETTING)?;
+    Ok(text
+        .and_then(|t| serde_json::from_str(&t).ok())
+        .unwrap_or_default())
+}
+
+impl Workspace {
+    /// Keeps a slice, in place of one with its name; refused where its query is wrong.
+    pub fn keep_slice(&mut self, slice: Slice) -> Result<()> {
+        let name = slice.name.trim();
+        if name.is_empty() {
+            bail!("a slice needs a name");
+        }
+        if let Err(error) = parse(&slice.query, &self.schema) {
+            bail!("{}: column {}: {error}", slice.query, error.column + 1);
+        }
+        let mut slices = kept(self.read())?;
+        if let Some(known) = slices.iter_mut().find(|s| s.name == name) {
+            known.query = slice.query;
+        } else if slices.len() >= MOST {
+            bail!("{MOST} slices are kept already; drop one first");
+        } else {
+            let name = name.to_owned();
+            let query = slice.query;
+            slices.push(Slice { name, query });
+        }
+        self.write_slices(&slices)
+    }
+
+    pub fn drop_slice(&mut self, name: &str) -> Result<()> {
+        let mut slices = kept(self.read())?;
+        let before = slices.len();
+        slices.retain(|s| s.name != name);
+        if slices.len() == before {
+            bail!("no slice is called `{name}`");
+        }
+        self.write_slices(&slices)
+    }
+
+    fn write_slices(&mut self, slices: &[Slice]) -> Result<()> {
+        let text = serde_json::to_string(slices)?;
+        Ok(self.store.set_setting(SETTING, &text)?)
+    }
+}
+
+/// Figures of each slice from one pass over the corpus; one whose query no longer holds here is left out. `None` when `tell` stopped
+/// it. The searcher's index must be that of the reader's state.
+pub fn measure(
+    reader: &Reader,
+    searcher: &Searcher,
+    slices: &[(Slice, bool)],
+    tell: Tell,
+) -> Result<Option<Vec<Sliced>>> {
+    struct Adding {
+        of: HashSet<SentenceIdx>,
+        sentences: u64,
+        counts: Counts,
+        patterns: Patterns<1>,
+    }
+    let schema = reader.schema()?;
+    let mut adding = Vec::with_capacity(slices.len());
+    for (slice, is_kept) in slices {
+        let Ok(query) = parse(&slice.query, &schema) else {
+            continue;
+        };
+        let found = Adding {
+            of: searcher.matching(&query)?.into_iter().collect(),
+            sentences: 0,
+            counts: Counts::default(),
+            patterns: Patterns::default(),
+        };
+        adding.push((slice, *is_kept, found));
+    }
+    let rule = stored_rule(reader)?;
+    let total = u64::from(reader.sentence_count()?);
+    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
+    while let Some(from) = next {
+        if !tell(done, total) {
+            return Ok(None);
+        }
+        let (page, after) = page_of_views(reader, &rule, from)?;
+        done += page.len() as u64;
+        for (idx, viewed) in &page {
+            let Some(alignment) = &viewed.alignment else {
+                continue;
+            };
+            let (counts, _) = sentence_counts(alignment);
+            for (_, _, slice) in adding.iter_mut().filter(|(_, _, s)| s.of.contains(idx)) {
+                slice.sentences += 1;
+                slice.counts.add(counts);
+                if counts != Counts::default() {
+                    slice.patterns.add([counts]);
+                }
+            }
+        }
+        next = after;
+    }
+    let measured = (0u64..)
+        .zip(adding)
+        .map(|(i, (slice, kept, found))| Sliced {
+            slice: slice.clone(),
+            kept,
+            sentences: found.sentences,
+            counts: found.counts,
+            intervals: found.patterns.prf(found.sentences, i + 10_000),
+        });
+    Ok(Some(measured.collect()))
+}
+
+/// What `redress evaluate` prints of slices.
+#[derive(Clone, Debug, Serialize)]
+pub struct SlicesReport {
+    pub protocol: String,
+    pub slices: Vec<SliceReport>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct SliceReport {
+    pub name: String,
+    pub query: String,
+    pub sentences: u64,
+    #[serde(flatten)]
+    pub score: super::evaluate::Score,
+    /// 95 % interval of F1 by bootstrap over sentences.
+    pub f1_interval: [f64; 2],
+}
+
+/// The slices asked for, then with `all` those built in and those kept, over the stored predictions of the workspace in `dir`. `within`
+/// narrows each, as `split:dev`.
+pub fn evaluate(
+    dir: &Path,
+    asked: &[String],
+    all: bool,
+    within: &str,
+    tell: Tell,
+) -> Result<SlicesReport> {
+    searching::with_index(dir, &mut |reader, index| {
+        let schema = reader.schema()?;
+        for query in asked {
+            if let Err(error) = parse(query, &schema) {
+                bail!("{query}: column {}: {error}", error.column + 1);
+            }
+        }
+        let own = asked.iter().map(|query| Slice {
+            name: query.clone(),
+            query: query.clone(),
+        });
+        let mut slices: Vec<(Slice, bool)> = own.map(|s| (s, true)).collect();
+        if all {
+            slices.extend(built_in(&schema).into_iter().map(|s| (s, false)));
+            slices.extend(kept(reader)?.into_iter().map(|s| (s, true)));
+        }
+        for (slice, _) in &mut slices {
+            if !within.is_empty() {
+                slice.query = match slice.query.trim() {
+                    "" => within.to_owned(),
+                    query => format!("({query}) {within}"),
+                };
+            }
+        }
+        let found = measure(reader, &index.searcher(), &slices, tell)?.context("stopped")?;
+        Ok(SlicesReport {
+            protocol: format!("{PROTOCOL}, labels that stand"),
+            slices: found.into_iter().map(SliceReport::from).collect(),
+        })
+    })
+}
+
+impl From<Sliced> for SliceReport {
+    fn from(s: Sliced) -> Self {
+        let [_, _, f1] = s.intervals;
+        Self {
+            name: s.slice.name,
+            query: s.slice.query,
+            sentences: s.sentences,
+            score: s.counts.into(),
+            f1_interval: [f1.low, f1.high],
+        }
+    }
+}
