@@ -388,6 +388,7 @@ impl App {
             Intent::Push(overlay) => self.overlays.push(overlay),
             Intent::Picked(_, Choice::Action(action)) => self.run(action, 1),
             Intent::Picked(purpose, choice) => self.sentence.on_picked(purpose, choice, shared),
+            Intent::Typed(Purpose::Slice, text) => self.errors.on_slice_typed(&text, shared),
             Intent::Typed(Purpose::Note, text) => self.sentence.on_note(text, shared),
             Intent::Confirmed(Purpose::Quit) => shared.effects.push(Effect::Quit),
             Intent::Confirmed(Purpose::PredictAll) => {
@@ -492,6 +493,8 @@ impl App {
                 total,
             } => self.errors.on_studying(ticket, done, total),
             Reply::Studied { ticket, study } => self.errors.on_studied(ticket, study),
+            Reply::Sliced { ticket, rows } => self.errors.on_sliced(ticket, rows),
+            Reply::SlicesChanged => self.errors.on_slices_changed(),
             Reply::ThresholdSet {
                 relation,
                 threshold,

@@ -3,6 +3,7 @@
 //! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
 //! Requests carry tickets where a newer one makes an older answer useless.
 
+use super::slices::{Slice, Sliced};
 use crate::analysis::{RelationChange, Study};
 use crate::domain::{
     Annotation, Correction, DecisionRule, Edit, Outcome, Prediction, RelationId, RelationSchema,
@@ -42,7 +43,20 @@ pub enum Request {
         triple: Triple,
     },
     /// Everything the errors view shows, from a pass over the corpus; a newer one stops it.
-    Study { ticket: Ticket },
+    Study {
+        ticket: Ticket,
+    },
+    /// Figures of the built-in slices and of those kept; a newer one stops it.
+    Slices {
+        ticket: Ticket,
+    },
+    /// Keeps a slice, or drops the one of this name; answered by `SlicesChanged`.
+    KeepSlice {
+        slice: Slice,
+    },
+    DropSlice {
+        name: String,
+    },
     /// Gives a relation its own threshold under the current run, or the model's again; answered by `ThresholdSet`.
     SetThreshold {
         relation: RelationId,
@@ -68,9 +82,14 @@ pub enum Request {
     /// Keeps a rule, refuses it, or (`None`) forgets what was decided.
     DecideRule { rule: NamedRule, keep: Option<bool> },
     /// Appends all of these edits as one step to undo; answered by `SavedAll`, or `Failed` and none is saved.
-    EditAll { edits: Vec<(SentenceId, Edit)> },
+    EditAll {
+        edits: Vec<(SentenceId, Edit)>,
+    },
     /// Appends one edit; answered by `Saved` once it is on disk, or `EditRefused`.
-    Edit { id: SentenceId, edit: Edit },
+    Edit {
+        id: SentenceId,
+        edit: Edit,
+    },
     /// Takes back the latest edit or batch that is not taken back yet.
     Undo,
     /// Takes back the latest undo.
@@ -82,7 +101,9 @@ pub enum Request {
     /// Fine-tunes the current model on the corrections, in the background.
     FineTune,
     /// Makes the fine-tuned model current, or drops it.
-    DecideModel { accept: bool },
+    DecideModel {
+        accept: bool,
+    },
     Export {
         format: String,
         path: PathBuf,
@@ -90,7 +111,9 @@ pub enum Request {
         train_view: bool,
     },
     /// Stops a running job at its next safe point.
-    Cancel { job: JobKind },
+    Cancel {
+        job: JobKind,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -121,6 +144,11 @@ pub enum Reply {
         ticket: Ticket,
         study: Arc<Study>,
     },
+    Sliced {
+        ticket: Ticket,
+        rows: Vec<Sliced>,
+    },
+    SlicesChanged,
     /// Kept in the workspace; `info` has the rule as it is now.
     ThresholdSet {
         relation: RelationId,

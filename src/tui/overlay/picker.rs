@@ -25,6 +25,7 @@ pub enum Purpose {
     SetType(TokenSpan),
     AddEntity(TokenSpan),
     Note,
+    Slice,
     Quit,
     PredictAll,
     Folds,

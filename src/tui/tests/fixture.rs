@@ -7,6 +7,7 @@ use crate::workspace::messages::*;
 use crate::workspace::noise::queue::{Order, QueueKind, Tally};
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::{KnownRule, NamedRule, RuleState};
+use crate::workspace::slices::{Slice, Sliced};
 use std::sync::Arc;
 
 pub const RUN: RunId = RunId(7);
@@ -367,6 +368,10 @@ impl Engine {
                 ticket,
                 study: Arc::new(study()),
             }],
+            Request::Slices { ticket } => vec![Reply::Sliced {
+                ticket,
+                rows: slices(),
+            }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::PlanDuplicates { verdict, .. } => {
                 vec![Reply::Planned(Box::new(self.plan(1..3, verdict)))]
@@ -592,4 +597,27 @@ pub fn study() -> Study {
         original: original.measure(1000),
         tags: [(RelationId(0), [31, 4, 0, 0, 2, 0, 1])].into(),
     }
+}
+
+/// One slice of a curator's own, then two built in, the last of which is empty.
+fn slices() -> Vec<Sliced> {
+    let found = study().curated;
+    let slice = |name: &str, query: &str, kept, sentences| Sliced {
+        slice: Slice {
+            name: name.into(),
+            query: query.into(),
+        },
+        kept,
+        sentences,
+        counts: match sentences {
+            0 => Default::default(),
+            _ => found.total,
+        },
+        intervals: found.intervals,
+    };
+    vec![
+        slice("politics", "senator or minister", true, 210),
+        slice("all sentences", "", false, 1000),
+        slice("over 40 words", "tokens>40", false, 0),
+    ]
 }

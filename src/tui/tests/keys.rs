@@ -14,7 +14,8 @@ pub fn changes(bench: &mut Bench) -> Vec<String> {
             Request::Search { .. }
             | Request::Open { .. }
             | Request::Explain { .. }
-            | Request::Study { .. } => None,
+            | Request::Study { .. }
+            | Request::Slices { .. } => None,
             other => Some(format!("{other:?}")),
         })
         .collect()
@@ -342,18 +343,34 @@ fn each_page_of_errors_leads_into_the_list() {
     check("tab j h h h h h h h enter", "missed:place_of_birth");
     check("tab tab j enter", "outcome:wrong-relation");
     check("tab tab G enter", "tag:guideline_gap");
-    check("backtab backtab G k enter", "tag:duplicate");
+    check("backtab backtab backtab G k enter", "tag:duplicate");
     // Counted against the original labels, the list still goes by those that stand, and that is said.
     let mut bench = Bench::new(120, 30);
     bench.press("] o");
-    assert!(
-        bench.sees("against the original labels"),
-        "{}",
-        bench.text()
-    );
+    assert!(bench.sees("vs original labels"), "{}", bench.text());
     assert!(bench.sees("1,000"), "{}", bench.text());
     bench.press("enter");
     assert!(bench.sees("labels that stand"), "{}", bench.text());
+}
+
+#[test]
+fn slices_open_their_query_and_are_kept_and_dropped() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("] backtab").requests();
+    bench.press("a").type_text("long ones = tokens>60");
+    bench.press("enter a").type_text("born");
+    bench.press("enter x j x");
+    assert_eq!(
+        changes(&mut bench),
+        [
+            "KeepSlice { slice: Slice { name: \"long ones\", query: \"tokens>60\" } }",
+            "KeepSlice { slice: Slice { name: \"born\", query: \"born\" } }",
+            "DropSlice { name: \"politics\" }",
+        ]
+    );
+    assert!(bench.sees("built in"), "{}", bench.text());
+    bench.press("j enter");
+    assert!(bench.sees("/ tokens>40"), "{}", bench.text());
 }
 
 #[test]

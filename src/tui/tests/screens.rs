@@ -27,6 +27,7 @@ fn the_errors() {
     check("confusions", "] tab");
     check("outcomes", "] tab tab");
     check("thresholds", "] j tab tab tab l l");
+    check("slices", "] backtab j");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::workspace::in_words;
 use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
 use crate::workspace::models::Models;
 use crate::workspace::relation_rules::{NamedRule, RuleBook};
+use crate::workspace::slices::Slice;
 use crate::workspace::view::describe_edit;
 use crate::workspace::{Workspace, now_ms, viewed};
 use anyhow::Result;
@@ -45,6 +46,8 @@ pub enum Work {
     },
     /// A relation's own threshold, or the model's again.
     SetThreshold(RelationId, Option<f32>),
+    KeepSlice(Slice),
+    DropSlice(String),
     RefreshIndex,
     IndexEdits,
 }
@@ -88,6 +91,12 @@ impl Disk {
                 cancelled,
             } => self.predicted(&ids, summary, cancelled),
             Work::SetThreshold(relation, threshold) => self.set_threshold(relation, threshold),
+            Work::KeepSlice(slice) => self.workspace.keep_slice(slice).map(|()| {
+                self.shared.reply(Reply::SlicesChanged);
+            }),
+            Work::DropSlice(name) => self.workspace.drop_slice(&name).map(|()| {
+                self.shared.reply(Reply::SlicesChanged);
+            }),
             Work::RefreshIndex => self.refresh(),
             Work::IndexEdits => self.index_edits(),
         };

@@ -55,6 +55,7 @@ struct Shared {
     studied: AtomicU64,
     cancel_folds: Cancel,
     cancel_repair: Cancel,
+    sliced: AtomicU64,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -147,6 +148,7 @@ impl Session {
             studied: AtomicU64::new(0),
             cancel_folds: Cancel::new(),
             cancel_repair: Cancel::new(),
+            sliced: AtomicU64::new(0),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -198,6 +200,12 @@ impl Session {
                 self.shared.studied.store(ticket, Ordering::Relaxed);
                 self.study.send(request)
             }
+            Request::Slices { ticket } => {
+                self.shared.sliced.store(ticket, Ordering::Relaxed);
+                self.study.send(request)
+            }
+            Request::KeepSlice { slice } => self.disk.send(disk::Work::KeepSlice(slice)),
+            Request::DropSlice { name } => self.disk.send(disk::Work::DropSlice(name)),
             Request::SetThreshold {
                 relation,
                 threshold,
@@ -291,6 +299,7 @@ impl Drop for Session {
         self.shared.studied.store(u64::MAX, Ordering::Relaxed);
         self.shared.cancel_folds.cancel();
         self.shared.cancel_repair.cancel();
+        self.shared.sliced.store(u64::MAX, Ordering::Relaxed);
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

@@ -4,6 +4,7 @@ use super::Shared;
 use crate::store::Reader;
 use crate::workspace::in_words;
 use crate::workspace::messages::{Reply, Request, Ticket};
+use crate::workspace::slices;
 use crate::workspace::study::study;
 use anyhow::Result;
 use std::sync::Arc;
@@ -22,11 +23,29 @@ impl Study {
     pub fn handle(&mut self, request: Request) {
         let result = match request {
             Request::Study { ticket } => self.study(ticket),
+            Request::Slices { ticket } => self.slices(ticket),
             _ => Ok(()),
         };
         if let Err(error) = result {
             self.shared.failed(in_words(&error));
         }
+    }
+
+    fn slices(&self, ticket: Ticket) -> Result<()> {
+        let built_in = slices::built_in(&self.reader.schema()?).into_iter();
+        let kept = slices::kept(&self.reader)?.into_iter();
+        let all: Vec<_> = kept
+            .map(|s| (s, true))
+            .chain(built_in.map(|s| (s, false)))
+            .collect();
+        let searcher = &self.shared.searcher;
+        let found = slices::measure(&self.reader, searcher, &all, &mut |_, _| {
+            self.shared.sliced.load(Ordering::Relaxed) == ticket
+        })?;
+        if let Some(rows) = found {
+            self.shared.reply(Reply::Sliced { ticket, rows });
+        }
+        Ok(())
     }
 
     fn study(&self, ticket: Ticket) -> Result<()> {

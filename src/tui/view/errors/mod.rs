@@ -4,6 +4,7 @@
 mod matrix;
 mod outcomes;
 mod relations;
+mod slices;
 mod thresholds;
 
 use crate::analysis::{Against, Measured, Study};
@@ -13,11 +14,13 @@ use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::grouped;
 use crate::workspace::messages::{Request, Ticket};
+use crate::workspace::slices::Sliced;
 use crate::workspace::study::PROTOCOL;
 use matrix::Matrix;
 use outcomes::Outcomes;
 use ratatui::layout::Rect;
 use relations::Relations;
+use slices::Slices;
 use std::sync::Arc;
 use thresholds::Thresholds;
 
@@ -28,14 +31,16 @@ enum Page {
     Confusion,
     Outcomes,
     Thresholds,
+    Slices,
 }
 
 impl Page {
-    const ALL: [Page; 4] = [
+    const ALL: [Page; 5] = [
         Page::Relations,
         Page::Confusion,
         Page::Outcomes,
         Page::Thresholds,
+        Page::Slices,
     ];
 
     fn name(self) -> &'static str {
@@ -44,6 +49,7 @@ impl Page {
             Page::Confusion => "confusions",
             Page::Outcomes => "outcomes",
             Page::Thresholds => "thresholds",
+            Page::Slices => "slices",
         }
     }
 
@@ -62,6 +68,7 @@ pub struct ErrorsView {
     matrix: Matrix,
     outcomes: Outcomes,
     thresholds: Thresholds,
+    slices: Slices,
     ticket: Ticket,
     /// Sentences counted and in all, while the engine counts.
     counting: Option<(u64, u64)>,
@@ -91,6 +98,7 @@ impl ErrorsView {
                 Errors::Keep,
                 Errors::Restore,
             ],
+            Page::Slices => &[Errors::Open, Errors::AddSlice, Errors::Restore],
         };
         let pages = [Errors::NextPage, Errors::Against];
         let apps = [App::PredictAll, App::FineTune, App::NextTab];
@@ -100,6 +108,7 @@ impl ErrorsView {
 
     pub fn mark_dirty(&mut self) {
         self.dirty = true;
+        self.slices.mark_dirty();
     }
 
     /// Asks for the figures if they were never asked for or have changed since.
@@ -112,6 +121,21 @@ impl ErrorsView {
                 ticket: self.ticket,
             });
         }
+        if self.page == Page::Slices {
+            self.slices.fetch(shared);
+        }
+    }
+
+    pub fn on_sliced(&mut self, ticket: Ticket, rows: Vec<Sliced>) {
+        self.slices.take(ticket, rows);
+    }
+
+    pub fn on_slices_changed(&mut self) {
+        self.slices.mark_dirty();
+    }
+
+    pub fn on_slice_typed(&mut self, text: &str, shared: &mut Shared) {
+        Slices::on_typed(text, shared);
     }
 
     pub fn on_studying(&mut self, ticket: Ticket, done: u64, total: u64) {
@@ -169,8 +193,12 @@ impl ErrorsView {
             Page::Confusion => self.matrix.act(action, shared),
             Page::Outcomes => self.outcomes.act(action, shared),
             Page::Thresholds => self.thresholds.act(action, shared),
+            Page::Slices => self.slices.act(action, shared),
         }
-        if self.against == Against::Original && shared.intents.len() > before {
+        if self.against == Against::Original
+            && self.page != Page::Slices
+            && shared.intents.len() > before
+        {
             shared.warn("the list goes by the labels that stand, not by the original ones");
         }
     }
@@ -181,6 +209,7 @@ impl ErrorsView {
             Page::Confusion => self.matrix.navigate(nav, count),
             Page::Outcomes => self.outcomes.navigate(nav, count),
             Page::Thresholds => self.thresholds.navigate(nav, count),
+            Page::Slices => self.slices.navigate(nav, count),
         }
     }
 
@@ -191,6 +220,7 @@ impl ErrorsView {
             Page::Confusion => self.matrix.click(x, y),
             Page::Outcomes => self.outcomes.click(x, y),
             Page::Thresholds => self.thresholds.click(x, y),
+            Page::Slices => self.slices.click(x, y),
         };
         if again {
             self.act_on_page(Errors::Open, shared);
@@ -203,6 +233,7 @@ impl ErrorsView {
         self.matrix.layout(page);
         self.outcomes.layout(page);
         self.thresholds.layout(page);
+        self.slices.layout(page);
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -221,6 +252,7 @@ impl ErrorsView {
             Page::Confusion => self.matrix.draw(page, painter, scene),
             Page::Outcomes => self.outcomes.draw(page, painter, scene),
             Page::Thresholds => self.thresholds.draw(page, painter, scene),
+            Page::Slices => self.slices.draw(page, painter),
         }
     }
 
@@ -234,8 +266,9 @@ impl ErrorsView {
             })
             .collect();
         let (against, role) = match self.against {
-            Against::Curated => ("   against the labels that stand", Role::Dim),
-            Against::Original => ("   against the original labels", Role::Warning),
+            _ if self.page == Page::Slices => ("  vs standing labels", Role::Dim),
+            Against::Curated => ("  vs standing labels", Role::Dim),
+            Against::Original => ("  vs original labels", Role::Warning),
         };
         parts.push((against.to_owned(), role));
         painter.parts(top, &parts);

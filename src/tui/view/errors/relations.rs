@@ -16,7 +16,7 @@ use ratatui::layout::Rect;
 use std::cmp::Reverse;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Sort {
+pub enum Sort {
     #[default]
     FalsePositives,
     FalseNegatives,
@@ -120,7 +120,7 @@ impl Relations {
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, scene: &Scene<'_>) {
         let name = |r: &MeasuredRow| scene.shared.relation(r.row.relation);
         let columns = Columns::of(area.width, self.rows.iter().map(name));
-        self.draw_heading(row(area, 0), &columns, painter);
+        draw_heading(row(area, 0), &columns, "relation", Some(self.sort), painter);
         let found = scene.found;
         let sum = ("all relations, micro", &found.total, &found.intervals);
         columns.draw(painter, row(area, 1), sum, Role::Title);
@@ -135,42 +135,40 @@ impl Relations {
             }
         }
     }
+}
 
-    fn draw_heading(&self, line: Rect, columns: &Columns, painter: &mut Painter<'_>) {
-        let sorted = |sort| {
-            if self.sort == sort {
-                Role::Title
-            } else {
-                Role::Dim
-            }
+/// Titles of the columns; the one that is `sorted` by is marked.
+pub fn draw_heading(
+    line: Rect,
+    columns: &Columns,
+    first: &str,
+    sorted: Option<Sort>,
+    painter: &mut Painter<'_>,
+) {
+    painter.text(line.x + 2, line.y, columns.name, first, Role::Dim);
+    let mut right = line.x + 2 + columns.name;
+    let [p, r, f1] = columns.intervals;
+    let titles = [
+        ("support", Some(Sort::Support), 9, 0),
+        ("P", None, 5, p),
+        ("R", None, 5, r),
+        ("F1", Some(Sort::WorstF1), 5, f1),
+        ("FP", Some(Sort::FalsePositives), 8, 0),
+        ("FN", Some(Sort::FalseNegatives), 8, 0),
+    ];
+    for (title, sort, cells, interval) in titles {
+        right += cells;
+        let (mark, role) = match sort.is_some() && sort == sorted {
+            true => ("▾", Role::Title),
+            false => ("", Role::Dim),
         };
-        painter.text(line.x + 2, line.y, columns.name, "relation", Role::Dim);
-        let mut right = line.x + 2 + columns.name;
-        let [p, r, f1] = columns.intervals;
-        let titles = [
-            ("support", sorted(Sort::Support), 9, 0),
-            ("P", Role::Dim, 5, p),
-            ("R", Role::Dim, 5, r),
-            ("F1", sorted(Sort::WorstF1), 5, f1),
-            ("FP", sorted(Sort::FalsePositives), 8, 0),
-            ("FN", sorted(Sort::FalseNegatives), 8, 0),
-        ];
-        for (title, role, cells, interval) in titles {
-            right += cells;
-            let mark = if role == Role::Title { "▾" } else { "" };
-            painter.text_right(
-                right - 1,
-                line.y,
-                cells - 1,
-                &format!("{mark}{title}"),
-                role,
-            );
-            right += interval;
-        }
+        let text = format!("{mark}{title}");
+        painter.text_right(right - 1, line.y, cells - 1, &text, role);
+        right += interval;
     }
 }
 
-struct Columns {
+pub struct Columns {
     name: u16,
     /// Cells of the intervals of P, R and F1; 0 where there is no room.
     intervals: [u16; 3],
@@ -184,7 +182,7 @@ impl Columns {
     /// ` .84–.90`
     const INTERVAL: u16 = 8;
 
-    fn of<'a>(width: u16, names: impl Iterator<Item = &'a str>) -> Self {
+    pub fn of<'a>(width: u16, names: impl Iterator<Item = &'a str>) -> Self {
         let longest = names.map(crate::tui::clean::width).max().unwrap_or(8) as u16;
         let longest = longest.clamp(20, 40);
         let room = width.saturating_sub(Self::FIGURES + 3);
@@ -209,7 +207,7 @@ impl Columns {
     }
 
     /// A name with its counts and the intervals of P, R and F1.
-    fn draw(
+    pub fn draw(
         &self,
         painter: &mut Painter<'_>,
         line: Rect,
