@@ -22,6 +22,7 @@ mod threshold;
 pub mod agreement;
 pub mod curve;
 pub mod duplicates;
+pub mod gain;
 pub mod noise;
 pub mod rules;
 

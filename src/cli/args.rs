@@ -51,6 +51,9 @@ pub struct OpenArgs {
     /// Let the mouse select and scroll.
     #[arg(long)]
     pub mouse: bool,
+    /// Who decides [default: the settings' author, else the system's user].
+    #[arg(long, value_name = "NAME")]
+    pub by: Option<String>,
 }
 
 #[derive(Args, Debug, Default, Clone)]
@@ -102,6 +105,12 @@ pub enum Command {
     Duplicates(DuplicatesArgs),
     /// Keep rules between relations, and see which the labels suggest; `redress queue --kind rules` lists what they ask about.
     Rules(RulesArgs),
+    /// Part the sentences between curators; without names: who has which part.
+    Assign(AssignArgs),
+    /// How well the curators agree: Cohen's kappa and Krippendorff's alpha.
+    Agreement(AgreementArgs),
+    /// What curation has found, the labels before and after, the model's gain, the time it took.
+    Report(ReportArgs),
     /// Score predictions against the labels that stand.
     Evaluate(EvaluateArgs),
     /// Compare the predictions of two models on the same sentences: what is fixed, what is broken.
@@ -501,6 +510,49 @@ pub struct ApplyArgs {
     pub overwrite: bool,
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct AssignArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// A curator, once for each. The same names in the same order part every copy of the corpus alike.
+    #[arg(long, value_name = "NAME")]
+    pub to: Vec<String>,
+    /// Share of the sentences that two curators work on.
+    #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
+    pub overlap: f64,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct AgreementArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Output file; its ending says the form [default: Markdown on standard output].
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[arg(long, value_enum)]
+    pub form: Option<ReportForm>,
+    /// Overwrite the output file.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
+pub enum ReportForm {
+    Html,
+    Md,
+    Json,
 }
 
 #[derive(Args, Debug)]

@@ -8,6 +8,7 @@
 
 pub mod args;
 mod compare;
+mod curators;
 mod data;
 mod evaluate;
 mod export;
@@ -21,6 +22,7 @@ mod open;
 mod predict;
 mod progress;
 mod repair;
+mod report;
 mod search;
 mod train;
 
@@ -92,6 +94,9 @@ fn run(cli: Cli) -> Result<Ended> {
         Some(Command::Apply(args)) => noise::apply(args),
         Some(Command::Duplicates(args)) => repair::duplicates(args),
         Some(Command::Rules(args)) => repair::rules(args),
+        Some(Command::Assign(args)) => curators::assign(args),
+        Some(Command::Agreement(args)) => curators::agreement(args),
+        Some(Command::Report(args)) => report::run(args),
         Some(Command::ImportPredictions(args)) => predict::import(args),
         Some(Command::Evaluate(args)) => evaluate::run(args),
         Some(Command::Compare(args)) => compare::run(args),

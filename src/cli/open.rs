@@ -22,7 +22,7 @@ pub fn run(args: OpenArgs) -> Result<Ended> {
     let flags = Flags {
         theme: args.theme.clone(),
         keymap: args.keys.clone(),
-        author: None,
+        author: args.by.clone(),
         mouse: args.mouse.then_some(true),
     };
     let config = Config::load(&paths, flags)?;

@@ -313,6 +313,40 @@ impl Reader {
         })
     }
 
+    /// Who has corrected each sentence, held corrections included.
+    pub fn authors_of_sentences(&self) -> Result<HashMap<SentenceId, Vec<String>>, StoreError> {
+        self.database.run("listing the curators", |connection| {
+            let held = match has_tables(connection)? {
+                true => "UNION SELECT sentence, who FROM held",
+                false => "",
+            };
+            let sql =
+                format!("SELECT sentence, who FROM corrections {held} ORDER BY sentence, who");
+            let mut select = connection.prepare(&sql)?;
+            let mut authors: HashMap<SentenceId, Vec<String>> = HashMap::new();
+            let mut rows = select.query([])?;
+            while let Some(row) = rows.next()? {
+                let of = authors.entry(SentenceId(row.get::<_, i64>(0)? as u64));
+                let (of, who) = (of.or_default(), row.get::<_, String>(1)?);
+                if of.last() != Some(&who) {
+                    of.push(who);
+                }
+            }
+            Ok(authors)
+        })
+    }
+
+    /// Sentences that more than one curator has corrected, by id.
+    pub fn sentences_of_several(&self) -> Result<Vec<SentenceId>, StoreError> {
+        let authors = self.authors_of_sentences()?.into_iter();
+        let mut ids: Vec<SentenceId> = authors
+            .filter(|(_, who)| who.len() > 1)
+            .map(|(id, _)| id)
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
     /// All that was ever done to a sentence, held corrections included, in the order in which it came here.
     pub fn records(&self, id: SentenceId) -> Result<Vec<Record>, StoreError> {
         self.database.run("reading corrections", |connection| {

@@ -131,6 +131,17 @@ actions! {
         /// Sort by the next column.
         Sort = ["s"],
     }
+    /// In the disputes
+    Disputes {
+        /// Decide as the left side, which stands now.
+        Left = ["h", "left"],
+        /// Decide as the right side.
+        Right = ["l", "right"],
+        /// Decide for neither: undecided, left out of training.
+        Undecided = ["s"],
+        /// Go to the sentence.
+        Sentence = ["enter"],
+    }
     /// In a sentence
     Sentence {
         /// Judge the triple right.
@@ -263,6 +274,8 @@ actions! {
         GoCorpus = ["g c"],
         /// Go to the errors.
         GoErrors = ["g e"],
+        /// Go to what curators dispute.
+        GoDisputes = ["g d"],
         /// List labels that are probably wrong, the most suspicious first.
         GoWrong = ["g w"],
         /// List relations that are probably missing, the most suspicious first.

@@ -12,6 +12,7 @@ use super::state::{Shared, Tab};
 use super::theme::{Role, Theme};
 use super::view::chrome::Chrome;
 use super::view::corpus::{CorpusView, Panel};
+use super::view::disputes::DisputesView;
 use super::view::errors::ErrorsView;
 use super::view::sentence::SentenceView;
 use super::widget::numbers::grouped;
@@ -26,6 +27,7 @@ pub struct App {
     pub(super) tab: Tab,
     pub(super) corpus: CorpusView,
     pub(super) errors: ErrorsView,
+    pub(super) disputes: DisputesView,
     pub(super) sentence: SentenceView,
     pub(super) overlays: Vec<Overlay>,
     /// Keys of an unfinished sequence.
@@ -48,6 +50,7 @@ impl App {
             tab: Tab::Corpus,
             corpus: CorpusView::default(),
             errors: ErrorsView::default(),
+            disputes: DisputesView::default(),
             sentence: SentenceView::default(),
             overlays: Vec::new(),
             pressed: Vec::new(),
@@ -107,6 +110,7 @@ impl App {
         let body = Self::body(area);
         self.corpus.layout(body, &self.shared);
         self.errors.layout(body);
+        self.disputes.layout(body);
         self.sentence.layout(body);
         for overlay in &mut self.overlays {
             overlay.layout(area, &self.shared);
@@ -127,6 +131,7 @@ impl App {
             (false, _) => &[Context::Overlay, Context::Nav, Context::App],
             (true, Tab::Corpus) => &[Context::Corpus, Context::Nav, Context::App],
             (true, Tab::Errors) => &[Context::Errors, Context::Nav, Context::App],
+            (true, Tab::Disputes) => &[Context::Disputes, Context::Nav, Context::App],
             (true, Tab::Sentence) if self.sentence.in_span_mode() => &[Context::Span, Context::App],
             (true, Tab::Sentence) => &[Context::Sentence, Context::Nav, Context::App],
         }
@@ -146,6 +151,7 @@ impl App {
         match self.tab {
             Tab::Corpus => self.corpus.draw(body, painter, &self.shared),
             Tab::Errors => self.errors.draw(body, painter, &self.shared),
+            Tab::Disputes => self.disputes.draw(body, painter, &self.shared),
             Tab::Sentence => self
                 .sentence
                 .draw(painter, &self.shared, self.corpus.pages.total),
@@ -169,6 +175,7 @@ impl App {
             _ if !self.overlays.is_empty() => Vec::new(),
             Tab::Corpus => self.corpus.hints(),
             Tab::Errors => self.errors.hints(),
+            Tab::Disputes => self.disputes.hints(),
             Tab::Sentence => self.sentence.hints(),
         };
         let editing = self.tab == Tab::Corpus && self.corpus.editing.is_some();
@@ -192,6 +199,7 @@ impl App {
                 Tab::Corpus if self.corpus.panel == Panel::Relations => "relation",
                 Tab::Corpus => "list",
                 Tab::Errors => "errors",
+                Tab::Disputes => "disputes",
                 Tab::Sentence => self.sentence.mode_name(),
             },
             position: self.position(),
@@ -212,7 +220,7 @@ impl App {
             " filtered"
         };
         match self.tab {
-            Tab::Errors => String::new(),
+            Tab::Errors | Tab::Disputes => String::new(),
             _ if self.corpus.bad.is_some() => String::new(),
             _ if pages.total == 0 => "no sentences".to_owned(),
             Tab::Corpus | Tab::Sentence => {

@@ -117,6 +117,7 @@ pub const STACKS: &[&[Context]] = &[
     &[Context::Sentence, Context::Nav, Context::App],
     &[Context::Span, Context::App],
     &[Context::Overlay, Context::Nav, Context::App],
+    &[Context::Disputes, Context::Nav, Context::App],
 ];
 
 impl Default for Keymap {
@@ -367,7 +368,7 @@ mod tests {
           keymap.toml:5: `j` means two things: [sentence] and [nav]
           keymap.toml:6: `1` expects the name of an action, or a list of names
           keymap.toml:7: `corpus.open` does nothing in [sentence]
-          keymap.toml:9: `b` must stand in one of [corpus] [errors] [sentence] [span] [overlay] [nav] [app]
+          keymap.toml:9: `b` must stand in one of [corpus] [errors] [disputes] [sentence] [span] [overlay] [nav] [app]
           keymap.toml:12: `  ctrl-o` is bound on line 11 already
         ");
     }

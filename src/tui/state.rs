@@ -7,7 +7,7 @@ use super::overlay::Overlay;
 use super::overlay::picker::{Choice, Purpose};
 use super::theme::Theme;
 use super::widget::numbers::{counted, duration, grouped};
-use crate::domain::{Edit, RelationId, SentenceId};
+use crate::domain::{Edit, RelationId, SentenceId, Triple, Verdict};
 use crate::workspace::messages::{
     FineTuneReport, JobEvent, JobKind, Request, Ticket, WorkspaceInfo,
 };
@@ -30,11 +30,12 @@ pub struct Message {
     pub text: String,
 }
 
-/// The three places of the program.
+/// The places of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Tab {
     Corpus,
     Errors,
+    Disputes,
     Sentence,
 }
 
@@ -177,6 +178,20 @@ impl Shared {
     pub fn edit(&mut self, id: SentenceId, edit: Edit) {
         self.pending.push_back((id, edit.clone()));
         self.send(Request::Edit { id, edit });
+    }
+
+    /// An adjudicator's choice; on its way like an edit.
+    pub fn settle_dispute(&mut self, id: SentenceId, triple: Triple, verdict: Verdict) {
+        let edit = Edit::Judge {
+            triple,
+            verdict: Some(verdict),
+        };
+        self.pending.push_back((id, edit));
+        self.send(Request::Settle {
+            id,
+            triple,
+            verdict,
+        });
     }
 
     /// Edits of one sentence that are not on disk yet.

@@ -73,6 +73,7 @@ impl App {
         match self.tab {
             Tab::Corpus => self.corpus.click(x, y, &mut self.shared),
             Tab::Errors => self.errors.click(x, y, &mut self.shared),
+            Tab::Disputes => self.disputes.click(x, y),
             Tab::Sentence => self.sentence.click(x, y),
         }
     }
@@ -199,6 +200,7 @@ impl App {
             (Action::Nav(nav), _) => self.navigate(nav, count),
             (Action::Corpus(act), Tab::Corpus) => self.corpus.act(act, shared),
             (Action::Errors(act), Tab::Errors) => self.errors.act(act, shared),
+            (Action::Disputes(act), Tab::Disputes) => self.disputes.act(act, shared),
             (Action::Sentence(act), Tab::Sentence) => self.sentence.act(act, shared),
             (Action::Span(act), Tab::Sentence) => self.sentence.span_act(act, shared),
             _ => {
@@ -214,6 +216,7 @@ impl App {
             (Some(top), _) => top.navigate(nav, count),
             (None, Tab::Corpus) => self.corpus.navigate(nav, count),
             (None, Tab::Errors) => self.errors.navigate(nav, count),
+            (None, Tab::Disputes) => self.disputes.navigate(nav, count),
             (None, Tab::Sentence) => self.sentence.navigate(nav, count),
         }
     }
@@ -240,6 +243,10 @@ impl App {
             Act::PreviousTab => self.step_tab(2),
             Act::GoCorpus => self.tab = Tab::Corpus,
             Act::GoErrors => self.tab = Tab::Errors,
+            Act::GoDisputes => {
+                self.tab = Tab::Disputes;
+                self.disputes.mark_dirty();
+            }
             Act::GoWrong => self.filter(queries::WRONG),
             Act::GoMissing => self.filter(queries::MISSING),
             Act::PredictAll => {
@@ -316,7 +323,7 @@ impl App {
     fn back(&mut self) {
         let stepped = match self.tab {
             Tab::Corpus => self.corpus.back(),
-            Tab::Errors => false,
+            Tab::Errors | Tab::Disputes => false,
             Tab::Sentence => self.sentence.back(),
         };
         if stepped {
@@ -429,6 +436,7 @@ impl App {
         match self.tab {
             Tab::Corpus => {}
             Tab::Errors => self.errors.fetch(&mut self.shared),
+            Tab::Disputes => self.disputes.fetch(&mut self.shared),
             Tab::Sentence => {
                 let id_at = |row: Option<usize>| self.corpus.pages.get(row?).map(|r| r.id);
                 let row = self.sentence.row;
@@ -509,6 +517,11 @@ impl App {
                     None => format!("{name} has the model's threshold again"),
                 });
             }
+            Reply::Disputes {
+                ticket,
+                rows,
+                total,
+            } => self.disputes.on_disputes(ticket, rows, total, shared),
             Reply::Saved { correction, detail } => {
                 let edit = match &correction.change {
                     crate::domain::annotation::Change::Edit(edit) => Some(edit),
@@ -518,6 +531,7 @@ impl App {
                 shared.n_saved += 1;
                 self.corpus.on_saved(&detail);
                 self.errors.mark_dirty();
+                self.disputes.mark_dirty();
                 let last_ticket = shared.last_ticket();
                 self.sentence.on_saved(*detail, last_ticket, shared);
             }
@@ -547,12 +561,14 @@ impl App {
             Reply::EditRefused { id, reason } => {
                 shared.settle(id, None);
                 shared.error(format!("not saved: {reason}"));
+                self.disputes.mark_dirty();
                 self.sentence.refresh(shared);
             }
             Reply::Undone { what, ids } => {
                 shared.undoing = shared.undoing.saturating_sub(1);
                 shared.good(what);
                 if !ids.is_empty() {
+                    self.disputes.mark_dirty();
                     self.sentence.mark_stale(&ids, shared.last_ticket());
                     self.corpus.mark_dirty();
                     self.errors.mark_dirty();

@@ -170,7 +170,9 @@ pub fn fine_tune_workspace(
 /// Makes a fine-tuned model the one that the workspace in `dir` uses.
 pub fn accept(dir: &Path, report: &FineTuneReport) -> Result<()> {
     let model = std::fs::canonicalize(&report.model_dir)?;
-    Workspace::open(dir)?.set_model(&model.display().to_string())
+    let mut workspace = Workspace::open(dir)?;
+    workspace.set_model(&model.display().to_string())?;
+    crate::workspace::report::record(&mut workspace, report)
 }
 
 /// The report for a program.

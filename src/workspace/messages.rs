@@ -3,6 +3,7 @@
 //! A screen sends [`Request`]s and receives [`Reply`]s over channels; it never touches the store, the index or a model.
 //! Requests carry tickets where a newer one makes an older answer useless.
 
+use super::agreement::Disputed;
 use super::slices::{Slice, Sliced};
 use crate::analysis::{RelationChange, Study};
 use crate::domain::{
@@ -62,6 +63,16 @@ pub enum Request {
         relation: RelationId,
         threshold: Option<f32>,
     },
+    /// The triples on which curators differ.
+    Disputes {
+        ticket: Ticket,
+    },
+    /// An adjudicator's verdict on a disputed triple; answered by `Saved` once it is on disk, or `EditRefused`.
+    Settle {
+        id: SentenceId,
+        triple: Triple,
+        verdict: Verdict,
+    },
     /// What judging the triples that the query asks for, in these rows of a list, would change; answered by `Planned`.
     PlanVerdict {
         list: Ticket,
@@ -80,7 +91,10 @@ pub enum Request {
     /// The rules that are kept, refused and suggested, found in the background; answered by `Rules`.
     Rules,
     /// Keeps a rule, refuses it, or (`None`) forgets what was decided.
-    DecideRule { rule: NamedRule, keep: Option<bool> },
+    DecideRule {
+        rule: NamedRule,
+        keep: Option<bool>,
+    },
     /// Appends all of these edits as one step to undo; answered by `SavedAll`, or `Failed` and none is saved.
     EditAll {
         edits: Vec<(SentenceId, Edit)>,
@@ -95,7 +109,9 @@ pub enum Request {
     /// Takes back the latest undo.
     Redo,
     /// Predicts these sentences now (all of the workspace when empty).
-    Predict { ids: Vec<SentenceId> },
+    Predict {
+        ids: Vec<SentenceId>,
+    },
     /// Makes the out-of-fold answers behind the queues anew, in the background.
     Folds,
     /// Fine-tunes the current model on the corrections, in the background.
@@ -154,6 +170,12 @@ pub enum Reply {
         relation: RelationId,
         threshold: Option<f32>,
         info: Arc<WorkspaceInfo>,
+    },
+    /// In corpus order; `total` may be more than there are rows.
+    Disputes {
+        ticket: Ticket,
+        rows: Vec<Disputed>,
+        total: usize,
     },
     /// On disk. The detail is the sentence as it stands now.
     Saved {

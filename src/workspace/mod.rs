@@ -5,6 +5,7 @@
 //! [`messages`] is what the two say to each other.
 
 pub mod about;
+pub mod agreement;
 pub mod bags;
 pub mod convert;
 pub mod demo;
@@ -26,6 +27,7 @@ pub mod noise;
 pub mod patterns;
 pub mod predicting;
 pub mod relation_rules;
+pub mod report;
 mod rules;
 pub mod runs;
 pub mod searching;
@@ -240,6 +242,17 @@ impl Workspace {
 }
 
 const DATABASE: &str = "workspace.db";
+
+/// A file that appears whole or not at all; never a workspace's own.
+pub fn write_whole(path: &Path, force: bool, bytes: &[u8]) -> Result<()> {
+    exporting::refuse_own_files(path)?;
+    let replace = match force {
+        true => crate::export::Overwrite::Replace,
+        false => crate::export::Overwrite::Refuse,
+    };
+    crate::export::write_atomically(path, replace, |out| out.write_all(bytes))?;
+    Ok(())
+}
 
 /// A workspace to look at beside whoever writes it.
 pub fn read_only(dir: &Path) -> Result<Reader> {

@@ -147,3 +147,61 @@ fn lines_that_are_no_corrections_are_named() {
     assert!(!ran.out.contains('\u{1b}'));
     assert_eq!(set(&home).len(), 2);
 }
+
+#[test]
+fn curators_get_their_parts_and_their_agreement_is_measured() {
+    let (ada, bo) = (Home::with_workspace(), Home::with_workspace());
+    ada.run("assign -w ws")
+        .said(1, &["nothing is assigned here"]);
+    ada.run("assign -w ws --to Ada --to Ada")
+        .said(1, &["named twice"]);
+    ada.run("assign -w ws --to Ada --overlap 2")
+        .said(1, &["0 to 1"]);
+    ada.run("assign -w ws --to Ada --to Bo --overlap 0.5")
+        .done();
+    let parts: Value = ada.run("assign -w ws --json").done().json();
+    let count = |n: usize, field: &str| parts[n][field].as_u64().unwrap();
+    assert_eq!(
+        count(0, "sentences") + count(1, "sentences") - count(0, "shared"),
+        40
+    );
+    assert_eq!(count(0, "shared"), count(1, "shared"));
+    assert!(count(0, "shared") > 5);
+
+    // Ada accepts six labels, Bo rejects three of them and accepts two: 2 of 5 items agreed.
+    ada.write("v.jsonl", verdicts(&ada, 6, "accept"));
+    let lines = verdicts(&bo, 5, "reject");
+    let lines: Vec<String> = lines
+        .lines()
+        .enumerate()
+        .map(|(n, l)| {
+            if n < 3 {
+                l.to_owned()
+            } else {
+                l.replace("reject", "accept")
+            }
+        })
+        .collect();
+    bo.write("v.jsonl", lines.join("\n"));
+    ada.run("apply v.jsonl -w ws --by Ada").done();
+    bo.run("apply v.jsonl -w ws --by Bo").done();
+    bo.run("export -w ws --format corrections -o bo.jsonl")
+        .done();
+    ada.write("bo.jsonl", bo.read("bo.jsonl"));
+    ada.run("apply bo.jsonl -w ws").said(3, &["3 conflicts"]);
+    let report: Value = ada.run("agreement -w ws --json").done().json();
+    let exact = &report["exact"];
+    assert_eq!((&exact["items"], &exact["agreed"]), (&json!(5), &json!(2)));
+    assert_eq!(report["disputed"], json!(3));
+    // scikit-learn 1.9.1: cohen_kappa_score("aaaaa", "rrraa") = 0; krippendorff 0.8: alpha = -0.2857142857142858.
+    assert_eq!(exact["pairs"][0]["kappa"], json!(0.0));
+    assert!((exact["alpha"].as_f64().unwrap() + 0.2857142857142858).abs() < 1e-12);
+    ada.run("agreement -w ws").said(
+        0,
+        &[
+            "Ada: 6 verdicts",
+            "5 items that at least two decided, 2 agreed",
+            "3 triples disputed",
+        ],
+    );
+}

@@ -9,6 +9,7 @@ mod mutual;
 mod noise;
 mod program;
 mod repair;
+mod report;
 mod round_trip;
 mod sample_data;
 mod shards;

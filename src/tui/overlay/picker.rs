@@ -99,6 +99,20 @@ impl Picker {
         Self::new("run an action", items.collect(), Purpose::RunAction)
     }
 
+    /// The digit of a choice.
+    #[cfg(test)]
+    pub fn number_of(&self, choice: Choice) -> Option<usize> {
+        let item = self.items.iter().find(|i| i.choice == choice);
+        item.and_then(|i| i.number)
+    }
+
+    /// What enter would choose.
+    #[cfg(test)]
+    pub fn first(&self) -> Option<Choice> {
+        let (at, _) = self.found.get(self.list.cursor)?;
+        Some(self.items[*at].choice)
+    }
+
     fn search(&mut self) {
         self.list = Scroll::default();
         let typed = self.input.text().trim();

@@ -3,10 +3,12 @@
 
 mod ahead;
 mod bulk;
+mod disputes;
 pub mod fixture;
 mod hostile;
 mod jobs;
 mod keys;
+mod keystrokes;
 mod live;
 mod screens;
 

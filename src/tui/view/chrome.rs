@@ -31,10 +31,12 @@ impl Chrome<'_> {
         let tabs = [
             (Tab::Corpus, "corpus"),
             (Tab::Errors, "errors"),
+            (Tab::Disputes, "disputes"),
             (Tab::Sentence, "sentence"),
         ];
         for (tab, name) in tabs {
-            if tab == Tab::Sentence && !self.has_sentence {
+            if tab == Tab::Disputes && self.tab != tab || tab == Tab::Sentence && !self.has_sentence
+            {
                 continue;
             }
             let here = tab == self.tab;

@@ -29,6 +29,23 @@ pub fn short(n: u32) -> String {
     }
 }
 
+/// A moment to the minute, UTC: `2026-11-27 14:05`. The proleptic Gregorian calendar by H. Hinnant's civil_from_days.
+pub fn minute(at_ms: i64) -> String {
+    let minutes = at_ms.div_euclid(60_000);
+    let (day, minute) = (minutes.div_euclid(1440), minutes.rem_euclid(1440));
+    let z = day + 719_468;
+    let (era, doe) = (z.div_euclid(146_097), z.rem_euclid(146_097));
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (d, m) = (
+        doy - (153 * mp + 2) / 5 + 1,
+        if mp < 10 { mp + 3 } else { mp - 9 },
+    );
+    let y = yoe + era * 400 + i64::from(m <= 2);
+    format!("{y}-{m:02}-{d:02} {:02}:{:02}", minute / 60, minute % 60)
+}
+
 /// A probability or score in three cells: `.07`, `.93`, `1.0`.
 pub fn fraction(p: f32) -> String {
     if !p.is_finite() {
@@ -78,6 +95,18 @@ mod tests {
         assert_eq!(
             [0.0, 0.071, 0.994, 0.996, 1.0].map(fraction),
             [".00", ".07", ".99", "1.0", "1.0"]
+        );
+        // As Python's datetime has them.
+        let moments = [0, 1_764_251_100_000, 951_782_399_999, -1, 4_107_542_399_000];
+        assert_eq!(
+            moments.map(minute),
+            [
+                "1970-01-01 00:00",
+                "2025-11-27 13:45",
+                "2000-02-28 23:59",
+                "1969-12-31 23:59",
+                "2100-02-28 23:59"
+            ]
         );
         assert_eq!(fraction(f32::NAN), "nan");
         assert_eq!(fraction(-0.2), "-0.2");

@@ -5,6 +5,7 @@ use crate::domain::annotation::Change;
 use crate::domain::{Annotation, Edit, SentenceId, TokenSpan, Triple, Verdict};
 use crate::store::NewCorrection;
 use crate::workspace::Workspace;
+use crate::workspace::agreement::{disputed, measure, settle};
 use crate::workspace::import::ImportOptions;
 use crate::workspace::noise::apply::{ApplyOptions, ApplyReport, apply};
 use proptest::prelude::*;
@@ -224,7 +225,36 @@ fn a_conflict_is_held_listed_and_settled_by_an_adjudicator_for_all() {
     );
     assert_eq!(ada.verdict(0), Some(Verdict::Accept));
     assert_eq!(ada.verdict(2), Some(Verdict::Reject));
+    // Ada settles it; that is one correction, undoable like others, and it goes before both decisions everywhere.
+    let (first, lived) = (ada.ids[0], ada.triple(0));
+    let open = |desk: &Desk| disputed(desk.workspace.read(), 10).unwrap().1;
+    assert_eq!(open(&ada), 1);
+    settle(&mut ada.workspace, first, lived, Verdict::Reject, "Cy").unwrap();
+    assert_eq!((open(&ada), ada.verdict(0)), (0, Some(Verdict::Reject)));
+    assert!(settle(&mut ada.workspace, first, lived, Verdict::Accept, "Cy").is_err());
+    ada.act("Cy", 0, &Act::Undo);
+    assert_eq!((open(&ada), ada.verdict(0)), (1, Some(Verdict::Accept)));
+    settle(&mut ada.workspace, first, lived, Verdict::Unsure, "Cy").unwrap();
+    let report = bo.take(&ada.export());
+    assert_eq!((open(&bo), bo.verdict(0)), (0, Some(Verdict::Unsure)));
+    // Ada's own word came before it, in conflict with Bo's.
+    assert_eq!(report.conflicts, 1);
+    assert_eq!(bo.set(), ada.set());
+    // A third workspace hears of all of it at once.
+    let mut dan = Desk::new();
+    dan.take(&bo.export());
+    assert_eq!((open(&dan), dan.verdict(0)), (0, Some(Verdict::Unsure)));
+    // What the curators said by themselves is measured all the same.
+    let agreement = measure(dan.workspace.read()).unwrap();
+    assert_eq!(
+        (
+            agreement.exact.overall.items,
+            agreement.exact.overall.agreed
+        ),
+        (2, 1)
+    );
     // The merge is one step to undo, and one to redo.
+    ada.act("Cy", 0, &Act::Undo);
     ada.act("Ada", 0, &Act::Undo);
     assert_eq!(
         (ada.verdict(0), ada.verdict(2)),

@@ -6,17 +6,22 @@
 
 use super::queue::{Entry, Tally};
 use crate::analysis::noise::Sample;
-use crate::domain::RelationId;
+use crate::domain::{RelationId, SentenceId, Triple};
 use crate::workspace::noise::candidates::Candidate;
 use std::collections::{HashMap, HashSet};
 
 /// The candidate's number; by sentence, spans and relation, the same every time.
 pub fn chance(candidate: &Candidate) -> u64 {
-    let t = candidate.triple;
+    number(candidate.id, candidate.triple)
+}
+
+/// The same, for who has no candidate.
+pub fn number(id: SentenceId, triple: Triple) -> u64 {
+    let t = triple;
     let places = [t.head.start(), t.head.end(), t.tail.start(), t.tail.end()];
     let parts = places.map(|p| p as u64);
     let parts = parts.into_iter().chain([u64::from(t.relation.0)]);
-    parts.fold(mixed(candidate.id.0), |hash, part| mixed(hash ^ part))
+    parts.fold(mixed(id.0), |hash, part| mixed(hash ^ part))
 }
 
 /// SplitMix64's step (Steele, Lea and Flood 2014).

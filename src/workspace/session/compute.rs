@@ -261,10 +261,9 @@ impl Compute {
         if !accept {
             return Ok(std::fs::remove_dir_all(&report.model_dir)?);
         }
-        self.disk.send(disk::Work::RememberModel(
-            report.model_dir.display().to_string(),
-        ));
-        write(&self.shared.choice, ModelChoice::Dir(report.model_dir));
+        let dir = report.model_dir.clone();
+        self.disk.send(disk::Work::RememberModel(Box::new(report)));
+        write(&self.shared.choice, ModelChoice::Dir(dir));
         self.load_model()
     }
 }

@@ -2,14 +2,16 @@
 
 use super::{Shared, write};
 use crate::domain::annotation::Change;
-use crate::domain::{Edit, Prediction, RelationId, RunId, SentenceId};
+use crate::domain::{Edit, Prediction, RelationId, RunId, SentenceId, Triple, Verdict};
 use crate::export::{Overwrite, View};
 use crate::store::NewCorrection;
+use crate::workspace::agreement::settle;
 use crate::workspace::exporting::{ExportOptions, export_file, format_named};
 use crate::workspace::in_words;
-use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
+use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Reply, Request};
 use crate::workspace::models::Models;
 use crate::workspace::relation_rules::{NamedRule, RuleBook};
+use crate::workspace::report::record;
 use crate::workspace::slices::Slice;
 use crate::workspace::view::describe_edit;
 use crate::workspace::{Workspace, now_ms, viewed};
@@ -27,13 +29,18 @@ pub enum Work {
         rule: NamedRule,
         keep: Option<bool>,
     },
+    Settle {
+        id: SentenceId,
+        triple: Triple,
+        verdict: Verdict,
+    },
     Undo,
     Redo,
     Export(Request),
     /// A model became current; its card.
     UseModel(Arc<Models>),
-    /// Remembers the model directory for the next start.
-    RememberModel(String),
+    /// Remembers an accepted model for the next start, and what it gained.
+    RememberModel(Box<FineTuneReport>),
     Keep {
         run: RunId,
         predictions: Vec<Prediction>,
@@ -79,11 +86,22 @@ impl Disk {
             }
             Work::EditAll(edits) => self.edit_all(edits),
             Work::DecideRule { rule, keep } => self.decide_rule(&rule, keep),
+            Work::Settle {
+                id,
+                triple,
+                verdict,
+            } => {
+                if let Err(error) = self.settle(id, triple, verdict) {
+                    let reason = in_words(&error);
+                    self.shared.reply(Reply::EditRefused { id, reason });
+                }
+                Ok(())
+            }
             Work::Undo => self.step(Direction::Back),
             Work::Redo => self.step(Direction::Forward),
             Work::Export(request) => self.export(request),
             Work::UseModel(models) => self.use_model(&models),
-            Work::RememberModel(dir) => self.workspace.set_model(&dir),
+            Work::RememberModel(report) => self.remember(&report),
             Work::Keep { run, predictions } => self.workspace.keep(run, &predictions),
             Work::Predicted {
                 ids,
@@ -149,6 +167,23 @@ impl Disk {
         self.touched(&[id])?;
         let detail = viewed(self.workspace.read(), &rule, run, id)?.detail(0, &rule);
         if let Some(correction) = saved.into_iter().next() {
+            self.shared.reply(Reply::Saved {
+                correction: Box::new(correction),
+                detail: Box::new(detail),
+            });
+        }
+        Ok(())
+    }
+
+    /// An adjudicator's verdict on what curators dispute.
+    fn settle(&mut self, id: SentenceId, triple: Triple, verdict: Verdict) -> Result<()> {
+        let author = self.shared.author.clone();
+        settle(&mut self.workspace, id, triple, verdict, &author)?;
+        self.touched(&[id])?;
+        let (rule, run) = (self.workspace.rule(), self.workspace.read().current_run()?);
+        let detail = viewed(self.workspace.read(), &rule, run, id)?.detail(0, &rule);
+        let saved = self.workspace.read().corrections(id)?;
+        if let Some(correction) = saved.into_iter().next_back() {
             self.shared.reply(Reply::Saved {
                 correction: Box::new(correction),
                 detail: Box::new(detail),
@@ -263,6 +298,12 @@ impl Disk {
             warnings,
         });
         Ok(())
+    }
+
+    fn remember(&mut self, report: &FineTuneReport) -> Result<()> {
+        self.workspace
+            .set_model(&report.model_dir.display().to_string())?;
+        record(&mut self.workspace, report)
     }
 
     fn use_model(&mut self, models: &Models) -> Result<()> {

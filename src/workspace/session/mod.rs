@@ -5,6 +5,7 @@
 //! before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
+mod curators;
 mod disk;
 mod query;
 mod queue;
@@ -193,6 +194,7 @@ impl Session {
         let alive = match request {
             Request::Search { .. }
             | Request::Open { .. }
+            | Request::Disputes { .. }
             | Request::PlanVerdict { .. }
             | Request::PlanDuplicates { .. } => self.query.send(request),
             Request::Explain { .. } => self.explain.send(request),
@@ -213,6 +215,15 @@ impl Session {
                 .disk
                 .send(disk::Work::SetThreshold(relation, threshold)),
             Request::Edit { id, edit } => self.disk.send(disk::Work::Edit { id, edit }),
+            Request::Settle {
+                id,
+                triple,
+                verdict,
+            } => self.disk.send(disk::Work::Settle {
+                id,
+                triple,
+                verdict,
+            }),
             Request::EditAll { edits } => self.disk.send(disk::Work::EditAll(edits)),
             Request::Undo => self.disk.send(disk::Work::Undo),
             Request::Redo => self.disk.send(disk::Work::Redo),

@@ -2,6 +2,7 @@
 
 use super::queue::{Asked, Ranked};
 use super::{Shared, read};
+use crate::analysis::agreement::Decisions;
 use crate::domain::{
     DecisionRule, Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
 };
@@ -60,6 +61,10 @@ impl Query {
         }
     }
 
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     pub fn handle(&mut self, request: Request) {
         let result = match request {
             Request::Search {
@@ -85,6 +90,7 @@ impl Query {
                 triple,
                 verdict,
             } => self.plan_duplicates(id, triple, verdict),
+            Request::Disputes { ticket } => self.disputes(&self.shared, ticket),
             _ => Ok(()),
         };
         if let Err(error) = result {
@@ -122,7 +128,10 @@ impl Query {
                 let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
                     return Ok(());
                 };
-                let listed = self.list(list, &query, &schema)?;
+                let mut listed = self.list(list, &query, &schema)?;
+                if !asked.curators.is_empty() {
+                    asked.curators.narrow(&self.reader, &mut listed.rows)?;
+                }
                 match asked.kind {
                     Some(kind) => {
                         let relations = asked.relations(&schema);
@@ -241,6 +250,9 @@ impl Query {
         let asked = Asked::read(query);
         if let Some(ranked) = asked.kind.and_then(|k| self.shared.queues.latest(k)) {
             Self::ask(&ranked, &asked.relations(&schema), &mut detail, &rule);
+        } else if asked.curators.disputed {
+            let disputes = Decisions::of(&self.reader.records(id)?).disputes();
+            detail.hits = disputes.iter().map(|d| d.triple).collect();
         // A query that does not parse has shown no list to open a sentence from.
         } else if let Ok(query) = query::parse(&asked.rest, &schema) {
             detail.hits = hits(&query, &detail, &schema);
@@ -261,6 +273,9 @@ impl Query {
         };
         let schema = self.reader.schema()?;
         let asked = Asked::read(query);
+        if asked.curators.disputed {
+            bail!("disputes are settled one by one");
+        }
         let ranked = asked.kind.map(|k| self.shared.queues.latest(k));
         if matches!(ranked, Some(None)) {
             // Without its queue the query would ask for every triple of these sentences.

@@ -1,6 +1,7 @@
 //! `queue:wrong`, `queue:missing`, `queue:rules` and `queue:duplicates` in a query, with `order:`: the list holds what nobody has judged, in the queue's
 //! order.
 
+use super::curators::Terms;
 use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
 use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict};
@@ -29,11 +30,21 @@ pub const AHEAD: usize = 20;
 pub struct Asked {
     pub kind: Option<QueueKind>,
     pub order: Order,
+    /// Its terms about curators.
+    pub curators: Terms,
     pub rest: String,
 }
 
 impl Asked {
     pub fn read(query: &str) -> Self {
+        let (curators, rest) = Terms::take(query);
+        Self {
+            curators,
+            ..Self::of_queue(&rest)
+        }
+    }
+
+    fn of_queue(query: &str) -> Self {
         let named = |k: &QueueKind| format!("queue:{}", k.name());
         let kind = QueueKind::ALL
             .into_iter()
@@ -42,6 +53,7 @@ impl Asked {
             return Self {
                 kind: None,
                 order: Order::Suspicious,
+                curators: Terms::default(),
                 rest: query.to_owned(),
             };
         };
@@ -55,6 +67,7 @@ impl Asked {
         Self {
             kind: Some(kind),
             order,
+            curators: Terms::default(),
             rest,
         }
     }

@@ -355,6 +355,11 @@ impl SentenceView {
         self.shown.get(self.table.cursor)
     }
 
+    #[cfg(test)]
+    pub fn under_cursor(&self) -> Option<Triple> {
+        self.focused().map(|s| s.row.triple)
+    }
+
     fn entities(&self) -> &[Entity] {
         &self.draft.entities
     }

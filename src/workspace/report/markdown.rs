@@ -1,0 +1,130 @@
+//! The report as Markdown.
+
+use super::collect::{GainReport, Labels};
+
+impl GainReport {
+    pub fn markdown(&self) -> String {
+        let l = self.labels;
+        let mut text = format!(
+            "# What curation has found: {}\n\n{} of {} labels inspected: {} right, {} wrong, {} unsure. {} missing relations added.\n",
+            plain(&self.workspace),
+            l.inspected,
+            l.labels,
+            l.right,
+            l.wrong,
+            l.unsure,
+            l.added
+        );
+        text += "\n## Label quality\n\n";
+        text += &match self.quality {
+            Some(q) => format!(
+                "| | right | 95 % interval |\n|---|---|---|\n| before | {} | {} |\n| after | {} | {} |\n\nFrom {} labels drawn at random, {} of them wrong.\n",
+                percent(q.before[0]),
+                interval(q.before),
+                percent(q.after[0]),
+                interval(q.after),
+                self.sample.labels,
+                self.sample.wrong
+            ),
+            None => format!("{}\n", self.no_quality()),
+        };
+        text += "\n## Relations\n\n| relation | labels | inspected | right | wrong | unsure | added |\n|---|---|---|---|---|---|---|\n";
+        for r in &self.relations {
+            text += &format!(
+                "| {} | {} |\n",
+                plain(&r.relation),
+                counts(&r.labels).join(" | ")
+            );
+        }
+        text += "\n## Model\n\n";
+        if self.fine_tunes.is_empty() {
+            text += "No fine-tuning on corrections was accepted.\n";
+        } else {
+            text += "| dev F1 before | after | judgements met before | after | of | corrected sentences | protocol |\n|---|---|---|---|---|---|---|\n";
+        }
+        for f in &self.fine_tunes {
+            text += &format!(
+                "| {:.3} | {:.3} | {} | {} | {} | {} | {} |\n",
+                f.f1_before,
+                f.f1_after,
+                f.met_before,
+                f.met_after,
+                f.judgements,
+                f.corrected_sentences,
+                plain(&f.protocol)
+            );
+        }
+        text += "\n## Time\n\n| curator | edits | decisions | median s | hours | idle gaps cut |\n|---|---|---|---|---|---|\n";
+        for c in &self.curators {
+            text += &format!(
+                "| {} | {} | {} | {} | {:.2} | {} |\n",
+                plain(&c.name),
+                c.edits,
+                c.decisions,
+                seconds(c.median_seconds),
+                c.hours,
+                c.idle_gaps
+            );
+        }
+        text += "\n## Method\n\n";
+        for line in &self.method {
+            text += &format!("- {line}\n");
+        }
+        text
+    }
+
+    /// Why there is no estimate.
+    pub(super) fn no_quality(&self) -> String {
+        format!(
+            "No estimate yet: {} labels of the random sample are judged, {} are needed. The rows of `redress queue` (g w on the screen) that are marked \
+             as drawn at random bring them.",
+            self.sample.labels,
+            crate::analysis::gain::FEWEST
+        )
+    }
+}
+
+pub(super) fn counts(l: &Labels) -> [String; 6] {
+    [l.labels, l.inspected, l.right, l.wrong, l.unsure, l.added].map(|n| n.to_string())
+}
+
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+pub(super) fn interval(share: [f64; 3]) -> String {
+    format!("{} to {}", percent(share[1]), percent(share[2]))
+}
+
+pub(super) fn seconds(median: Option<f64>) -> String {
+    median.map_or("—".to_owned(), |s| format!("{s:.1}"))
+}
+
+/// A name in a table: nothing in it is Markdown, HTML or a control character.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => out.extend(['\\', c]),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn names_are_no_markup() {
+        assert_eq!(
+            plain("/a/b_c|<b>&\u{1b}[2J"),
+            "/a/b\\_c\\|&lt;b&gt;&amp;\u{fffd}\\[2J"
+        );
+    }
+}
