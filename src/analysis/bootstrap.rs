@@ -154,11 +154,8 @@ mod tests {
     /// it by chance only.
     #[test]
     fn intervals_equal_those_of_sentences_drawn_one_by_one() {
-        let text = std::fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/bootstrap.json"
-        ));
-        let golden: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+        let text = include_str!("../../tests/golden/bootstrap.json");
+        let golden: serde_json::Value = serde_json::from_str(text).unwrap();
         for case in golden["cases"].as_array().unwrap() {
             let n = |v: &serde_json::Value| v.as_u64().unwrap();
             let mut one = Patterns::<1>::default();

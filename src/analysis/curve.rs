@@ -131,11 +131,8 @@ mod tests {
     /// tests/golden/curves.json: scikit-learn.
     #[test]
     fn the_curve_and_the_calibration_equal_the_golden_ones() {
-        let text = std::fs::read_to_string(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/curves.json"
-        ));
-        let golden: serde_json::Value = serde_json::from_str(&text.unwrap()).unwrap();
+        let text = include_str!("../../tests/golden/curves.json");
+        let golden: serde_json::Value = serde_json::from_str(text).unwrap();
         let list = |v: &serde_json::Value| v.as_array().unwrap().clone();
         let mut counts = ScoreCounts::default();
         for (score, correct) in list(&golden["scores"]).iter().zip(list(&golden["correct"])) {
