@@ -5,7 +5,7 @@
 //! similarity. Of [`BANDS`] times [`ROWS`] such hashes, sentences that agree in a whole band are compared word by word (locality-sensitive
 //! hashing; Leskovec, Rajaraman and Ullman, Mining of Massive Datasets, section 3.4), so nothing is called alike that is not.
 //!
-//! A sentence costs 72 bytes while the whole corpus is looked at; its text is asked for again when it is compared.
+//! A sentence costs some 100 bytes while the whole corpus is looked at (100 MB for a million); its text is asked for again when it is compared.
 
 use std::collections::BTreeMap;
 

@@ -24,6 +24,9 @@ const VERSION: u32 = 1;
 /// Least share of runs of three words that near duplicates have in common.
 pub const SIMILARITY: f64 = 0.8;
 
+/// Tokens of a name that is looked for where it is no entity.
+const LONGEST_NAME: usize = 8;
+
 /// Groups of sentences that are alike, each in the corpus's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Duplicates {
@@ -190,6 +193,19 @@ fn name(view: &Viewed, span: TokenSpan) -> String {
     view.sentence.surface(span).to_lowercase()
 }
 
+/// Where the words of a name stand in a sentence, entity or not: many corpora give only the entities that have a label.
+fn named_in(view: &Viewed, wanted: &str) -> Vec<TokenSpan> {
+    let sentence = &view.sentence;
+    if !sentence.text.to_lowercase().contains(wanted) {
+        return Vec::new();
+    }
+    let n = sentence.tokens.len();
+    let spans =
+        (0..n).flat_map(|from| (from + 1..=n.min(from + LONGEST_NAME)).map(move |to| (from, to)));
+    let spans = spans.filter_map(|(from, to)| TokenSpan::new(from, to));
+    spans.filter(|span| name(view, *span) == wanted).collect()
+}
+
 /// Where a sentence says the fact, or else could: its label, or its first mentions of both.
 fn place(
     idx: SentenceIdx,
@@ -217,7 +233,12 @@ fn place(
     }
     let spans = |wanted: &str| -> Vec<TokenSpan> {
         let entities = view.annotation.entities.iter().map(|e| e.span);
-        entities.filter(|s| name(view, *s) == wanted).collect()
+        let known: Vec<TokenSpan> = entities.filter(|s| name(view, *s) == wanted).collect();
+        if known.is_empty() {
+            named_in(view, wanted)
+        } else {
+            known
+        }
     };
     let apart = |a: TokenSpan, b: TokenSpan| a.end() <= b.start() || b.end() <= a.start();
     let (heads, tails) = (spans(head), spans(tail));
@@ -322,7 +343,6 @@ pub struct DuplicatesReport {
     pub disagreeing_groups: usize,
     pub disagreements: usize,
     pub seconds: f64,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub list: Vec<GroupReport>,
 }
 

@@ -209,7 +209,12 @@ impl KnownRule {
             let sample = sample.filter(|s| s.judged > 0)?;
             Some(format!("{} of {} {what}", sample.hits, sample.judged))
         };
-        let parts = [part(self.corpus, "facts"), part(self.verdicts, "verdicts")];
+        let counted = if self.rule.types.is_some() {
+            "labels"
+        } else {
+            "facts"
+        };
+        let parts = [part(self.corpus, counted), part(self.verdicts, "verdicts")];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
