@@ -57,7 +57,7 @@ fn in_words(report: &AgreementReport) -> String {
     text += &section("same spans", &report.exact);
     text += &section("spans that overlap", &report.overlap);
     text += &format!(
-        "\n{} triples disputed; `g d` on the screen settles them\n",
+        "\n{} triples disputed; `g j` on the screen settles them\n",
         report.disputed
     );
     text + report.protocol

@@ -275,7 +275,7 @@ actions! {
         /// Go to the errors.
         GoErrors = ["g e"],
         /// Go to what curators dispute.
-        GoDisputes = ["g d"],
+        GoDisputes = ["g j"],
         /// List labels that are probably wrong, the most suspicious first.
         GoWrong = ["g w"],
         /// List relations that are probably missing, the most suspicious first.

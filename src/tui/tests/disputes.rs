@@ -64,7 +64,7 @@ fn settled(bench: &Bench) -> Vec<(u64, Triple, Verdict)> {
 #[test]
 fn one_key_chooses_a_side_and_the_next_dispute_comes() {
     let mut bench = Bench::new(100, 30);
-    bench.press("g d");
+    bench.press("g j");
     answer(&mut bench, rows());
     bench.stall();
     bench.press("h");
@@ -89,7 +89,7 @@ fn one_key_chooses_a_side_and_the_next_dispute_comes() {
 #[test]
 fn after_an_undo_the_cursor_is_back_on_its_dispute() {
     let mut bench = Bench::new(100, 30);
-    bench.press("g d");
+    bench.press("g j");
     answer(&mut bench, rows());
     bench.press("j l");
     let id = rows()[1].sentence.id;
@@ -127,7 +127,7 @@ fn after_an_undo_the_cursor_is_back_on_its_dispute() {
 fn pictures() {
     for (width, height, keys) in [(200, 50, ""), (100, 30, "j"), (80, 24, "j j"), (60, 15, "")] {
         let mut bench = Bench::new(width, height);
-        bench.press("g d");
+        bench.press("g j");
         answer(&mut bench, rows());
         bench.press(keys);
         insta::assert_snapshot!(format!("disputes_{width}x{height}"), bench.text());

@@ -1,6 +1,6 @@
 //! More than one curator on one corpus: who works on which sentences, how well they agree, and what is disputed.
 //!
-//! [`assign`] parts the corpus by hash, so that every copy of a workspace parts it alike; [`measure`] computes the coefficients of
+//! [`assign()`] parts the corpus by hash, so that every copy of a workspace parts it alike; [`measure()`] computes the coefficients of
 //! [`crate::analysis::agreement`] over the whole history; [`disputes`] is the adjudicator's queue. Nothing here decides.
 
 mod assign;
