@@ -9,6 +9,7 @@ pub const MISSING: &str = "queue:missing";
 pub const RULES: &str = "queue:rules";
 /// Labels on which duplicates disagree.
 pub const DUPLICATES: &str = "queue:duplicates";
+
 /// The sentence of a dispute, with the disputed triples marked.
 pub fn disputed(id: crate::domain::SentenceId) -> String {
     format!("disputed:any id:{id}")
