@@ -78,7 +78,10 @@ class Screen:
         while (left := end - time.monotonic()) > 0:
             if not select.select([self.terminal], [], [], left)[0]:
                 return
-            self.pending += os.read(self.terminal, 1 << 16)
+            try:
+                self.pending += os.read(self.terminal, 1 << 16)
+            except OSError:  # The program has left.
+                return
             while FRAME_END in self.pending:
                 frame, self.pending = self.pending.split(FRAME_END, 1)
                 yield frame

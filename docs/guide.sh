@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Draws the pictures of docs/guide.md: runs its commands on the demo's sentences as on a corpus of one's own, opens the workspace in tmux, presses its keys, and puts
+# what the terminal shows between the markers.
+# usage: docs/guide.sh REDRESS_BINARY
+set -euo pipefail
+redress=$(realpath "$1"); cd "$(dirname "$0")/.."; root=$PWD
+home=$(mktemp -d); session=redress-guide-$$
+trap 'tmux kill-session -t $session 2>/dev/null || true; rm -rf "$home"' EXIT
+run() { env -i HOME="$home" PATH="$PATH" LANG=C.UTF-8 USER=curator COLUMNS=100 "$redress" "$@"; }
+cd "$home"
+cp "$root/sample_data/corpus.jsonl" news.jsonl
+run import news.jsonl -w news > import.shot 2>&1
+{ run kb import "$root/sample_data/kb/triples.tsv" --names "$root/sample_data/kb/names.tsv" -w news; run label -w news; } > label.shot 2>&1
+run predict -w news > predict.shot 2>&1
+tmux new-session -d -s "$session" -x 110 -y 30 "env -i HOME=$home TERM=tmux-256color LANG=C.UTF-8 USER=curator $redress -w $home/news"
+look() { tmux capture-pane -p -t "$session"; }
+shoot() { sleep 1.5; look | sed 's/[[:space:]]*$//' > "$home/$1.shot"; }
+press() { for key in "$@"; do tmux send-keys -t "$session" "$key"; sleep 0.4; done; }
+until_shows() { for _ in $(seq 120); do look | grep -q "$1" && return; sleep 1; done; echo "never shown: $1" >&2; look >&2; exit 1; }
+until_shows "is now"; shoot list
+press g e; until_shows " F1"; shoot errors
+press Tab; shoot confusions
+press g c; press g f; sleep 1; press Enter; until_shows "finished"; press g w; until_shows "queue:wrong"; shoot queue
+press Enter; shoot why
+press x; sleep 1; shoot judged
+press B; shoot pattern
+press g w; press g a; until_shows "queue:missing"; press Enter; shoot missing
+press R; until_shows "of [0-9]* facts"; shoot rules; press Escape
+press F; shoot finetune; press Escape
+press g x; shoot export; press Escape
+tmux kill-session -t "$session"
+run report -w news > report.shot 2>&1
+python3 - "$home" "$root/docs/guide.md" <<'P'
+import re, sys
+home, page = sys.argv[1:]
+text = open(page, encoding="utf-8").read()
+for name in re.findall(r"<!-- (\w+) -->", text):
+    shot = open(f"{home}/{name}.shot", encoding="utf-8").read().strip("\n").replace(home + "/", "")
+    block = f"<!-- {name} -->\n```text\n{shot}\n```\n<!-- /{name} -->"
+    text = re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _: block, text, flags=re.S)
+open(page, "w", encoding="utf-8").write(text)
+P
