@@ -217,17 +217,31 @@ impl Columns {
         painter.text(line.x + 2, line.y, self.name, name, role);
         let mut right = line.x + 2 + self.name;
         let (fp, fn_) = (counts.false_positives(), counts.false_negatives());
-        let score = |value: f64| match counts.gold {
+        // A share of nothing is no figure.
+        let score = |value: f64, of: u64| match of {
             0 => "—".to_owned(),
             _ => fraction(value as f32),
         };
+        let (predicted, gold) = (counts.predicted, counts.gold);
+        let interval =
+            |cells: u16, at: usize, of: u64| Some((cells, (of > 0).then_some(intervals[at])));
         let loud = |n: u64, role| if n > 0 { role } else { Role::Dim };
         let [p, r, f1] = self.intervals;
         let cells = [
             (grouped(counts.gold), role, 9, None),
-            (score(counts.precision()), role, 5, Some((p, intervals[0]))),
-            (score(counts.recall()), role, 5, Some((r, intervals[1]))),
-            (score(counts.f1()), Role::Title, 5, Some((f1, intervals[2]))),
+            (
+                score(counts.precision(), predicted),
+                role,
+                5,
+                interval(p, 0, predicted),
+            ),
+            (score(counts.recall(), gold), role, 5, interval(r, 1, gold)),
+            (
+                score(counts.f1(), gold),
+                Role::Title,
+                5,
+                interval(f1, 2, gold),
+            ),
             (
                 format!("+{}", grouped(fp)),
                 loud(fp, Role::Spurious),
@@ -245,7 +259,7 @@ impl Columns {
             right += width;
             painter.text_right(right - 1, line.y, width - 1, &text, role);
             if let Some((cells, interval)) = interval.filter(|(cells, _)| *cells > 0) {
-                if counts.gold > 0 {
+                if let Some(interval) = interval {
                     painter.text(right - 1, line.y, cells, &shown(interval), Role::Dim);
                 }
                 right += cells;
