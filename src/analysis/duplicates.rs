@@ -7,6 +7,7 @@
 //!
 //! A sentence costs some 100 bytes while the whole corpus is looked at (100 MB for a million); its text is asked for again when it is compared.
 
+use super::mix::mix;
 use std::collections::BTreeMap;
 
 /// Words in a run.
@@ -33,7 +34,7 @@ pub fn words(text: &str) -> Vec<String> {
 
 /// Its runs of three words as numbers, each once, in order; a shorter sentence is one run.
 pub fn shingles(words: &[String]) -> Vec<u64> {
-    let hash = |run: &[String]| run.iter().fold(0, |h, word| mixed(h ^ fnv(word)));
+    let hash = |run: &[String]| run.iter().fold(0, |h, word| mix(h ^ fnv(word)));
     let mut runs: Vec<u64> = match words.len() {
         0 => Vec::new(),
         1..=SHINGLE => vec![hash(words)],
@@ -66,11 +67,11 @@ pub fn sketch(words: &[String]) -> Option<Sketch> {
     if runs.is_empty() {
         return None;
     }
-    let exact = words.iter().fold(1, |h, word| mixed(h ^ fnv(word)));
+    let exact = words.iter().fold(1, |h, word| mix(h ^ fnv(word)));
     let signature = minima(&runs);
     let mut bands = [0; BANDS];
     for (band, rows) in bands.iter_mut().zip(signature.chunks(ROWS)) {
-        *band = rows.iter().fold(0, |h, row| mixed(h ^ row)) as u32;
+        *band = rows.iter().fold(0, |h, row| mix(h ^ row)) as u32;
     }
     Some(Sketch { exact, bands })
 }
@@ -80,7 +81,7 @@ fn minima(runs: &[u64]) -> [u64; BANDS * ROWS] {
     let mut least = [u64::MAX; BANDS * ROWS];
     for run in runs {
         for (seed, least) in (1..).zip(&mut least) {
-            *least = mixed(run ^ mixed(seed)).min(*least);
+            *least = mix(run ^ mix(seed)).min(*least);
         }
     }
     least
@@ -91,14 +92,6 @@ fn fnv(word: &str) -> u64 {
     word.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
-}
-
-/// SplitMix64's step.
-fn mixed(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// Sentences that are alike, by their numbers in order.
@@ -265,7 +258,7 @@ mod tests {
         #[test]
         fn minima_estimate_the_similarity(shared in 1u64..400, own in 0u64..200, seed: u64) {
             let set = |from: u64| -> Vec<u64> {
-                let mut runs: Vec<u64> = (0..shared).chain(from..from + own).map(|i| mixed(seed ^ i)).collect();
+                let mut runs: Vec<u64> = (0..shared).chain(from..from + own).map(|i| mix(seed ^ i)).collect();
                 runs.sort_unstable();
                 runs
             };

@@ -1,44 +1,9 @@
 //! What curation has gained: label quality from a random sample of the labels, and the pace of the decisions. Pure.
 
+use super::{Estimate, Sample};
+
 /// Fewer random labels than this say nothing.
 pub const FEWEST: usize = 10;
-
-/// 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
-
-/// A share with its 95 % interval.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Share {
-    pub estimate: f64,
-    pub low: f64,
-    pub high: f64,
-}
-
-/// `k` of `n` with the score interval of E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-pub fn wilson(k: usize, n: usize) -> Option<Share> {
-    if n == 0 {
-        return None;
-    }
-    let (k, n) = (k as f64, n as f64);
-    let p = k / n;
-    let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    // At the ends the formula gives 0 and 1 but for rounding.
-    let low = if k == 0.0 { 0.0 } else { middle - half };
-    let high = if k == n { 1.0 } else { middle + half };
-    Some(Share {
-        estimate: p,
-        low,
-        high,
-    })
-}
-
-/// A random sample of labels of which every one was judged.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Sample {
-    pub labels: usize,
-    pub wrong: usize,
-}
 
 /// The labels in an order of chance, as far as all are judged. `judged`: in that order, whether a label is wrong, `None` where nobody has
 /// judged it.
@@ -50,8 +15,7 @@ pub struct Sample {
 pub fn sample(judged: impl IntoIterator<Item = Option<bool>>) -> Sample {
     let mut sample = Sample::default();
     for wrong in judged.into_iter().map_while(|answer| answer) {
-        sample.labels += 1;
-        sample.wrong += usize::from(wrong);
+        sample.add(wrong);
     }
     sample
 }
@@ -59,8 +23,8 @@ pub fn sample(judged: impl IntoIterator<Item = Option<bool>>) -> Sample {
 /// Precision of the labels that stand, before and after curation.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Quality {
-    pub before: Share,
-    pub after: Share,
+    pub before: Estimate,
+    pub after: Estimate,
 }
 
 /// What is known of all labels.
@@ -78,20 +42,20 @@ pub fn quality(known: Judged, sample: Sample) -> Option<Quality> {
     let n = known.labels as f64;
     let left = n - known.wrong as f64;
     let all_seen = known.right + known.wrong == known.labels;
-    if known.labels == 0 || left <= 0.0 || (sample.labels < FEWEST && !all_seen) {
+    if known.labels == 0 || left <= 0.0 || (sample.judged < FEWEST && !all_seen) {
         return None;
     }
-    let share = wilson(sample.wrong, sample.labels);
+    let share = sample.share();
     let exact = known.wrong as f64 / n;
     // Where every label was judged nothing is estimated.
-    let share = share.filter(|_| !all_seen).unwrap_or(Share {
-        estimate: exact,
+    let share = share.filter(|_| !all_seen).unwrap_or(Estimate {
+        value: exact,
         low: exact,
         high: exact,
     });
     let wrong = |p: f64| (p * n).clamp(known.wrong as f64, n - known.right as f64);
-    let turned = |of: &dyn Fn(f64) -> f64| Share {
-        estimate: of(share.estimate),
+    let turned = |of: &dyn Fn(f64) -> f64| Estimate {
+        value: of(share.value),
         low: of(share.high),
         high: of(share.low),
     };
@@ -152,7 +116,7 @@ mod tests {
     #[test]
     fn intervals_are_those_of_scipy() {
         let check = |k, n, low: f64, high: f64| {
-            let share = wilson(k, n).unwrap();
+            let share = Sample { judged: n, hits: k }.share().unwrap();
             assert!(
                 (share.low - low).abs() < 1e-9 && (share.high - high).abs() < 1e-9,
                 "{share:?}"
@@ -163,16 +127,13 @@ mod tests {
         check(10, 10, 0.7224672001371109, 1.0);
         check(7, 50, 0.06950833427016292, 0.26186193710585537);
         check(1, 1, 0.20654931437723745, 1.0);
-        assert_eq!(wilson(0, 0), None);
+        assert_eq!(Sample::default().share(), None);
     }
 
     #[test]
     fn the_sample_ends_at_the_first_label_that_nobody_judged() {
         let found = sample([Some(true), Some(false), None, Some(true)]);
-        let expected = Sample {
-            labels: 2,
-            wrong: 1,
-        };
+        let expected = Sample { judged: 2, hits: 1 };
         assert_eq!(found, expected);
         assert_eq!(sample([None, Some(true)]), Sample::default());
     }
@@ -184,12 +145,12 @@ mod tests {
             right,
             wrong,
         };
-        let drawn = |labels, wrong| Sample { labels, wrong };
+        let drawn = |judged, hits| Sample { judged, hits };
         assert_eq!(quality(known(100, 5, 4), drawn(9, 4)), None);
         // 10 of 20: half of 100 labels are wrong, 40 were found.
         let found = quality(known(100, 20, 40), drawn(20, 10)).unwrap();
-        assert_eq!(found.before.estimate, 0.5);
-        assert!((found.after.estimate - 50.0 / 60.0).abs() < 1e-12);
+        assert_eq!(found.before.value, 0.5);
+        assert!((found.after.value - 50.0 / 60.0).abs() < 1e-12);
         assert!(found.before.low < 0.5 && found.before.high <= 0.6);
         // None of ten drawn was wrong, yet thirty were found: that is the least.
         let found = quality(known(100, 20, 30), drawn(10, 0)).unwrap();
@@ -231,7 +192,7 @@ mod tests {
                 (controls >= 0).then_some(*wrong)
             });
             let found = sample(judged.collect::<Vec<_>>());
-            sum += found.wrong as f64 / found.labels as f64;
+            sum += found.hits as f64 / found.judged as f64;
         }
         let mean = sum / f64::from(runs);
         // The standard error of the mean is about 0.002.

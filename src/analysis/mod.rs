@@ -14,7 +14,9 @@ mod classes;
 mod compare;
 mod confusion;
 mod errors;
+mod mix;
 mod ranking;
+mod sample;
 mod score;
 mod study;
 mod threshold;
@@ -34,7 +36,9 @@ pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};
 pub use compare::{Comparison, RelationChange, compare};
 pub use confusion::Confusion;
 pub use errors::{ErrorRow, ErrorTable};
+pub use mix::mix;
 pub use ranking::{Candidate, CurvePoint, PrecisionAt, Ranking};
+pub use sample::{Estimate, Sample};
 pub use score::{
     Averaging, Candidates, Case, Counts, EntityMatching, Matching, Prf, Protocol, Report, Scorer,
     score_entities,

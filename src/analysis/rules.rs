@@ -3,7 +3,7 @@
 //! A rule says something of labels and changes none: [`check`] lists what a curator should look at. [`propose`] learns rules from the labels of a
 //! corpus and from verdicts, with the counts behind each; whether one is kept is for a curator to say.
 
-use crate::analysis::noise::Sample;
+use crate::analysis::Sample;
 use crate::domain::{EntityTypeId, RelationId, Triple};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -190,8 +190,7 @@ impl Facts {
     /// `relation` was judged right, and of the same mentions `other` was judged: right or not.
     pub fn judge(&mut self, relation: RelationId, other: RelationId, reversed: bool, right: bool) {
         let sample = self.judged.entry((relation, other, reversed)).or_default();
-        sample.judged += 1;
-        sample.hits += usize::from(right);
+        sample.add(right);
     }
 
     /// (relation, another, reversed) with the facts of the first that are facts of the second too.

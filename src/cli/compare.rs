@@ -2,6 +2,7 @@
 
 use super::args::CompareArgs;
 use super::{Ended, open_workspace, print_json, progress, say, workspace_dir};
+use crate::workspace::Cancel;
 use crate::workspace::Reader;
 use crate::workspace::runs::{self, ChangedDecision, RelationChanged, RunComparison};
 use anyhow::{Context, Result};
@@ -19,14 +20,10 @@ pub fn run(args: CompareArgs) -> Result<Ended> {
         return list(&reader, args.json);
     }
     let chosen = runs::chosen(&reader, args.before.as_deref(), args.after.as_deref())?;
-    let bar = progress::bar(0, "sentences");
     let split = args.split.map(Into::into);
-    let found = runs::compare_runs(&reader, chosen, split, args.limit, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        true
+    let found = progress::watched("sentences", &Cancel::new(), |tell| {
+        runs::compare_runs(&reader, chosen, split, args.limit, tell)
     })?;
-    bar.finish_and_clear();
     let found = found.context("stopped")?;
     match args.json {
         true => print_json(&found)?,

@@ -124,15 +124,9 @@ pub fn import_kb(args: KbImportArgs) -> Result<Ended> {
 pub fn label(args: LabelArgs) -> Result<Ended> {
     let map = knowledge::relation_map(&args.map)?;
     let mut workspace = super::open_workspace(&args.workspace)?;
-    let bar = progress::bar(0, "sentences");
     let cancel = progress::cancel_on_signal();
     let map = (!args.link_only).then_some(&map);
-    let report = workspace.label(map, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        !cancel.is_cancelled()
-    });
-    bar.finish_and_clear();
+    let report = progress::watched("sentences", &cancel, |tell| workspace.label(map, tell));
     let report = match report {
         Err(stopped) if cancel.is_cancelled() => {
             remark(&crate::workspace::in_words(&stopped));

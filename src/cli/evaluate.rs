@@ -2,6 +2,7 @@
 
 use super::args::EvaluateArgs;
 use super::{Ended, open_workspace, print_json, progress, say, workspace_dir};
+use crate::workspace::Cancel;
 use crate::workspace::evaluate::{Evaluation, Score};
 use crate::workspace::evaluating;
 use crate::workspace::models::ModelChoice;
@@ -15,15 +16,11 @@ pub fn run(args: EvaluateArgs) -> Result<Ended> {
     }
     let device = super::device(&args.model.device)?;
     let dir = workspace_dir(&args.workspace)?;
-    let bar = progress::bar(0, "sentences");
     let split = args.split.map(Into::into);
     let model = args.model.model.map(ModelChoice::Dir);
-    let evaluation = evaluating::evaluate(&dir, model, split, &device, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        true
+    let evaluation = progress::watched("sentences", &Cancel::new(), |tell| {
+        evaluating::evaluate(&dir, model, split, &device, tell)
     })?;
-    bar.finish_and_clear();
     if args.json {
         print_json(&evaluation)?;
     } else {
@@ -48,19 +45,9 @@ fn slices(args: EvaluateArgs) -> Result<Ended> {
     }
     let within = args.split.map(crate::workspace::Split::from);
     let within = within.map_or(String::new(), |s| format!("split:{}", s.name()));
-    let bar = progress::bar(0, "sentences");
-    let report = crate::workspace::slices::evaluate(
-        &dir,
-        &asked,
-        args.slices,
-        &within,
-        &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-            true
-        },
-    )?;
-    bar.finish_and_clear();
+    let report = progress::watched("sentences", &Cancel::new(), |tell| {
+        crate::workspace::slices::evaluate(&dir, &asked, args.slices, &within, tell)
+    })?;
     if args.json {
         print_json(&report)?;
         return Ok(Ended::Done);

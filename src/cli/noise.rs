@@ -20,19 +20,10 @@ pub fn folds(args: FoldsArgs) -> Result<Ended> {
         seed: args.seed,
         l2: args.l2,
     };
-    let bar = progress::bar(0, "pairs");
-    let cancel = progress::cancel_on_signal();
-    let report = folds::make_folds(
-        &dir,
-        &choice.load(&device)?,
-        &options,
-        &mut |done, total| {
-            bar.set_length(total);
-            bar.set_position(done);
-            !cancel.is_cancelled()
-        },
-    )?;
-    bar.finish_and_clear();
+    let (model, cancel) = (choice.load(&device)?, progress::cancel_on_signal());
+    let report = progress::watched("pairs", &cancel, |tell| {
+        folds::make_folds(&dir, &model, &options, tell)
+    })?;
     let Some(report) = report else {
         remark("stopped; nothing was written");
         return Ok(Ended::Stopped);

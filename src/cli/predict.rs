@@ -34,14 +34,10 @@ pub fn run(args: PredictArgs) -> Result<Ended> {
         args.model.model.as_deref(),
         workspace.model_setting()?.as_deref(),
     );
-    let bar = progress::bar(0, "sentences");
     let cancel = progress::cancel_on_signal();
-    let outcome = workspace.predict_with(&choice, &device, args.again, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        !cancel.is_cancelled()
+    let outcome = progress::watched("sentences", &cancel, |tell| {
+        workspace.predict_with(&choice, &device, args.again, tell)
     })?;
-    bar.finish_and_clear();
     if args.json {
         print_json(&outcome)?;
     } else {

@@ -15,6 +15,22 @@ pub fn bar(total: u64, unit: &str) -> ProgressBar {
     bar
 }
 
+/// Runs `work` under a bar of its (done, total); it is told to stop once `cancel` is set.
+pub fn watched<T>(
+    unit: &str,
+    cancel: &Cancel,
+    work: impl FnOnce(&mut dyn FnMut(u64, u64) -> bool) -> T,
+) -> T {
+    let bar = bar(0, unit);
+    let result = work(&mut |done, total| {
+        bar.set_length(total);
+        bar.set_position(done);
+        !cancel.is_cancelled()
+    });
+    bar.finish_and_clear();
+    result
+}
+
 /// A token that Ctrl-C and SIGTERM set: the first asks the work to stop cleanly, a second Ctrl-C ends the program.
 pub fn cancel_on_signal() -> Cancel {
     let cancel = Cancel::new();

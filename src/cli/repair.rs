@@ -16,14 +16,10 @@ const SHOWN: usize = 10;
 pub fn duplicates(args: DuplicatesArgs) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
     let start = Instant::now();
-    let bar = progress::bar(0, "sentences");
     let cancel = progress::cancel_on_signal();
-    let found = find_duplicates(&dir, args.similarity, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        !cancel.is_cancelled()
+    let found = progress::watched("sentences", &cancel, |tell| {
+        find_duplicates(&dir, args.similarity, tell)
     })?;
-    bar.finish_and_clear();
     let Some(found) = found else {
         remark("stopped; nothing was written");
         return Ok(Ended::Stopped);

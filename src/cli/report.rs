@@ -18,14 +18,10 @@ pub fn run(args: ReportArgs) -> Result<Ended> {
     };
     let name = std::fs::canonicalize(&dir).unwrap_or_else(|_| dir.clone());
     let name = name.file_name().unwrap_or_default().to_string_lossy();
-    let bar = progress::bar(0, "sentences");
-    let cancel = progress::cancel_on_signal();
-    let report = GainReport::collect(&read_only(&dir)?, &name, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-        !cancel.is_cancelled()
+    let (reader, cancel) = (read_only(&dir)?, progress::cancel_on_signal());
+    let report = progress::watched("sentences", &cancel, |tell| {
+        GainReport::collect(&reader, &name, tell)
     })?;
-    bar.finish_and_clear();
     let Some(report) = report else {
         remark("stopped; nothing was written");
         return Ok(Ended::Stopped);

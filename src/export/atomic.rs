@@ -12,6 +12,13 @@ pub enum Overwrite {
     Replace,
 }
 
+impl Overwrite {
+    /// Replaces only where whoever asked said so.
+    pub fn forced(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Refuse }
+    }
+}
+
 #[derive(thiserror::Error, Debug)]
 pub enum ExportError {
     #[error("{0}: there is a file already; choose another name, or say to replace it")]

@@ -32,15 +32,32 @@ impl Store {
         corrections: &[NewCorrection],
         schema: &RelationSchema,
     ) -> Result<Vec<Correction>, StoreError> {
+        self.write_corrections("saving corrections", |transaction| {
+            append(transaction, corrections, schema)
+        })
+    }
+
+    /// One transaction, which is one step of the history. After an error that leaves unknown what is on the disk, nothing more is written.
+    pub(super) fn write_corrections(
+        &mut self,
+        what: &'static str,
+        write: impl FnOnce(&Connection) -> Result<Vec<Correction>, Failure>,
+    ) -> Result<Vec<Correction>, StoreError> {
         if self.poisoned {
             return Err(StoreError::Poisoned(self.edits.path.to_path_buf()));
         }
-        let written = self.edits.transaction("saving corrections", |transaction| {
-            append(transaction, corrections, schema)
-        });
+        let written = self
+            .edits
+            .transaction(what, |transaction| write(transaction));
         match written {
             Ok(corrections) => {
-                self.remember(&corrections);
+                self.history.extend(corrections.iter().map(|c| {
+                    let undoes = match c.change {
+                        Change::Undo(target) => Some(target),
+                        Change::Edit(_) => None,
+                    };
+                    (c.seq, undoes, c.batch)
+                }));
                 Ok(corrections)
             }
             Err(error) => {
@@ -48,17 +65,6 @@ impl Store {
                 Err(error)
             }
         }
-    }
-
-    /// One step of the history: what one transaction wrote.
-    pub(super) fn remember(&mut self, corrections: &[Correction]) {
-        self.history.extend(corrections.iter().map(|c| {
-            let undoes = match c.change {
-                Change::Undo(target) => Some(target),
-                Change::Edit(_) => None,
-            };
-            (c.seq, undoes, c.batch)
-        }));
     }
 }
 

@@ -35,17 +35,10 @@ CREATE TRIGGER IF NOT EXISTS held_is_never_removed BEFORE DELETE ON held
     BEGIN SELECT RAISE(ABORT, 'corrections are append-only'); END;
 ";
 
-/// A correction on its way into a workspace.
+/// A correction on its way into a workspace, where it has no seq yet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Incoming {
-    pub key: CorrectionKey,
-    pub copy: u32,
-    pub at_ms: i64,
-    pub by: String,
-    pub sentence: SentenceId,
-    pub seen: Option<RunId>,
-    pub change: SharedChange,
-    pub settles: Vec<CorrectionKey>,
+    pub record: Record,
     /// Keep it without effect.
     pub hold: bool,
     /// For an undo: what it takes back, where that was in the history before this merge.
@@ -123,25 +116,10 @@ impl Store {
         incoming: &[Incoming],
         schema: &RelationSchema,
     ) -> Result<Vec<Correction>, StoreError> {
-        if self.poisoned {
-            return Err(StoreError::Poisoned(self.edits.path.to_path_buf()));
-        }
-        let merged = self
-            .edits
-            .transaction("merging corrections", |transaction| {
-                transaction.execute_batch(TABLES)?;
-                merge(transaction, incoming, schema)
-            });
-        match merged {
-            Ok(appended) => {
-                self.remember(&appended);
-                Ok(appended)
-            }
-            Err(error) => {
-                self.poisoned = error.leaves_disk_unknown();
-                Err(error)
-            }
-        }
+        self.write_corrections("merging corrections", |transaction| {
+            transaction.execute_batch(TABLES)?;
+            merge(transaction, incoming, schema)
+        })
     }
 }
 
@@ -158,9 +136,10 @@ fn merge(
     let batch = (appends > 1).then_some(last + 1);
     let mut here: HashMap<CorrectionKey, u64> = HashMap::new();
     let mut appended = Vec::with_capacity(appends);
-    for new in incoming {
+    for one in incoming {
+        let new = &one.record;
         idx_of(connection, new.sentence)?;
-        if new.hold {
+        if one.hold {
             hold(connection, new, last, schema)?;
             continue;
         }
@@ -168,7 +147,7 @@ fn merge(
         let change = match &new.change {
             SharedChange::Edit(edit) => Change::Edit(edit.clone()),
             SharedChange::Undo(key) => {
-                let target = here.get(key).copied().or(new.target);
+                let target = here.get(key).copied().or(one.target);
                 let target = target.ok_or(StoreError::UnknownCorrection(0))?;
                 check_target(connection, target, new.sentence)?;
                 Change::Undo(target)
@@ -197,7 +176,7 @@ fn merge(
 
 fn hold(
     connection: &Connection,
-    new: &Incoming,
+    new: &Record,
     arrived: i64,
     schema: &RelationSchema,
 ) -> Result<(), Failure> {

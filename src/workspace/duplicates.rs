@@ -65,18 +65,15 @@ pub fn find_duplicates(dir: &Path, similarity: f64, tell: Tell) -> Result<Option
     // Bands are told as so many more sentences: both take about as long.
     let total = 2 * u64::from(n);
     let (mut sketches, mut ids) = (Vec::new(), Vec::new());
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
+    for page in reader.pages(PAGE) {
         if !tell(sketches.len() as u64, total) {
             return Ok(None);
         }
-        let page = reader.page(from, PAGE)?;
-        for (_, sentence) in page.sentences {
+        for (_, sentence) in page?.sentences {
             ids.push(sentence.id);
             let sketch: Option<Sketch> = sketch(&words(&sentence.text));
             sketches.push(sketch);
         }
-        next = page.next;
     }
     let mut runs = |i: usize| -> Result<Vec<u64>> {
         let sentence = reader.sentence(ids[i])?;

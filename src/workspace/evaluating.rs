@@ -5,9 +5,10 @@ use super::evaluate::{Evaluation, Evaluator};
 use super::knowledge::Knowledge;
 use super::models::ModelChoice;
 use super::mutual::evaluate_mutual;
+use super::pass::Pages;
 use super::view::Viewed;
-use super::{Tell, page_of_views, stored_rules};
-use crate::domain::{Sentence, SentenceIdx, Split};
+use super::{Tell, stored_rules};
+use crate::domain::{Sentence, Split};
 use crate::store::Reader;
 use anyhow::{Result, bail};
 use candle_core::Device;
@@ -41,9 +42,8 @@ pub fn evaluate(
     let schema = reader.schema()?;
     let mut evaluator = Evaluator::new(rules);
     let total = u64::from(reader.sentence_count()?);
-    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
-    while let Some(from) = next {
-        let (page, after) = page_of_views(&reader, &stored.predicted, from)?;
+    let (mut done, mut pages) = (0, Pages::start());
+    while let Some(page) = pages.next(&reader, &stored.predicted)? {
         done += page.len() as u64;
         let mut wanted: Vec<Viewed> = page
             .into_iter()
@@ -63,7 +63,6 @@ pub fn evaluate(
         if !tell(done, total) {
             bail!("stopped");
         }
-        next = after;
     }
     let mut evaluation = evaluator.finish(&schema, split, Some(run.to_string()));
     if let (Some(models), Some(knowledge), Some(split)) = (&models, &knowledge, split)

@@ -1,7 +1,8 @@
 //! Corrected labels → files.
 
-use super::{page_of_views, stored_rule};
-use crate::domain::{SentenceIdx, Split};
+use super::pass::Pages;
+use super::stored_rule;
+use crate::domain::Split;
 use crate::export::{
     ExportFormat, ExportRecord, ExportReport, Exporter, Overwrite, View, write_atomically,
 };
@@ -54,9 +55,8 @@ fn write_pages(
         .current_run()
         .map_err(io::Error::other)?
         .map(|r| r.to_string());
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
-        let (page, after) = page_of_views(reader, &rule, from).map_err(io::Error::other)?;
+    let mut pages = Pages::start();
+    while let Some(page) = pages.next(reader, &rule).map_err(io::Error::other)? {
         for (_, viewed) in &page {
             let split_fits = options.split.is_none_or(|s| s == viewed.sentence.split);
             if !split_fits || (options.only_reviewed && viewed.n_edits == 0) {
@@ -72,7 +72,6 @@ fn write_pages(
             };
             exporter.write(&record, &schema, out)?;
         }
-        next = after;
     }
     Ok(())
 }
@@ -144,11 +143,7 @@ pub fn to_file(
     path: &Path,
     force: bool,
 ) -> Result<ExportSummary> {
-    let replace = if force {
-        Overwrite::Replace
-    } else {
-        Overwrite::Refuse
-    };
+    let replace = Overwrite::forced(force);
     Ok(export_file(&Reader::open(dir)?, options, path, replace)?.into())
 }
 

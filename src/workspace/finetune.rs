@@ -6,16 +6,17 @@
 
 use super::messages::{FineTuneReport, Judgements};
 use super::models::ModelChoice;
+use super::pass::Pages;
 use super::training::{
     Around, Data, SelectBy, Start, TrainConfig, TrainEvent, TrainOptions, dev_report, initial,
     predict_dev, run_fit, snapshot, trainer,
 };
 use super::view::Viewed;
-use super::{Workspace, now_ms, page_of_views, stored_rule, viewed};
+use super::{Workspace, now_ms, stored_rule, viewed};
 use crate::analysis::{Report, compare};
 use crate::domain::{
-    Annotation, DecisionRule, Prediction, RelationId, RelationSchema, Sentence, SentenceIdx, Split,
-    Triple, Verdict,
+    Annotation, DecisionRule, Prediction, RelationId, RelationSchema, Sentence, Split, Triple,
+    Verdict,
 };
 use crate::model::bags::BagBank;
 use crate::model::files::{self, Precision};
@@ -276,9 +277,8 @@ fn choose(reader: &Reader) -> Result<Chosen> {
     let (mut corrected, mut dev) = (Vec::new(), Vec::new());
     // Of the corrected relations, and the rest.
     let mut others: [Vec<Viewed>; 2] = Default::default();
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
-        let (page, after) = page_of_views(reader, &rule, from)?;
+    let mut pages = Pages::start();
+    while let Some(page) = pages.next(reader, &rule)? {
         for (_, viewed) in page {
             match (viewed.n_edits > 0, viewed.sentence.split) {
                 (_, Split::Test) => {}
@@ -295,7 +295,6 @@ fn choose(reader: &Reader) -> Result<Chosen> {
             some.sort_by_key(|v| v.sentence.id);
             some.truncate(REPLAY_MOST);
         }
-        next = after;
     }
     let wanted = (corrected.len() * REPLAY).clamp(REPLAY_LEAST, REPLAY_MOST);
     let [mut alike, mut rest] = others;

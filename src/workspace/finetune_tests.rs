@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::SentenceIdx;
 use crate::domain::annotation::Change;
 use crate::domain::{
     ByteSpan, Edit, Entity, GoldSource, GoldTriple, RelationId, SentenceId, TokenSpan,

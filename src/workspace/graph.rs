@@ -5,9 +5,10 @@
 //! run predicted.
 
 use super::knowledge::Knowledge;
+use super::pass::each_view;
+use super::stored_rule;
 use super::view::Viewed;
-use super::{page_of_views, stored_rule};
-use crate::domain::{SentenceIdx, Split};
+use crate::domain::Split;
 use crate::export::{Overwrite, write_atomically};
 use crate::model::mutual::line::Objectives;
 pub use crate::model::mutual::line::{LineConfig, LineProgress};
@@ -121,33 +122,25 @@ struct Counted {
 fn count(reader: &Reader, leave_out_dev: bool, hear: Hear) -> Result<Option<Counted>> {
     let rule = stored_rule(reader)?;
     let knowledge = Knowledge::load(reader)?;
-    let total = u64::from(reader.sentence_count()?);
     let mut counted = Counted {
         pairs: CoOccurrence::default(),
         left_out: 0,
         by_prediction: 0,
     };
-    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
-    while let Some(from) = next {
-        if hear(GraphProgress::Counting(done, total)).is_break() {
-            return Ok(None);
-        }
-        let (page, after) = page_of_views(reader, &rule, from)?;
-        done += page.len() as u64;
-        for (_, viewed) in &page {
-            match viewed.sentence.split {
-                Split::Test => counted.left_out += 1,
-                Split::Dev if leave_out_dev => counted.left_out += 1,
-                _ => {
-                    let (entities, predicted) = entities(viewed, knowledge.as_ref());
-                    counted.by_prediction += u64::from(predicted);
-                    counted.pairs.add(&entities);
-                }
+    let mut tell = |done, total| hear(GraphProgress::Counting(done, total)).is_continue();
+    let whole = each_view(reader, &rule, &mut tell, |_, viewed| {
+        match viewed.sentence.split {
+            Split::Test => counted.left_out += 1,
+            Split::Dev if leave_out_dev => counted.left_out += 1,
+            _ => {
+                let (entities, predicted) = entities(viewed, knowledge.as_ref());
+                counted.by_prediction += u64::from(predicted);
+                counted.pairs.add(&entities);
             }
         }
-        next = after;
-    }
-    Ok(Some(counted))
+        Ok(())
+    })?;
+    Ok(whole.then_some(counted))
 }
 
 /// Entities of a sentence, and whether they are predicted ones.

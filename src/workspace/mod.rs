@@ -24,6 +24,7 @@ pub mod messages;
 pub mod models;
 pub mod mutual;
 pub mod noise;
+pub mod pass;
 pub mod patterns;
 pub mod predicting;
 pub mod relation_rules;
@@ -51,6 +52,7 @@ pub use crate::store::Reader;
 use crate::store::{Incoming, NewCorrection, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
+use pass::Pages;
 use std::path::{Path, PathBuf};
 use view::Viewed;
 
@@ -153,13 +155,12 @@ impl Workspace {
     /// Every sentence into the index and the list summaries; `false` when stopped.
     fn rebuild(&mut self, tell: Tell) -> Result<bool> {
         let total = u64::from(self.read().sentence_count()?);
-        let mut next = Some(SentenceIdx(0));
+        let mut pages = Pages::start();
         let mut done = 0;
-        while let Some(from) = next {
-            if !tell(done, total) {
-                return Ok(false);
-            }
-            let (page, after) = page_of_views(self.read(), &self.rules.predicted, from)?;
+        while tell(done, total) {
+            let Some(page) = pages.next(self.store.read(), &self.rules.predicted)? else {
+                return Ok(true);
+            };
             let docs: Vec<Doc> = page
                 .iter()
                 .map(|(idx, v)| doc(*idx, v, &self.schema, &self.rules.predicted))
@@ -172,9 +173,8 @@ impl Workspace {
             self.index.add(&docs, &self.schema)?;
             self.store.put_summaries(&summaries)?;
             done += page.len() as u64;
-            next = after;
         }
-        Ok(tell(done, total))
+        Ok(false)
     }
 
     fn reindex(&mut self, ids: &[SentenceId]) -> Result<()> {
@@ -246,10 +246,7 @@ const DATABASE: &str = "workspace.db";
 /// A file that appears whole or not at all; never a workspace's own.
 pub fn write_whole(path: &Path, force: bool, bytes: &[u8]) -> Result<()> {
     exporting::refuse_own_files(path)?;
-    let replace = match force {
-        true => crate::export::Overwrite::Replace,
-        false => crate::export::Overwrite::Refuse,
-    };
+    let replace = crate::export::Overwrite::forced(force);
     crate::export::write_atomically(path, replace, |out| out.write_all(bytes))?;
     Ok(())
 }
@@ -280,46 +277,6 @@ pub fn viewed(
         .transpose()?
         .flatten();
     Ok(Viewed::new(sentence, &corrections, prediction, rule))
-}
-
-/// Sentences in corpus order, and where the next page starts.
-pub type PageOfViews = (Vec<(SentenceIdx, Viewed)>, Option<SentenceIdx>);
-
-/// A page of [`viewed`] sentences.
-pub fn page_of_views(
-    reader: &Reader,
-    rule: &DecisionRule,
-    from: SentenceIdx,
-) -> Result<PageOfViews> {
-    let run = reader.current_run()?;
-    let page = reader.page(from, PAGE)?;
-    let mut predictions = std::collections::HashMap::new();
-    if let Some(run) = run {
-        predictions.extend(reader.predictions(run, from, PAGE as u32)?);
-    }
-    let corrected: std::collections::HashSet<SentenceId> = if reader.correction_count()? > 0 {
-        reader.corrected_since(0)?.into_iter().collect()
-    } else {
-        Default::default()
-    };
-    let views = page
-        .sentences
-        .into_iter()
-        .map(|(idx, sentence): (SentenceIdx, Sentence)| {
-            let corrections = if corrected.contains(&sentence.id) {
-                reader.corrections(sentence.id)?
-            } else {
-                Vec::new()
-            };
-            Ok((
-                idx,
-                Viewed::new(sentence, &corrections, predictions.remove(&idx), rule),
-            ))
-        });
-    let views = views
-        .collect::<Result<Vec<_>>>()
-        .context("reading the workspace")?;
-    Ok((views, page.next))
 }
 
 /// What the index knows of a sentence.

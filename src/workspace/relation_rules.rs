@@ -3,15 +3,15 @@
 //! Rules come from a TOML file (`redress rules FILE`) or from proposals that a curator accepts; they lie in the workspace by the relations' names. They list
 //! triples (`queue:rules`) and change none.
 
-use crate::analysis::noise::Sample;
+use crate::analysis::Sample;
 use crate::analysis::rules::{Breach, Facts, Rule, check, propose};
 use crate::domain::{EntityTypeId, RelationId, RelationSchema, Triple, Verdict};
 use crate::store::Reader;
 use crate::workspace::noise::finding::Finding;
 use crate::workspace::noise::pairs::{entity_key, pairs};
 use crate::workspace::noise::queue::Candidate;
-use crate::workspace::view::Viewed;
-use crate::workspace::{Tell, Workspace, page_of_views, stored_rule};
+use crate::workspace::pass::each_view;
+use crate::workspace::{Tell, Workspace, stored_rule};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -268,7 +268,7 @@ pub fn known_rules(reader: &Reader, tell: Tell) -> Result<Option<Vec<KnownRule>>
 
 fn facts(reader: &Reader, tell: Tell) -> Result<Option<Facts>> {
     let mut facts = Facts::default();
-    let whole = each_view(reader, tell, &mut |_, view| {
+    let whole = each_view(reader, &stored_rule(reader)?, tell, |_, view| {
         for pair in pairs(&view.annotation) {
             let [head, tail] = [pair.head, pair.tail].map(|s| number(&entity_key(view, s)));
             let kind = |span| view.annotation.entity(span).and_then(|e| e.kind);
@@ -303,30 +303,6 @@ fn number(name: &str) -> u64 {
     bytes.fold(0, |n, byte| n << 8 | u64::from(*byte))
 }
 
-/// Every sentence in turn; whether it came to the end.
-fn each_view(
-    reader: &Reader,
-    tell: Tell,
-    take: &mut dyn FnMut(crate::domain::SentenceIdx, &Viewed) -> Result<()>,
-) -> Result<bool> {
-    let rule = stored_rule(reader)?;
-    let total = u64::from(reader.sentence_count()?);
-    let mut done = 0;
-    let mut next = Some(crate::domain::SentenceIdx(0));
-    while let Some(from) = next {
-        if !tell(done, total) {
-            return Ok(false);
-        }
-        let (page, after) = page_of_views(reader, &rule, from)?;
-        done += page.len() as u64;
-        for (idx, view) in &page {
-            take(*idx, view)?;
-        }
-        next = after;
-    }
-    Ok(true)
-}
-
 /// What the accepted rules find and nobody has judged: first what follows from labels that curators accepted, then in the corpus's order.
 /// `None` when stopped.
 pub fn findings(reader: &Reader, tell: Tell) -> Result<Option<Vec<Finding>>> {
@@ -337,7 +313,7 @@ pub fn findings(reader: &Reader, tell: Tell) -> Result<Option<Vec<Finding>>> {
     if rules.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let whole = each_view(reader, tell, &mut |idx, view| {
+    let whole = each_view(reader, &stored_rule(reader)?, tell, |idx, view| {
         let labels: BTreeSet<Triple> = view.annotation.standing().map(|t| t.triple).collect();
         let type_of = |span| view.annotation.entity(span).and_then(|e| e.kind);
         for broken in check(&rules, &labels, &type_of) {

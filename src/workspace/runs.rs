@@ -1,9 +1,10 @@
 //! The runs whose predictions a workspace keeps, and what changed from one to another.
 
+use super::pass::Pages;
 use super::study::PROTOCOL;
-use super::{PAGE, Tell, Workspace, page_of_views, rules_of_run, stored_rule};
+use super::{PAGE, Tell, Workspace, rules_of_run, stored_rule};
 use crate::analysis::{Change, ChangedRow, Changes, align_sentence};
-use crate::domain::{DecisionRule, RunId, SentenceIdx, Split, Triple};
+use crate::domain::{DecisionRule, RunId, Split, Triple};
 use crate::store::Reader;
 use anyhow::{Context, Result, bail};
 use serde::Serialize;
@@ -174,16 +175,18 @@ pub fn compare_runs(
     let mut changes = Changes::default();
     let mut lists: [Vec<ChangedDecision>; 2] = Default::default();
     let total = u64::from(reader.sentence_count()?);
-    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
-    while let Some(from) = next {
+    let (mut done, mut pages) = (0, Pages::start());
+    while let Some(page) = pages.next(reader, &new)? {
         if !tell(done, total) {
             return Ok(None);
         }
-        let (page, follows) = page_of_views(reader, &new, from)?;
         done += page.len() as u64;
+        let Some((from, _)) = page.first() else {
+            continue;
+        };
         let of = |run| -> Result<HashMap<_, _>> {
             Ok(reader
-                .predictions(run, from, PAGE as u32)?
+                .predictions(run, *from, PAGE as u32)?
                 .into_iter()
                 .collect())
         };
@@ -217,7 +220,6 @@ pub fn compare_runs(
                 }
             }
         }
-        next = follows;
     }
     let sentences = changes.sentences();
     let (all, relations) = changes.finish();

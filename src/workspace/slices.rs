@@ -1,7 +1,8 @@
 //! Slices: any query is a part of the corpus with figures of its own. Some are built in, others are kept by name in the workspace.
 
+use super::pass::each_view;
 use super::study::PROTOCOL;
-use super::{Tell, Workspace, page_of_views, searching, stored_rule};
+use super::{Tell, Workspace, searching, stored_rule};
 use crate::analysis::{Counts, Interval, Patterns, sentence_counts};
 use crate::domain::{RelationSchema, SentenceIdx};
 use crate::index::{Searcher, query::parse};
@@ -140,29 +141,20 @@ pub fn measure(
         adding.push((slice, *is_kept, found));
     }
     let rule = stored_rule(reader)?;
-    let total = u64::from(reader.sentence_count()?);
-    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
-    while let Some(from) = next {
-        if !tell(done, total) {
-            return Ok(None);
-        }
-        let (page, after) = page_of_views(reader, &rule, from)?;
-        done += page.len() as u64;
-        for (idx, viewed) in &page {
-            let Some(alignment) = &viewed.alignment else {
-                continue;
-            };
-            let (counts, _) = sentence_counts(alignment);
-            for (_, _, slice) in adding.iter_mut().filter(|(_, _, s)| s.of.contains(idx)) {
-                slice.sentences += 1;
-                slice.counts.add(counts);
-                if counts != Counts::default() {
-                    slice.patterns.add([counts]);
-                }
+    let whole = each_view(reader, &rule, tell, |idx, viewed| {
+        let Some(alignment) = &viewed.alignment else {
+            return Ok(());
+        };
+        let (counts, _) = sentence_counts(alignment);
+        for (_, _, slice) in adding.iter_mut().filter(|(_, _, s)| s.of.contains(&idx)) {
+            slice.sentences += 1;
+            slice.counts.add(counts);
+            if counts != Counts::default() {
+                slice.patterns.add([counts]);
             }
         }
-        next = after;
-    }
+        Ok(())
+    })?;
     let measured = (0u64..)
         .zip(adding)
         .map(|(i, (slice, kept, found))| Sliced {
@@ -172,7 +164,7 @@ pub fn measure(
             counts: found.counts,
             intervals: found.patterns.prf(found.sentences, i + 10_000),
         });
-    Ok(Some(measured.collect()))
+    Ok(whole.then(|| measured.collect()))
 }
 
 /// What `redress evaluate` prints of slices.

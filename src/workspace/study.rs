@@ -1,14 +1,13 @@
 //! Error analysis of a workspace: one pass over its predicted sentences.
 
+use super::pass::each_view;
 use super::view::Viewed;
-use super::{Tell, page_of_views, stored_rule};
+use super::{Tell, stored_rule};
 use crate::analysis::{
     Alignment, EntityKinds, SentenceClass, Side, Study, align, classes, contenders,
     predicted_triples,
 };
-use crate::domain::{
-    AnnotatedTriple, Annotation, DecisionRule, ErrorTag, RelationId, SentenceIdx, Triple,
-};
+use crate::domain::{AnnotatedTriple, Annotation, DecisionRule, ErrorTag, RelationId, Triple};
 use crate::store::Reader;
 use anyhow::Result;
 use std::collections::BTreeMap;
@@ -21,20 +20,11 @@ pub const PROTOCOL: &str = "sentences, known and predicted entities, exact match
 pub fn study(reader: &Reader, tell: Tell) -> Result<Option<Study>> {
     let rule = stored_rule(reader)?;
     let mut adding = Adding::default();
-    let total = u64::from(reader.sentence_count()?);
-    let (mut done, mut next) = (0, Some(SentenceIdx(0)));
-    while let Some(from) = next {
-        if !tell(done, total) {
-            return Ok(None);
-        }
-        let (page, after) = page_of_views(reader, &rule, from)?;
-        done += page.len() as u64;
-        for (_, viewed) in &page {
-            adding.add(viewed, &rule);
-        }
-        next = after;
-    }
-    Ok(tell(done, total).then(|| adding.finish()))
+    let whole = each_view(reader, &rule, tell, |_, viewed| {
+        adding.add(viewed, &rule);
+        Ok(())
+    })?;
+    Ok(whole.then(|| adding.finish()))
 }
 
 #[derive(Default)]

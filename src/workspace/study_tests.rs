@@ -1,6 +1,7 @@
 //! Thresholds, slices and comparisons over a real store and index, with made-up predictions.
 
 use super::*;
+use crate::domain::SentenceIdx;
 use crate::domain::{Edit, Prediction, ScoredTriple, Scores, Split, Verdict};
 use crate::domain::{RunId, Triple, annotation::Change};
 use crate::index::{Sort, query::parse};

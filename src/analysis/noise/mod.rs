@@ -5,16 +5,14 @@
 //! [`rank_sum`] orders them; with verdicts a [`Combiner`] learns from all of them, leaning on the rank sum while they are few.
 //!
 //! Read next: [`signals`], [`combine`], [`logistic`] (the one regression that both the combiner and the out-of-fold labels
-//! use), [`folds`], [`sample`] (what random rows say of all). docs/noise.md gives sources, costs and what each signal is worth.
+//! use), [`folds`]. What random rows say of all: [`crate::analysis::Sample`]. docs/noise.md gives sources, costs and what each signal is worth.
 
 pub mod combine;
 pub mod folds;
 pub mod logistic;
-pub mod sample;
 pub mod signals;
 
 pub use combine::{Combiner, Judged, Scored, rank_sum};
 pub use folds::{FoldModels, fold_of};
 pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
-pub use sample::{Estimate, Sample};
 pub use signals::{Case, Kind, OutOfFold, Signal, SignalSet};

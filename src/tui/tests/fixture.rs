@@ -240,7 +240,7 @@ fn rules() -> Vec<KnownRule> {
             other: other.map(Into::into),
             types: None,
         };
-        let sample = |judged, hits| Some(crate::analysis::noise::Sample { judged, hits });
+        let sample = |judged, hits| Some(crate::analysis::Sample { judged, hits });
         KnownRule {
             words: rule.in_words(),
             rule,
@@ -273,7 +273,7 @@ fn standing(query: &str) -> Standing {
             judged: 57,
             confirmed: 41,
             expected: 310.0,
-            sample: crate::analysis::noise::Sample {
+            sample: crate::analysis::Sample {
                 judged: 25,
                 hits: 3,
             },

@@ -178,8 +178,7 @@ impl CorpusView {
             let line = Rect::new(area.x, y, inner, 1);
             self.draw_relation(painter, line, counts, n_counts, shared);
             if at == self.relation_list.cursor && focused {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
         }
         if self.relations.is_empty() && self.pages.answered {

@@ -143,10 +143,7 @@ impl DisputesView {
     }
 
     pub fn click(&mut self, x: u16, y: u16) {
-        if self.area.contains((x, y).into()) {
-            let at = self.list.top + (y - self.area.y) as usize;
-            self.list.cursor = at.min(self.rows.len().saturating_sub(1));
-        }
+        self.list.click(self.area, (x, y), self.rows.len());
     }
 
     pub fn layout(&mut self, area: Rect) {
@@ -177,8 +174,7 @@ impl DisputesView {
             let line = Rect::new(area.x, y, area.width, 1);
             draw_row(painter, line, &self.rows[at], shared);
             if at == self.list.cursor {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
         }
         let rest = below(area, 2 + self.area.height);

@@ -1,8 +1,10 @@
 //! The signs of the screen, in one place so that each means one thing everywhere.
 
 use crate::domain::{Outcome, Verdict};
+use crate::tui::paint::Painter;
 use crate::tui::theme::Role;
 use crate::workspace::messages::ReviewState;
+use ratatui::layout::Rect;
 
 /// The row under the cursor.
 pub const CURSOR: &str = "▸";
@@ -59,6 +61,12 @@ pub fn state(state: ReviewState) -> (&'static str, Role) {
         ReviewState::Started => ("◐", Role::Unsure),
         ReviewState::Done => ("●", Role::Accept),
     }
+}
+
+/// Marks a row of a list as the one under the cursor, over what is drawn there.
+pub fn mark_cursor(painter: &mut Painter<'_>, line: Rect) {
+    painter.text(line.x, line.y, 1, CURSOR, Role::Title);
+    painter.restyle(line, Role::Cursor);
 }
 
 /// (glyph, role, meaning) for the legend of the help page.

@@ -1,6 +1,7 @@
 //! A cursor in a list longer than the screen.
 
 use crate::tui::action::Nav;
+use ratatui::layout::Rect;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scroll {
@@ -39,6 +40,19 @@ impl Scroll {
         let highest = (self.cursor + margin + 1).saturating_sub(height);
         self.top = self.top.clamp(highest.min(lowest), lowest.max(highest));
         self.top = self.top.min(len.saturating_sub(height));
+    }
+
+    /// Moves the cursor to the row under the mouse in a list of `len` rows that is drawn in `area`. Whether it was there already.
+    pub fn click(&mut self, area: Rect, (x, y): (u16, u16), len: usize) -> bool {
+        if !area.contains((x, y).into()) {
+            return false;
+        }
+        let at = self.top + (y - area.y) as usize;
+        let again = at == self.cursor;
+        if at < len {
+            self.cursor = at;
+        }
+        again
     }
 
     /// Rows in sight.

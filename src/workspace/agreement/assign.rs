@@ -1,5 +1,6 @@
 //! Which curator works on which sentences.
 
+use crate::analysis::mix;
 use crate::domain::SentenceId;
 use crate::store::Reader;
 use crate::workspace::Workspace;
@@ -24,6 +25,7 @@ impl Assignment {
         if n == 0 {
             return Vec::new();
         }
+        // Ids are hashes already, but their bits are used elsewhere too.
         let first = mix(id.0 ^ 1) % n;
         let mut who = vec![self.curators[first as usize].as_str()];
         // 53 bits: every double of [0, 1) that a hash can give.
@@ -34,14 +36,6 @@ impl Assignment {
         }
         who
     }
-}
-
-/// SplitMix64's finaliser (Steele, Lea and Flood, OOPSLA 2014): sentence ids are hashes already, but their bits are used elsewhere too.
-fn mix(mut x: u64) -> u64 {
-    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 /// The workspace's assignment; an error where there is none.

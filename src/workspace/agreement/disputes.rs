@@ -1,7 +1,7 @@
 //! The adjudicator's queue.
 
 use crate::analysis::agreement::{Decisions, Value};
-use crate::domain::{Edit, Sentence, SentenceId, SharedChange, Triple, Verdict};
+use crate::domain::{Edit, Record, Sentence, SentenceId, SharedChange, Triple, Verdict};
 use crate::store::{Incoming, Reader, correction_key};
 use crate::workspace::{Workspace, now_ms};
 use anyhow::{Result, bail};
@@ -106,16 +106,19 @@ pub fn settle(
     let copies = (0u32..).take_while(|n| records.iter().any(|r| r.key == key_of(*n)));
     let copy = copies.count() as u32;
     let settling = Incoming {
-        key: key_of(copy),
-        copy,
-        at_ms,
-        by: by.to_owned(),
-        sentence: id,
-        seen: workspace.read().current_run()?,
-        settles: dispute.sides.iter().map(|d| d.key).collect(),
+        record: Record {
+            key: key_of(copy),
+            copy,
+            seq: None,
+            at_ms,
+            by: by.to_owned(),
+            sentence: id,
+            seen: workspace.read().current_run()?,
+            settles: dispute.sides.iter().map(|d| d.key).collect(),
+            change,
+        },
         hold: false,
         target: None,
-        change,
     };
     workspace.merge(&[settling], schema)
 }

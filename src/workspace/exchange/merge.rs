@@ -170,24 +170,17 @@ impl<'a> Merge<'a> {
                 (undone.seq.is_none() || undone.by != record.by, "undo")
             }
         };
+        self.incoming.push(Incoming {
+            record: record.clone(),
+            hold,
+            target: target.filter(|seq| *seq != COMING),
+        });
         if hold {
             self.held += 1;
         } else {
             *self.applied.entry(what.to_owned()).or_default() += 1;
             record.seq = Some(COMING);
         }
-        self.incoming.push(Incoming {
-            key: record.key,
-            copy: record.copy,
-            at_ms: record.at_ms,
-            by: record.by.clone(),
-            sentence: record.sentence,
-            seen: record.seen,
-            change: record.change.clone(),
-            settles: record.settles.clone(),
-            hold,
-            target: target.filter(|seq| *seq != COMING),
-        });
         records.push(record);
         Ok(())
     }

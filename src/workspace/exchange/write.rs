@@ -52,11 +52,7 @@ pub fn to_file(
     force: bool,
 ) -> Result<CorrectionsReport> {
     crate::workspace::exporting::refuse_own_files(path)?;
-    let replace = match force {
-        true => Overwrite::Replace,
-        false => Overwrite::Refuse,
-    };
-    Ok(write_atomically(path, replace, |out| {
+    Ok(write_atomically(path, Overwrite::forced(force), |out| {
         to_writer(reader, split, out)
     })?)
 }

@@ -3,7 +3,7 @@
 use crate::corpus::{excerpt, open_bytes};
 use crate::domain::annotation::Change;
 use crate::domain::{
-    Annotation, Edit, ErrorTag, RelationSchema, SentenceId, SentenceIdx, TokenSpan, Triple, Verdict,
+    Annotation, Edit, ErrorTag, RelationSchema, SentenceId, TokenSpan, Triple, Verdict,
 };
 use crate::store::NewCorrection;
 use crate::workspace::exchange::{Conflict, Merge};
@@ -392,15 +392,12 @@ fn edit(line: &Line, schema: &RelationSchema) -> Result<(String, Edit), String> 
 
 fn native_ids(workspace: &Workspace) -> Result<HashMap<String, Vec<SentenceId>>> {
     let mut found: HashMap<String, Vec<SentenceId>> = HashMap::new();
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
-        let page = workspace.read().page(from, crate::workspace::PAGE)?;
-        for (_, sentence) in page.sentences {
+    for page in workspace.read().pages(crate::workspace::PAGE) {
+        for (_, sentence) in page?.sentences {
             if let Some(native) = sentence.native_id {
                 found.entry(native).or_default().push(sentence.id);
             }
         }
-        next = page.next;
     }
     Ok(found)
 }

@@ -7,8 +7,9 @@ use crate::domain::{
     DecisionRule, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict,
 };
 use crate::store::Reader;
+use crate::workspace::pass::Pages;
+use crate::workspace::stored_rule;
 use crate::workspace::view::Viewed;
-use crate::workspace::{page_of_views, stored_rule};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -54,9 +55,8 @@ impl Found {
         let (mut seen, mut keys): (Vec<Seen>, HashMap<(String, String), usize>) =
             Default::default();
         let mut frequency: Vec<u32> = Vec::new();
-        let mut next = Some(SentenceIdx(0));
-        while let Some(from) = next {
-            let (page, after) = page_of_views(reader, &rule, from)?;
+        let mut pages = Pages::start();
+        while let Some(page) = pages.next(reader, &rule)? {
             for (idx, viewed) in &page {
                 for pair in pairs(&viewed.annotation) {
                     let names = (entity_key(viewed, pair.head), entity_key(viewed, pair.tail));
@@ -77,7 +77,6 @@ impl Found {
                     });
                 }
             }
-            next = after;
         }
         let used = used_relations(&seen);
         let together = Together::count(&seen);

@@ -5,7 +5,7 @@
 //! sample of all candidates, whoever judged them and by whichever list.
 
 use super::queue::{Entry, Tally};
-use crate::analysis::noise::Sample;
+use crate::analysis::mix;
 use crate::domain::{RelationId, SentenceId, Triple};
 use crate::workspace::noise::candidates::Candidate;
 use std::collections::{HashMap, HashSet};
@@ -21,15 +21,7 @@ pub fn number(id: SentenceId, triple: Triple) -> u64 {
     let places = [t.head.start(), t.head.end(), t.tail.start(), t.tail.end()];
     let parts = places.map(|p| p as u64);
     let parts = parts.into_iter().chain([u64::from(t.relation.0)]);
-    parts.fold(mixed(id.0), |hash, part| mixed(hash ^ part))
-}
-
-/// SplitMix64's step (Steele, Lea and Flood 2014).
-fn mixed(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    parts.fold(mix(id.0), |hash, part| mix(hash ^ part))
 }
 
 /// The first of the order, with random ones mixed in evenly.
@@ -98,10 +90,11 @@ impl Tallies {
             tallies.each(relation, |tally| tally.judge(*yes));
             let below = |key| lowest.get(&key).is_none_or(|lowest| number < *lowest);
             if below(None) {
-                add(&mut tallies.all.sample, *yes);
+                tallies.all.sample.add(*yes);
             }
             if below(Some(relation)) {
-                add(&mut tallies.of.entry(relation).or_default().sample, *yes);
+                let of = tallies.of.entry(relation).or_default();
+                of.sample.add(*yes);
             }
         }
         tallies
@@ -111,12 +104,6 @@ impl Tallies {
         change(&mut self.all);
         change(self.of.entry(relation).or_default());
     }
-}
-
-/// One more of a sample.
-pub fn add(sample: &mut Sample, yes: bool) {
-    sample.judged += 1;
-    sample.hits += usize::from(yes);
 }
 
 #[cfg(test)]

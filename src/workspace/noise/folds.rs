@@ -7,7 +7,8 @@ use crate::export::{Overwrite, write_atomically};
 use crate::model::masked::MaskedPair;
 use crate::model::sentence::SentenceModel;
 use crate::store::Reader;
-use crate::workspace::{Tell, page_of_views, stored_rule};
+use crate::workspace::pass::Pages;
+use crate::workspace::{Tell, stored_rule};
 use anyhow::{Context, Result, bail};
 use half::f16;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -291,9 +292,8 @@ impl Work<'_> {
 fn ask(reader: &Reader, options: &FoldOptions) -> Result<(Vec<Asked>, Vec<RelationId>)> {
     let rule = stored_rule(reader)?;
     let (mut asked, mut relations) = (Vec::new(), BTreeSet::new());
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
-        let (page, after) = page_of_views(reader, &rule, from)?;
+    let mut pages = Pages::start();
+    while let Some(page) = pages.next(reader, &rule)? {
         for (idx, viewed) in &page {
             for pair in pairs(&viewed.annotation) {
                 let (head, tail) = (pair.head, pair.tail);
@@ -308,7 +308,6 @@ fn ask(reader: &Reader, options: &FoldOptions) -> Result<(Vec<Asked>, Vec<Relati
                 });
             }
         }
-        next = after;
     }
     let relations: Vec<RelationId> = relations.into_iter().collect();
     let places: HashMap<usize, usize> = relations

@@ -5,9 +5,8 @@ use super::candidates::Found;
 use super::control::{Tallies, chance, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
-use crate::analysis::noise::{
-    Case, Combiner, Judged, Kind, Sample, Scored, Signal, SignalSet, rank_sum,
-};
+use crate::analysis::Sample;
+use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use anyhow::{Context, Result};

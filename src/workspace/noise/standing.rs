@@ -1,7 +1,7 @@
 //! Where a queue stands, in numbers and in the words that the command line and the screen share.
 
 use super::queue::{Order, QueueKind, Tally};
-use crate::analysis::noise::Estimate;
+use crate::analysis::Estimate;
 
 /// What stands above a list of a queue.
 #[derive(Clone, PartialEq, Debug)]
@@ -119,7 +119,8 @@ pub fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::noise::{Kind, Sample};
+    use crate::analysis::Sample;
+    use crate::analysis::noise::Kind;
 
     #[test]
     fn a_queue_says_where_it_stands() {

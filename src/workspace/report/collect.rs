@@ -1,15 +1,15 @@
 //! One pass over the sentences and one over the history.
 
 use super::fine_tunes::{self, FineTuned};
-use crate::analysis::gain::{IDLE_MS, Judged, Pace, Quality, Sample, Share, pace, quality, sample};
+use crate::analysis::gain::{IDLE_MS, Judged, Pace, Quality, pace, quality, sample};
+use crate::analysis::{Estimate, Sample};
 use crate::domain::annotation::{Change, undone_seqs};
-use crate::domain::{
-    AnnotatedTriple, Correction, Edit, Origin, RelationSchema, SentenceIdx, Verdict,
-};
+use crate::domain::{AnnotatedTriple, Correction, Edit, Origin, RelationSchema, Verdict};
 use crate::store::Reader;
 use crate::workspace::noise::control::number;
+use crate::workspace::pass::each_view;
 use crate::workspace::view::Viewed;
-use crate::workspace::{Tell, now_ms, page_of_views, stored_rule};
+use crate::workspace::{Tell, now_ms, stored_rule};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ impl GainReport {
     pub fn collect(reader: &Reader, name: &str, tell: Tell) -> Result<Option<Self>> {
         let schema = reader.schema()?;
         let total = u64::from(reader.sentence_count()?);
-        let Some((labels, mut drawn)) = count(reader, &schema, total, tell)? else {
+        let Some((labels, mut drawn)) = count(reader, &schema, tell)? else {
             return Ok(None);
         };
         drawn.sort_unstable_by_key(|(chance, _)| *chance);
@@ -150,31 +150,22 @@ type Draws = Vec<(u64, Option<bool>)>;
 fn count(
     reader: &Reader,
     schema: &RelationSchema,
-    total: u64,
     tell: Tell,
 ) -> Result<Option<(ByRelation, Draws)>> {
     let rule = stored_rule(reader)?;
     let (mut labels, mut drawn) = (ByRelation::new(), Draws::new());
-    let (mut next, mut done) = (Some(SentenceIdx(0)), 0);
-    while let Some(from) = next {
-        if !tell(done, total) {
-            return Ok(None);
-        }
-        let (page, after) = page_of_views(reader, &rule, from)?;
-        for (_, viewed) in &page {
-            for t in known(viewed, schema) {
-                labels.entry(t.triple.relation.0).or_default().take(t);
-                let unsure = t.verdict == Some(Verdict::Unsure);
-                if matches!(t.origin, Origin::Gold(_)) && !unsure {
-                    let wrong = t.verdict.map(|v| v == Verdict::Reject);
-                    drawn.push((number(viewed.sentence.id, t.triple), wrong));
-                }
+    let whole = each_view(reader, &rule, tell, |_, viewed| {
+        for t in known(viewed, schema) {
+            labels.entry(t.triple.relation.0).or_default().take(t);
+            let unsure = t.verdict == Some(Verdict::Unsure);
+            if matches!(t.origin, Origin::Gold(_)) && !unsure {
+                let wrong = t.verdict.map(|v| v == Verdict::Reject);
+                drawn.push((number(viewed.sentence.id, t.triple), wrong));
             }
         }
-        done += page.len() as u64;
-        next = after;
-    }
-    Ok(Some((labels, drawn)))
+        Ok(())
+    })?;
+    Ok(whole.then_some((labels, drawn)))
 }
 
 fn known<'a>(
@@ -196,7 +187,7 @@ fn by_relation(labels: ByRelation, schema: &RelationSchema) -> Vec<RelationGain>
 }
 
 fn shares(q: Quality) -> Shares {
-    let three = |s: Share| [s.estimate, s.low, s.high];
+    let three = |e: Estimate| [e.value, e.low, e.high];
     Shares {
         before: three(q.before),
         after: three(q.after),
@@ -205,8 +196,8 @@ fn shares(q: Quality) -> Shares {
 
 fn drawn_of(sample: Sample) -> Drawn {
     Drawn {
-        labels: sample.labels,
-        wrong: sample.wrong,
+        labels: sample.judged,
+        wrong: sample.hits,
     }
 }
 

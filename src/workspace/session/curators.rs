@@ -1,5 +1,6 @@
 //! `disputed:any` and `assigned:NAME` in a query, and the adjudicator's queue.
 
+use super::terms::without;
 use super::{Shared, query::Query};
 use crate::domain::SentenceIdx;
 use crate::store::Reader;
@@ -22,20 +23,16 @@ impl Terms {
     /// Takes its terms out of a query, every other character in its place. A name with blanks is quoted.
     pub fn take(query: &str) -> (Self, String) {
         let mut terms = Self::default();
-        let mut rest = query.to_owned();
-        for (at, term) in words(query) {
+        let rest = without(query, |term| {
             if term == "disputed:any" {
                 terms.disputed = true;
             } else if let Some(name) = term.strip_prefix("assigned:").filter(|n| !n.is_empty()) {
                 terms.assigned.push(name.trim_matches('"').to_owned());
             } else {
-                continue;
+                return false;
             }
-            // A character takes one column, whatever its bytes: an error further on must point at its place.
-            let blank = " ".repeat(term.chars().count());
-            let at = at + rest.len() - query.len();
-            rest.replace_range(at..at + term.len(), &blank);
-        }
+            true
+        });
         (terms, rest)
     }
 
@@ -74,21 +71,6 @@ impl Terms {
         rows.retain(|idx| mine.contains(idx));
         Ok(())
     }
-}
-
-/// Words between blanks, with their place in bytes; blanks inside quotes part nothing.
-fn words(query: &str) -> Vec<(usize, &str)> {
-    let (mut words, mut start, mut quoted) = (Vec::new(), None, false);
-    for (at, c) in query.char_indices() {
-        if c.is_whitespace() && !quoted {
-            words.extend(start.take().map(|from| (from, &query[from..at])));
-            continue;
-        }
-        start.get_or_insert(at);
-        quoted ^= c == '"';
-    }
-    words.extend(start.map(|from| (from, &query[from..])));
-    words
 }
 
 impl Query {

@@ -11,6 +11,7 @@ mod query;
 mod queue;
 mod repair;
 mod study;
+mod terms;
 #[cfg(test)]
 mod tests;
 

@@ -2,12 +2,13 @@
 //! order.
 
 use super::curators::Terms;
+use super::terms::without;
 use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
 use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict};
 use crate::store::Reader;
 use crate::workspace::duplicates::duplicates_file;
-use crate::workspace::noise::control::{Tallies, add};
+use crate::workspace::noise::control::Tallies;
 use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{
@@ -45,47 +46,31 @@ impl Asked {
     }
 
     fn of_queue(query: &str) -> Self {
-        let named = |k: &QueueKind| format!("queue:{}", k.name());
-        let kind = QueueKind::ALL
-            .into_iter()
-            .find_map(|k| Some((k, without(query, &named(&k))?)));
-        let Some((kind, rest)) = kind else {
-            return Self {
-                kind: None,
-                order: Order::Suspicious,
-                curators: Terms::default(),
-                rest: query.to_owned(),
-            };
+        let (mut kind, mut order) = (None, None);
+        let mut first = |term: &str| match term.split_once(':') {
+            Some(("queue", name)) if kind.is_none() => {
+                kind = QueueKind::from_name(name);
+                kind.is_some()
+            }
+            Some(("order", name)) if order.is_none() => {
+                order = Order::from_name(name);
+                order.is_some()
+            }
+            _ => false,
         };
-        let named = |o: &Order| format!("order:{}", o.name());
-        let orders = Order::ALL.into_iter();
-        let order = orders.filter_map(|o| Some((o, without(&rest, &named(&o))?)));
-        let (order, rest) = order
-            .into_iter()
-            .next()
-            .unwrap_or((Order::Suspicious, rest.clone()));
+        let rest = without(query, &mut first);
         Self {
-            kind: Some(kind),
-            order,
+            // An order without a queue is no order: the query's own words.
+            rest: if kind.is_some() {
+                rest
+            } else {
+                query.to_owned()
+            },
+            order: kind.and(order).unwrap_or(Order::Suspicious),
+            kind,
             curators: Terms::default(),
-            rest,
         }
     }
-}
-
-/// `query` with blanks for its term `term`; `None` where it has none.
-fn without(query: &str, term: &str) -> Option<String> {
-    let space = |c: Option<char>| c.is_none_or(char::is_whitespace);
-    let mut places = query.match_indices(term).map(|(at, _)| at);
-    let at = places.find(|at| {
-        space(query[..*at].chars().next_back()) && space(query[at + term.len()..].chars().next())
-    })?;
-    let blank = " ".repeat(term.len());
-    Some(format!(
-        "{}{blank}{}",
-        &query[..at],
-        &query[at + term.len()..]
-    ))
 }
 
 impl Asked {
@@ -117,12 +102,17 @@ pub struct Ranked {
     corrections: u64,
     /// What else it looked at: folds, groups of duplicates, rules.
     made_from: String,
+    made: Made,
+    /// Its candidates in each sentence, the first of the order first: places in `made.asks`.
+    in_sentence: HashMap<SentenceId, Vec<usize>>,
+}
+
+/// Candidates in order, and what there is to say of all of them.
+struct Made {
     asks: Vec<Ask>,
     tallies: Tallies,
     calibrated: bool,
     folds: bool,
-    /// Its candidates in each sentence, the first of the order first: places in `asks`.
-    in_sentence: HashMap<SentenceId, Vec<usize>>,
 }
 
 /// One candidate of a queue.
@@ -170,22 +160,28 @@ impl Queues {
         {
             return Ok(known);
         }
-        let mut ranked = match kind {
-            QueueKind::Noise(noise) => Ranked::of_listed(listed(
+        let made = match kind {
+            QueueKind::Noise(noise) => Made::of(listed(
                 dir,
                 reader,
                 &QueueOptions::for_screen(noise, order),
             )?),
-            _ => Ranked::of_findings(
+            _ => Made::of_findings(
                 findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default(),
             ),
         };
-        for (at, ask) in ranked.asks.iter().enumerate() {
-            let places = ranked.in_sentence.entry(ask.candidate.id).or_default();
-            places.push(at);
+        let mut in_sentence: HashMap<SentenceId, Vec<usize>> = HashMap::new();
+        for (at, ask) in made.asks.iter().enumerate() {
+            in_sentence.entry(ask.candidate.id).or_default().push(at);
         }
-        (ranked.kind, ranked.order, ranked.corrections) = (kind, order, corrections);
-        ranked.made_from = made_from;
+        let ranked = Ranked {
+            kind,
+            order,
+            corrections,
+            made_from,
+            made,
+            in_sentence,
+        };
         let ranked = Arc::new(ranked);
         if let Ok(mut latest) = self.latest.lock() {
             *latest = Some(Arc::clone(&ranked));
@@ -194,23 +190,18 @@ impl Queues {
     }
 }
 
-impl Ranked {
-    fn of_listed(listed: Listed) -> Self {
+impl Made {
+    fn of(listed: Listed) -> Self {
         let ask = |(control, (candidate, scored, case))| Ask {
             control,
             candidate,
             why: Why::Signals(Box::new((scored, case))),
         };
         Self {
-            kind: QueueKind::Noise(Kind::Wrong),
-            order: Order::Suspicious,
-            corrections: 0,
-            made_from: String::new(),
             asks: listed.rows.into_iter().map(ask).collect(),
             tallies: listed.tallies,
             calibrated: listed.calibrated,
             folds: listed.folds,
-            in_sentence: HashMap::new(),
         }
     }
 
@@ -223,15 +214,10 @@ impl Ranked {
             why: Why::Said(finding.why),
         };
         Self {
-            kind: QueueKind::Rules,
-            order: Order::Document,
-            corrections: 0,
-            made_from: String::new(),
             asks: findings.into_iter().map(ask).collect(),
             tallies,
             calibrated: false,
             folds: true,
-            in_sentence: HashMap::new(),
         }
     }
 }
@@ -248,7 +234,7 @@ impl Ranked {
     /// candidates of those.
     pub fn sentences(&self, decided: &Decided, relations: &[RelationId]) -> Vec<SentenceIdx> {
         let mut seen = HashSet::new();
-        let open = self.asks.iter().map(|a| &a.candidate);
+        let open = self.made.asks.iter().map(|a| &a.candidate);
         let open = open.filter(|c| !decided.contains_key(&(c.id, c.triple)));
         let open = open.filter(|c| relations.is_empty() || relations.contains(&c.triple.relation));
         open.filter(|c| seen.insert(c.id)).map(|c| c.idx).collect()
@@ -259,7 +245,7 @@ impl Ranked {
         let triples = self
             .places(id)
             .iter()
-            .map(|at| self.asks[*at].candidate.triple);
+            .map(|at| self.made.asks[*at].candidate.triple);
         triples
             .filter(|t| relations.is_empty() || relations.contains(&t.relation))
             .collect()
@@ -272,8 +258,8 @@ impl Ranked {
     /// For what share of the next [`AHEAD`] candidates from this sentence on the suspicion should be right; `None` where scores are
     /// not probabilities.
     pub fn expected(&self, id: SentenceId, relations: &[RelationId]) -> Option<f32> {
-        let from = *self.places(id).first().filter(|_| self.calibrated)?;
-        let rows = self.asks[from..].iter();
+        let from = *self.places(id).first().filter(|_| self.made.calibrated)?;
+        let rows = self.made.asks[from..].iter();
         let rows = rows.map(|a| (a.candidate.triple.relation, a.score()));
         let ahead = rows.filter(|(r, _)| relations.is_empty() || relations.contains(r));
         let scores: Vec<f32> = ahead.take(AHEAD).map(|(_, score)| score).collect();
@@ -283,7 +269,7 @@ impl Ranked {
     /// Why a triple stands where it stands, line by line, for its evidence; empty where it is no candidate. It does not say which rows were drawn at
     /// random: they are to be judged as any other.
     pub fn reason(&self, id: SentenceId, triple: Triple) -> Vec<String> {
-        let mut asks = self.places(id).iter().map(|at| &self.asks[*at]);
+        let mut asks = self.places(id).iter().map(|at| &self.made.asks[*at]);
         let Some(ask) = asks.find(|a| a.candidate.triple == triple) else {
             return Vec::new();
         };
@@ -291,7 +277,7 @@ impl Ranked {
             Why::Said(why) => return vec![why.clone()],
             Why::Signals(signals) => (&signals.0, &signals.1),
         };
-        let (what, unit) = match self.calibrated {
+        let (what, unit) = match self.made.calibrated {
             true => ("p", "log odds"),
             false => ("rank score", "of the score"),
         };
@@ -307,14 +293,14 @@ impl Ranked {
 
     /// Where the queue stands, with what was decided since it was ranked; of one relation where the query names one.
     pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
-        let tallies = &self.tallies;
+        let tallies = &self.made.tallies;
         let (mut tally, only) = match relations {
             [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
             _ => (tallies.all, None),
         };
         let answer = |c: &Candidate| decided.get(&(c.id, c.triple)).copied();
         let of = |a: &&Ask| only.is_none_or(|r| a.candidate.triple.relation == r);
-        for ask in self.asks.iter().filter(of) {
+        for ask in self.made.asks.iter().filter(of) {
             if let Some(answer) = answer(&ask.candidate) {
                 tally.left = tally.left.saturating_sub(1);
                 tally.expected -= ask.score();
@@ -324,17 +310,17 @@ impl Ranked {
             }
         }
         // Control rows stand in the order of chance; the sample goes on as far as they are decided without a gap.
-        let control = self.asks.iter().filter(of).filter(|a| a.control);
+        let control = self.made.asks.iter().filter(of).filter(|a| a.control);
         let walked = control.map_while(|a| answer(&a.candidate));
         for right in walked.flatten() {
-            add(&mut tally.sample, self.suspected(right));
+            tally.sample.add(self.suspected(right));
         }
         Standing {
             kind: self.kind,
             order: self.order,
             tally,
-            calibrated: self.calibrated,
-            folds: self.folds,
+            calibrated: self.made.calibrated,
+            folds: self.made.folds,
         }
     }
 

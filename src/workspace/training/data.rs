@@ -1,12 +1,13 @@
 //! Sentences to train on and to select by.
 
-use crate::domain::{Annotation, RelationSchema, Sentence, SentenceIdx, Split};
+use crate::domain::{Annotation, RelationSchema, Sentence, Split};
 use crate::model::files::short_hash;
 use crate::model::labels::LabelMap;
 use crate::store::Reader;
 use crate::train::examples::Example;
+use crate::workspace::pass::Pages;
+use crate::workspace::stored_rule;
 use crate::workspace::view::Viewed;
-use crate::workspace::{page_of_views, stored_rule};
 use anyhow::{Result, bail};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,9 +32,8 @@ pub fn collect(reader: &Reader) -> Result<Data> {
     let schema = reader.schema()?;
     let rule = stored_rule(reader)?;
     let (mut train, mut dev) = (Vec::new(), Vec::new());
-    let mut next = Some(SentenceIdx(0));
-    while let Some(from) = next {
-        let (page, after) = page_of_views(reader, &rule, from)?;
+    let mut pages = Pages::start();
+    while let Some(page) = pages.next(reader, &rule)? {
         for (_, viewed) in page {
             match viewed.sentence.split {
                 Split::Train => train.push(viewed),
@@ -41,7 +41,6 @@ pub fn collect(reader: &Reader) -> Result<Data> {
                 Split::Test => {}
             }
         }
-        next = after;
     }
     let mut dev_source = "dev split".to_owned();
     if dev.is_empty() {

@@ -53,15 +53,7 @@ impl Outcomes {
     }
 
     pub fn click(&mut self, x: u16, y: u16) -> bool {
-        if !self.area.contains((x, y).into()) {
-            return false;
-        }
-        let at = self.list.top + (y - self.area.y) as usize;
-        let again = at == self.list.cursor;
-        if at < rows().len() {
-            self.list.cursor = at;
-        }
-        again
+        self.list.click(self.area, (x, y), rows().len())
     }
 
     pub fn layout(&mut self, area: Rect) {
@@ -87,8 +79,7 @@ impl Outcomes {
             let line = Rect::new(area.x, y, area.width.min(TABLE + 1), 1);
             draw_row(rows[at], line, painter, scene);
             if at == self.list.cursor {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
             if let Row::Outcome(outcome) = rows[at] {
                 let (gold, predicted) = scene.found.outcome(outcome);

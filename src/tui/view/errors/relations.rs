@@ -101,15 +101,7 @@ impl Relations {
 
     /// Whether the row under the mouse was the one under the cursor already.
     pub fn click(&mut self, x: u16, y: u16) -> bool {
-        if !self.area.contains((x, y).into()) {
-            return false;
-        }
-        let at = self.list.top + (y - self.area.y) as usize;
-        let again = at == self.list.cursor;
-        if at < self.rows.len() {
-            self.list.cursor = at;
-        }
-        again
+        self.list.click(self.area, (x, y), self.rows.len())
     }
 
     pub fn layout(&mut self, area: Rect) {
@@ -130,8 +122,7 @@ impl Relations {
             let figures = (name(measured), &measured.row.counts, &measured.intervals);
             columns.draw(painter, line, figures, Role::Text);
             if at == self.list.cursor {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
         }
     }

@@ -86,15 +86,7 @@ impl Slices {
     }
 
     pub fn click(&mut self, x: u16, y: u16) -> bool {
-        if !self.area.contains((x, y).into()) {
-            return false;
-        }
-        let at = self.list.top + (y - self.area.y) as usize;
-        let again = at == self.list.cursor;
-        if at < self.rows.len() {
-            self.list.cursor = at;
-        }
-        again
+        self.list.click(self.area, (x, y), self.rows.len())
     }
 
     pub fn layout(&mut self, area: Rect) {
@@ -115,8 +107,7 @@ impl Slices {
             let figures = (names[at].as_str(), &sliced.counts, &sliced.intervals);
             columns.draw(painter, line, figures, role);
             if at == self.list.cursor {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
         }
         let foot = row(area, area.height.saturating_sub(1));

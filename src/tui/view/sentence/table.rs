@@ -241,8 +241,7 @@ impl SentenceView {
                 painter.text(line.x + 1, y, 1, glyphs::HIT, Role::Key);
             }
             if at == self.table.cursor {
-                painter.text(line.x, y, 1, glyphs::CURSOR, Role::Title);
-                painter.restyle(line, Role::Cursor);
+                glyphs::mark_cursor(painter, line);
             }
         }
     }

@@ -1,17 +1,9 @@
-//! What a random sample of a queue's candidates says of all of them.
+//! What a random sample says of all that it was drawn from.
 
 use serde::Serialize;
 
 /// Standard normal quantile of a two-sided 95 % interval.
 const Z: f64 = 1.959_963_984_540_054;
-
-/// Candidates that were drawn at random and judged, whatever the ranking thought of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
-pub struct Sample {
-    pub judged: usize,
-    /// Those for which the suspicion was right.
-    pub hits: usize,
-}
 
 /// A number with the ends of its 95 % interval.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
@@ -21,21 +13,38 @@ pub struct Estimate {
     pub high: f64,
 }
 
+/// Things that were drawn at random and judged, whatever a ranking thought of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Sample {
+    pub judged: usize,
+    /// Those that are what was looked for.
+    pub hits: usize,
+}
+
 impl Sample {
-    /// The share of hits among all candidates, 0 to 1, with Wilson's score interval (Wilson 1927, JASA 22); `None` without a judged one.
+    /// One more.
+    pub fn add(&mut self, hit: bool) {
+        self.judged += 1;
+        self.hits += usize::from(hit);
+    }
+
+    /// The share of hits among all, 0 to 1, with the score interval of E. B. Wilson, Probable inference, the law of succession, and
+    /// statistical inference, JASA 22 (1927); `None` of an empty sample.
     pub fn share(self) -> Option<Estimate> {
         if self.judged == 0 {
             return None;
         }
-        let n = self.judged as f64;
-        let p = self.hits.min(self.judged) as f64 / n;
-        let z2 = Z * Z;
-        let middle = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
-        let half = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+        let (k, n) = (self.hits.min(self.judged) as f64, self.judged as f64);
+        let p = k / n;
+        let middle = (p + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
+        let half = Z / (1.0 + Z * Z / n) * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        // At the ends the formula gives 0 and 1 but for rounding.
+        let low = if k == 0.0 { 0.0 } else { middle - half };
+        let high = if k == n { 1.0 } else { middle + half };
         Some(Estimate {
             value: p,
-            low: (middle - half).max(0.0),
-            high: (middle + half).min(1.0),
+            low,
+            high,
         })
     }
 
