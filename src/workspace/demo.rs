@@ -8,9 +8,9 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::Path;
 
-const CORPUS: &[u8] = include_bytes!("../../sample_data/corpus.jsonl");
-const TRIPLES: &[u8] = include_bytes!("../../sample_data/kb/triples.tsv");
-const NAMES: &[u8] = include_bytes!("../../sample_data/kb/names.tsv");
+static CORPUS: &[u8] = include_bytes!("../../sample_data/corpus.jsonl");
+static TRIPLES: &[u8] = include_bytes!("../../sample_data/kb/triples.tsv");
+static NAMES: &[u8] = include_bytes!("../../sample_data/kb/names.tsv");
 
 /// Opens the demo workspace in `dir`, making it if it is not there: import, knowledge base, distant labels.
 pub fn open(dir: &Path) -> Result<Workspace> {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "embedded-model")]
 mod embedded {
     /// The files of sample_data/model, inside the binary.
-    pub const FILES: &[(&str, &[u8])] = &[
+    pub static FILES: &[(&str, &[u8])] = &[
         (
             "config.json",
             include_bytes!("../../sample_data/model/config.json"),
