@@ -1,10 +1,11 @@
 //! Sentences a second of the encoder, on the demo's sentences; `benches/encoder.sh` runs it in turn with PyTorch.
 //!
-//! usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [int8]]
-//! `int8`: the weights as a model stored at 8 bits has them, multiplied as integers.
+//! usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [f32|int8|bf16 [cpu|cuda:N]]]
+//! `int8`: the weights as a model stored at 8 bits has them, multiplied as integers. On a GPU one thread asks for all.
 
 use rayon::prelude::*;
 use redress::model::batch::Batch;
+use redress::model::device::select;
 use redress::model::encoder::{Encoder, EncoderConfig, Products, import_hf};
 use redress::model::files::{Precision, decode_tensors, encode_tensors};
 use redress::model::mode::Mode;
@@ -20,7 +21,9 @@ fn main() {
         .filter(|a| a != "--bench")
         .collect();
     let [dir, batch, ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [int8]]");
+        println!(
+            "usage: cargo bench --bench encoder -- ENCODER_DIR BATCH [REPETITIONS [f32|int8|bf16 [cpu|cuda:N]]]"
+        );
         return;
     };
     let size: usize = batch.parse().expect("a batch size");
@@ -42,41 +45,46 @@ fn main() {
         .collect();
     sentences.sort_by_key(Vec::len);
     let hf = import_hf(Path::new(dir)).expect("a Hugging Face encoder");
-    let cpu = candle_core::Device::Cpu;
-    let int8 = args.get(3).is_some_and(|a| a == "int8");
+    let (device, _) = select(args.get(4).map_or("cpu", String::as_str)).expect("a device");
+    let (products, name) = match args.get(3).map_or("f32", String::as_str) {
+        "f32" => (Products::F32, "redress"),
+        "int8" => (Products::Int8, "redress8"),
+        "bf16" => (Products::Bf16, "redress16"),
+        other => panic!("{other}: f32, int8 or bf16"),
+    };
+    let int8 = products == Products::Int8;
     let mut tensors = hf.tensors;
     if int8 {
         let stored = encode_tensors(&tensors, Precision::Int8).expect("codes");
         tensors = decode_tensors(&stored, "the encoder").expect("codes");
     }
-    let params = Params::from_tensors(tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
+    let params =
+        Params::from_tensors(tensors, &device, Missing::Init { seed: 0 }).expect("weights");
     params.freeze("");
     let mut encoder =
         Encoder::new(&EncoderConfig::Bert(hf.config), &params.root()).expect("an encoder");
-    let name = if int8 { "redress8" } else { "redress" };
-    if int8 {
-        encoder.set_products(Products::Int8);
-    }
+    encoder.set_products(products);
     for repetition in 0..=repetitions {
         let (started, cpu) = (Instant::now(), cpu_seconds());
-        let checksum: f32 = sentences
-            .par_chunks(size)
-            .map(|chunk| {
-                let batch = Batch::new(
-                    chunk.iter().map(|s| s.iter().copied()),
-                    &hf.tokens,
-                    encoder.max_pieces(),
-                );
-                let top = encoder
-                    .forward(&batch, Mode::Infer)
-                    .expect("a forward pass")
-                    .piece_top;
-                top.abs()
-                    .and_then(|t| t.sum_all())
-                    .and_then(|t| t.to_scalar::<f32>())
-                    .expect("a sum")
-            })
-            .sum();
+        let run = |chunk: &[Vec<&str>]| {
+            let batch = Batch::new(
+                chunk.iter().map(|s| s.iter().copied()),
+                &hf.tokens,
+                encoder.max_pieces(),
+            );
+            let top = encoder
+                .forward(&batch, Mode::Infer)
+                .expect("a forward pass")
+                .piece_top;
+            top.abs()
+                .and_then(|t| t.sum_all())
+                .and_then(|t| t.to_scalar::<f32>())
+                .expect("a sum")
+        };
+        let checksum: f32 = match device.is_cpu() {
+            true => sentences.par_chunks(size).map(run).sum(),
+            false => sentences.chunks(size).map(run).sum(),
+        };
         // The first is a warm-up: it fills the word cache.
         if repetition > 0 {
             let n = sentences.len() as f64;

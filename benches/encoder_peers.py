@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The encoder of benches/encoder.rs in other engines, on the same sentences: encoder_peers.py ENGINE ENCODER_DIR BATCH [REPETITIONS]
 
-ENGINE: torch | ort | ort8 (dynamic 8-bit weights and activations) | openvino.     pip install torch transformers onnx onnxruntime openvino     (CPU wheels)
+ENGINE: torch | torch-cuda | torch-cuda-bf16 | ort | ort8 (dynamic 8-bit weights and activations) | openvino.     pip install torch transformers onnx onnxruntime openvino     (CPU wheels)
 The checksum, the sum of all absolute hidden states, should be that of benches/encoder.rs but for rounding (more for ort8).
 """
 import json, os, sys, tempfile, time
@@ -18,6 +18,8 @@ tokenizer = AutoTokenizer.from_pretrained(directory)
 encode = lambda rows: tokenizer(rows, is_split_into_words=True, padding=True, truncation=True, max_length=256, return_tensors="np")
 encoded = [encode(sentences[i : i + batch]) for i in range(0, len(sentences), batch)]
 batches = [(b["input_ids"].astype(np.int64), b["attention_mask"].astype(np.int64)) for b in encoded]
+
+size = lambda x, mask: float((np.abs(x) * mask[:, :, None]).sum())
 
 
 def torch_model():
@@ -60,12 +62,18 @@ def onnx_file(quantised):
     return path + (".q8" if quantised else "")
 
 
-if engine == "torch":
+if engine.startswith("torch"):
     torch, model = torch_model()
+    device = "cuda" if "cuda" in engine else "cpu"
+    model = model.to(device, torch.bfloat16 if "bf16" in engine else torch.float32)
 
     def hidden(ids, mask):
         with torch.inference_mode():
-            return model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).last_hidden_state.numpy()
+            ids, mask = torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+            return model(input_ids=ids, attention_mask=mask).last_hidden_state
+
+    def size(x, mask):
+        return float((x.abs() * torch.from_numpy(mask).to(x)[:, :, None]).sum(dtype=torch.float32))
 
 elif engine in ("ort", "ort8"):
     import onnxruntime
@@ -90,7 +98,7 @@ else:
 for repetition in range(repetitions + 1):
     started, cpu, checksum = time.perf_counter(), time.process_time(), 0.0
     for ids, mask in batches:
-        checksum += float((np.abs(hidden(ids, mask)) * mask[:, :, None]).sum())
+        checksum += size(hidden(ids, mask), mask)
     if repetition > 0:
         rate, cpu_rate = (len(sentences) / t for t in (time.perf_counter() - started, time.process_time() - cpu))
         print(f"{engine} batch={batch} {rate:.1f} sentences/s {cpu_rate:.1f} sentences/cpu-s checksum={checksum:.0f}", flush=True)

@@ -1,9 +1,11 @@
 //! Sentences a second of training (encoder, RIN and kernel head together), and the most memory the process held;
 //! `benches/train.sh` runs it in turn with the same model in PyTorch, `benches/train_torch.py`.
 //!
-//! usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl]     a corpus of `redress export --format redress`
+//! usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH [CORPUS.jsonl [cpu|cuda:N]]]     a corpus of `redress export --format redress`
 
+use candle_core::Device;
 use redress::domain::{SentenceId, TokenSpan};
+use redress::model::device::select;
 use redress::model::encoder::{EncoderConfig, import_hf};
 use redress::model::kernel::KernelConfig;
 use redress::model::params::{Missing, Params};
@@ -29,7 +31,9 @@ fn main() {
         .filter(|a| a != "--bench")
         .collect();
     let [dir, steps, rest @ ..] = args.as_slice() else {
-        println!("usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl]");
+        println!(
+            "usage: cargo bench --bench train -- ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl] [cpu|cuda:N]"
+        );
         return;
     };
     let steps: u64 = steps.parse().expect("a number of steps");
@@ -41,12 +45,14 @@ fn main() {
         None => include_str!("../sample_data/corpus.jsonl").to_owned(),
     };
     let examples: Vec<Example> = corpus.lines().enumerate().map(example).collect();
-    let trainer = trainer(Path::new(dir), examples);
+    let (device, _) = select(rest.get(2).map_or("cpu", String::as_str)).expect("a device");
+    let trainer = trainer(Path::new(dir), examples, &device);
     let options = FitOptions {
         epochs: u32::MAX,
         batch,
         ..FitOptions::default()
-    };
+    }
+    .on(&device);
     let (done, started) = (Cell::new(0), Cell::new((Instant::now(), cpu_seconds())));
     fit(
         &trainer,
@@ -75,11 +81,10 @@ fn main() {
     );
 }
 
-fn trainer(dir: &Path, examples: Vec<Example>) -> SentenceTrainer {
+fn trainer(dir: &Path, examples: Vec<Example>, device: &Device) -> SentenceTrainer {
     let hf = import_hf(dir).expect("a Hugging Face encoder");
-    let cpu = candle_core::Device::Cpu;
     let params =
-        Params::from_tensors(hf.tensors, &cpu, Missing::Init { seed: 0 }).expect("weights");
+        Params::from_tensors(hf.tensors, device, Missing::Init { seed: 0 }).expect("weights");
     let rin = RinConfig {
         variant: Variant::Emnlp,
         rounds: 2,

@@ -2,7 +2,7 @@
 """The training step of benches/train.rs in PyTorch: the same encoder, RIN (emnlp, K = 2, width 64) and kernel head (24 relations), the same
 sentences, batches of similar length, dropout, frozen embeddings, clipping at 5 and Adam.
 
-train_torch.py ENCODER_DIR STEPS [BATCH] [CORPUS.jsonl]      pip install torch transformers     (CPU wheels)
+train_torch.py ENCODER_DIR STEPS [BATCH [CORPUS.jsonl [cpu|cuda]]]      pip install torch transformers     (CPU wheels)
 """
 import json, os, random, resource, sys, time
 import torch
@@ -15,6 +15,7 @@ directory, steps = sys.argv[1], int(sys.argv[2])
 batch = int(sys.argv[3]) if len(sys.argv) > 3 else 16
 here = os.path.dirname(os.path.abspath(__file__))
 corpus = sys.argv[4] if len(sys.argv) > 4 else os.path.join(here, "..", "sample_data", "corpus.jsonl")
+device = sys.argv[5] if len(sys.argv) > 5 else "cpu"
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 torch.manual_seed(1)
 random.seed(1)
@@ -155,17 +156,22 @@ def batches():
         yield from (collate([examples[k] for k in b]) for b in found if len(b) == batch)
 
 
-model = Model().train()
+model = Model().train().to(device)
 trained = [p for p in model.parameters() if p.requires_grad]
 optimizer = torch.optim.Adam(trained, lr=1e-4, fused=True)
 source = batches()
-ready = [next(source) for _ in range(steps + WARM_UP)]
+to_device = lambda b: {k: v.to(device) if torch.is_tensor(v) else v for k, v in b.items()}
+ready = [to_device(next(source)) for _ in range(steps + WARM_UP)]
 for step, b in enumerate(ready):
     if step == WARM_UP:
+        if device == "cuda":
+            torch.cuda.synchronize()
         started, cpu = time.perf_counter(), time.process_time()
     optimizer.zero_grad(set_to_none=True)
     model(b).backward()
     nn.utils.clip_grad_norm_(trained, 5.0)
     optimizer.step()
+if device == "cuda":
+    torch.cuda.synchronize()
 rate, cpu_rate = (steps * batch / t for t in (time.perf_counter() - started, time.process_time() - cpu))
 print(f"torch train batch={batch} {rate:.2f} sentences/s {cpu_rate:.2f} sentences/cpu-s peak={resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB", flush=True)

@@ -47,9 +47,11 @@ pub fn describe() -> String {
     }
 }
 
+/// One stream for all threads. `Device::new_cuda` would give each its own: what one thread computes another, a worker of
+/// rayon or the optimizer, could then read before it is there.
 #[cfg(feature = "cuda")]
 fn open_gpu(index: usize) -> Result<Device, DeviceError> {
-    Device::new_cuda(index).map_err(|error| DeviceError::Unavailable {
+    let device = Device::new_cuda_with_stream(index).map_err(|error| DeviceError::Unavailable {
         index,
         // The driver's message may run over many lines; the first one says what is wrong.
         reason: error
@@ -58,7 +60,13 @@ fn open_gpu(index: usize) -> Result<Device, DeviceError> {
             .next()
             .unwrap_or_default()
             .to_owned(),
-    })
+    })?;
+    if let Device::Cuda(cuda) = &device {
+        // Sound: nothing is allocated yet, and all that will be is used on this stream only, whose order is the tensors'.
+        // Events between streams would cost every operation two more calls of the driver.
+        unsafe { cuda.disable_event_tracking() };
+    }
+    Ok(device)
 }
 
 #[cfg(not(feature = "cuda"))]

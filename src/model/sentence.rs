@@ -325,8 +325,12 @@ impl SentenceModel {
     ) -> candle_core::Result<Vec<Prediction>> {
         let mut order: Vec<usize> = (0..sentences.len()).collect();
         order.sort_by_key(|i| sentences[*i].tokens.len());
+        let batch = match self.layers.encoder.device().is_cpu() {
+            true => CPU_BATCH,
+            false => GPU_BATCH,
+        };
         let parts: Vec<Vec<(usize, Prediction)>> = order
-            .par_chunks(BATCH)
+            .par_chunks(batch)
             .map(|group| {
                 let batch: Vec<&Sentence> = group.iter().map(|i| sentences[*i]).collect();
                 let predictions = self.predict_batch(&batch, map)?;
@@ -514,4 +518,6 @@ impl SentenceModel {
 }
 
 /// Sentences a forward pass holds: enough to fill the matrix kernels, small enough to stay in the caches.
-const BATCH: usize = 8;
+const CPU_BATCH: usize = 8;
+/// On a GPU each operation costs a launch, however few rows it has.
+const GPU_BATCH: usize = 64;

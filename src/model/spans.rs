@@ -110,23 +110,19 @@ impl Spans {
     pub fn logits(&self, encoded: &Encoded, spans: &[BatchSpan], mode: Mode) -> Result<Tensor> {
         let starts = &encoded.layout.word_starts;
         let rows = |word: fn(TokenSpan) -> usize| {
-            let rows: Vec<u32> = spans
-                .iter()
-                .map(|s| (starts[s.sentence] + word(s.span)) as u32)
-                .collect();
-            Tensor::from_vec(rows, spans.len(), encoded.words.device())
+            let row = |s: &BatchSpan| (starts[s.sentence] + word(s.span)) as u32;
+            spans.iter().map(row).collect::<Vec<u32>>()
         };
         let widths: Vec<u32> = spans
             .iter()
             .map(|s| s.span.len().min(WIDTHS) as u32 - 1)
             .collect();
-        let widths = Tensor::from_vec(widths, spans.len(), encoded.words.device())?;
         let words = mode.dropout(&encoded.words, self.config.dropout)?;
         let side = |linear: &Linear, word| -> Result<Tensor> {
-            linear.forward(&words, mode)?.index_select(&rows(word)?, 0)
+            ops::take_rows(&linear.forward(&words, mode)?, rows(word))
         };
         let sum = (side(&self.start, TokenSpan::start)? + side(&self.end, TokenSpan::last)?)?;
-        let hidden = ops::gelu(&(sum + self.width.forward(&widths, mode)?)?)?;
+        let hidden = ops::gelu(&(sum + self.width.rows(widths, mode)?)?)?;
         let hidden = mode.dropout(&hidden, self.config.dropout)?;
         self.out.forward(&hidden, mode)
     }

@@ -9,7 +9,7 @@ use super::optim::{
 };
 use crate::model::mode::Mode;
 use crate::model::params::{Params, rng_for};
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use std::cell::RefCell;
@@ -62,6 +62,16 @@ impl Default for FitOptions {
             patience: 30,
             shards: 2,
             checkpoint_minutes: 5.0,
+        }
+    }
+}
+
+impl FitOptions {
+    /// As a device wants it: a GPU has no use for parts side by side, each of which costs it as many launches as the whole.
+    pub fn on(self, device: &Device) -> Self {
+        Self {
+            shards: if device.is_cpu() { self.shards } else { 1 },
+            ..self
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Owned here because candle's AdamW has one rate and hides its moments, so a run could not be resumed to the same bits.
 //! Moments are kept by parameter name in a stable order; the update touches each value once.
 
-use crate::model::ops::{AdamStep, add_in_place, sum_of_squares};
+use crate::model::ops::{AdamStep, add_in_place, sums_of_squares};
 use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail};
 use std::collections::BTreeMap;
 
@@ -125,6 +125,26 @@ pub struct Adam {
     config: AdamConfig,
     steps: u64,
     moments: BTreeMap<String, Moments>,
+    /// Those of the parameters that the last step updated as one.
+    together: Option<Together>,
+}
+
+/// Parameters without a fused step, end to end: a GPU wants few large operations.
+struct Together {
+    names: Vec<String>,
+    /// Rates as parts of the first parameter's, and each value's own.
+    parts: Vec<f64>,
+    rates: Tensor,
+    first: Tensor,
+    second: Tensor,
+}
+
+/// A parameter in a step.
+struct Updated<'a> {
+    name: &'a str,
+    var: &'a Var,
+    grad: &'a Tensor,
+    rate: f64,
 }
 
 impl Adam {
@@ -133,6 +153,7 @@ impl Adam {
             config,
             steps: 0,
             moments: BTreeMap::new(),
+            together: None,
         }
     }
 
@@ -150,11 +171,11 @@ impl Adam {
         rate: impl Fn(&str) -> f64,
     ) -> Result<()> {
         self.steps += 1;
+        let mut elsewhere = Vec::new();
         for (name, var) in params {
-            let Some(grad) = grads.get(name) else {
+            let (Some(grad), rate) = (grads.get(name), rate(name)) else {
                 continue;
             };
-            let rate = rate(name);
             if rate == 0.0 {
                 continue;
             }
@@ -162,9 +183,84 @@ impl Adam {
                 std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
                 std::collections::btree_map::Entry::Vacant(e) => e.insert(Moments::zeros(var)?),
             };
-            update(&self.config, self.steps, var, moments, grad, scale, rate)?;
+            match moments {
+                Moments::Values { first, second, .. } => {
+                    let step = Step::new(&self.config, self.steps, rate).fused(scale);
+                    step.apply(var.as_tensor(), grad, first, second)?;
+                }
+                Moments::Tensors { .. } => elsewhere.push(Updated {
+                    name,
+                    var,
+                    grad,
+                    rate,
+                }),
+            }
+        }
+        // Parameters of one number type can stand end to end.
+        while let Some(first) = elsewhere.first() {
+            let dtype = first.var.dtype();
+            let (these, others) = elsewhere.into_iter().partition(|u| u.var.dtype() == dtype);
+            self.step_together(these, scale)?;
+            elsewhere = others;
         }
         Ok(())
+    }
+
+    fn step_together(&mut self, updated: Vec<Updated>, scale: f64) -> Result<()> {
+        let known = self.together.take();
+        let known = known.filter(|t| t.names.iter().eq(updated.iter().map(|u| u.name)));
+        let together = match known {
+            Some(known) => known.at_rates(&updated)?,
+            None => self.gathered(&updated)?,
+        };
+        let step = Step::new(&self.config, self.steps, updated[0].rate);
+        let (b1, b2) = (self.config.beta1, self.config.beta2);
+        let grad = (end_to_end(updated.iter().map(|u| u.grad))? * scale)?;
+        let first = ((&together.first * b1)? + (&grad * (1.0 - b1))?)?;
+        let second = ((&together.second * b2)? + (grad.sqr()? * (1.0 - b2))?)?;
+        let change = ((&first * step.a)? / ((second.sqrt()? * step.b)? + step.epsilon)?)?;
+        let mut values = end_to_end(updated.iter().map(|u| u.var.as_tensor()))?;
+        if step.shrink != 1.0 {
+            values = (&values - ((&values * &together.rates)? * (1.0 - step.shrink))?)?;
+        }
+        let values = (values - (change * &together.rates)?)?;
+        let mut from = 0;
+        for u in &updated {
+            let n = u.var.elem_count();
+            let own = |all: &Tensor| all.narrow(0, from, n)?.reshape(u.var.shape());
+            u.var.set(&own(&values)?)?;
+            let (first, second) = (own(&first)?, own(&second)?);
+            self.moments
+                .insert(u.name.to_owned(), Moments::Tensors { first, second });
+            from += n;
+        }
+        self.together = Some(Together {
+            first,
+            second,
+            ..together
+        });
+        Ok(())
+    }
+
+    /// These parameters' moments from where each has its own.
+    fn gathered(&self, updated: &[Updated]) -> Result<Together> {
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for u in updated {
+            let (m, v) = match self.moments.get(u.name) {
+                Some(moments) => moments.tensors()?,
+                None => Moments::zeros(u.var)?.tensors()?,
+            };
+            first.push(m);
+            second.push(v);
+        }
+        let (parts, rates) = rates_of(updated)?;
+        Ok(Together {
+            names: updated.iter().map(|u| u.name.to_owned()).collect(),
+            parts,
+            rates,
+            first: end_to_end(first.iter())?,
+            second: end_to_end(second.iter())?,
+        })
     }
 
     /// (step count, moments by `first.NAME` and `second.NAME`).
@@ -182,6 +278,7 @@ impl Adam {
     pub fn restore(&mut self, steps: u64, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
         self.steps = steps;
         self.moments.clear();
+        self.together = None;
         for (key, first) in tensors {
             let Some(name) = key.strip_prefix("first.") else {
                 continue;
@@ -197,53 +294,85 @@ impl Adam {
     }
 }
 
-fn update(
-    config: &AdamConfig,
-    steps: u64,
-    var: &Var,
-    moments: &mut Moments,
-    grad: &Tensor,
-    scale: f64,
-    rate: f64,
-) -> Result<()> {
-    let (b1, b2) = (config.beta1, config.beta2);
-    let (c1, c2) = (1.0 - b1.powf(steps as f64), 1.0 - b2.powf(steps as f64));
-    // Both forms are  theta -= a·m / (b·sqrt(v) + ε).
-    let (a, b) = match config.form {
-        EpsilonForm::PyTorch => (rate / c1, 1.0 / c2.sqrt()),
-        EpsilonForm::TensorFlow => (rate * c2.sqrt() / c1, 1.0),
-    };
-    let shrink = 1.0 - rate * config.weight_decay;
-    match moments {
-        Moments::Values { first, second, .. } => {
-            let step = AdamStep {
-                beta1: b1 as f32,
-                beta2: b2 as f32,
-                scale: scale as f32,
-                shrink: shrink as f32,
-                a: a as f32,
-                b: b as f32,
-                epsilon: config.epsilon as f32,
-            };
-            step.apply(var.as_tensor(), grad, first, second)
+impl Together {
+    /// Schedules change all rates alike; only another proportion is work.
+    fn at_rates(self, updated: &[Updated]) -> Result<Self> {
+        let first = updated[0].rate;
+        let same = |(u, part): (&Updated, &f64)| (u.rate / first - part).abs() < 1e-9 * part;
+        if updated.iter().zip(&self.parts).all(same) {
+            return Ok(self);
         }
-        Moments::Tensors { first, second } => {
-            let grad = (grad.detach() * scale)?;
-            *first = ((&*first * b1)? + (&grad * (1.0 - b1))?)?.detach();
-            *second = ((&*second * b2)? + (grad.sqr()? * (1.0 - b2))?)?.detach();
-            let step = ((&*first * a)? / ((second.sqrt()? * b)? + config.epsilon)?)?;
-            var.set(&((var.as_tensor().detach() * shrink)? - step)?.detach())
+        let (parts, rates) = rates_of(updated)?;
+        Ok(Self {
+            parts,
+            rates,
+            ..self
+        })
+    }
+}
+
+/// Rates as parts of the first one, and for each value.
+fn rates_of(updated: &[Updated]) -> Result<(Vec<f64>, Tensor)> {
+    let parts: Vec<f64> = updated.iter().map(|u| u.rate / updated[0].rate).collect();
+    let of_values = |(u, part): (&Updated, &f64)| {
+        Tensor::full(*part, u.var.elem_count(), u.var.device())?.to_dtype(u.var.dtype())
+    };
+    let rates: Vec<Tensor> = (updated.iter().zip(&parts).map(of_values)).collect::<Result<_>>()?;
+    Ok((parts, end_to_end(rates.iter())?))
+}
+
+fn end_to_end<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Tensor> {
+    let flat: Vec<Tensor> = tensors
+        .map(|t| t.detach().flatten_all())
+        .collect::<Result<_>>()?;
+    Tensor::cat(&flat, 0)
+}
+
+/// theta <- shrink·theta - a·m / (b·sqrt(v) + ε), which both forms are.
+struct Step {
+    beta1: f64,
+    beta2: f64,
+    a: f64,
+    b: f64,
+    shrink: f64,
+    epsilon: f64,
+}
+
+impl Step {
+    fn new(config: &AdamConfig, steps: u64, rate: f64) -> Self {
+        let (b1, b2) = (config.beta1, config.beta2);
+        let (c1, c2) = (1.0 - b1.powf(steps as f64), 1.0 - b2.powf(steps as f64));
+        let (a, b) = match config.form {
+            EpsilonForm::PyTorch => (rate / c1, 1.0 / c2.sqrt()),
+            EpsilonForm::TensorFlow => (rate * c2.sqrt() / c1, 1.0),
+        };
+        Self {
+            beta1: b1,
+            beta2: b2,
+            a,
+            b,
+            shrink: 1.0 - rate * config.weight_decay,
+            epsilon: config.epsilon,
+        }
+    }
+
+    fn fused(&self, scale: f64) -> AdamStep {
+        AdamStep {
+            beta1: self.beta1 as f32,
+            beta2: self.beta2 as f32,
+            scale: scale as f32,
+            shrink: self.shrink as f32,
+            a: self.a as f32,
+            b: self.b as f32,
+            epsilon: self.epsilon as f32,
         }
     }
 }
 
 /// Euclidean norm of all gradients together, summed in parameter order in f64 so that it does not depend on threads.
 pub fn global_norm(grads: &Gradients) -> Result<f64> {
-    let mut total = 0.0;
-    for grad in grads.values() {
-        total += sum_of_squares(grad)?;
-    }
-    Ok(total.sqrt())
+    let sums = sums_of_squares(grads.values())?;
+    Ok(sums.into_iter().sum::<f64>().sqrt())
 }
 
 /// Factor that brings `norm` down to `max`; 1 below it.

@@ -7,9 +7,9 @@ use crate::model::batch::{Batch, DEFAULT_MAX_PIECES};
 use crate::model::encoded::{BatchLayout, Encoded};
 use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
-use crate::model::ops::{self, BlockParameters, EncoderBlock, Products};
+use crate::model::ops::{self, BlockParameters, EncoderBlock, PaddedBlock, Padding, Products};
 use crate::model::params::{Init, Scope};
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -94,8 +94,19 @@ struct Layer {
     widen: Linear,
     narrow: Linear,
     norm: LayerNorm,
-    /// The form that inference takes; made when first asked for.
-    block: OnceLock<Option<Arc<EncoderBlock>>>,
+    /// The forms that inference takes; made when first asked for.
+    fused: OnceLock<Arc<EncoderBlock>>,
+    padded: OnceLock<PaddedBlock>,
+}
+
+/// How the layers run.
+enum Form {
+    /// As training does, whatever records it.
+    Recorded,
+    /// On the CPU, where nothing can change or is recorded.
+    Fused,
+    /// The same on another device, and what the layers compute in.
+    Padded(Padding, DType),
 }
 
 pub struct BertEncoder {
@@ -147,10 +158,14 @@ impl BertEncoder {
     pub fn set_products(&mut self, products: Products) {
         self.products = products;
         for layer in &mut self.layers {
-            layer.block = OnceLock::new();
+            layer.fused = OnceLock::new();
+            layer.padded = OnceLock::new();
         }
     }
 
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
     pub fn width(&self) -> usize {
         self.config.hidden_size
     }
@@ -166,13 +181,24 @@ impl BertEncoder {
         let layout = &batch.layout;
         let mut low = self.embed(batch, mode)?; // [P, h]
         let mut top = low.clone();
+        let (form, dtype) = (self.form(&low, layout, mode)?, low.dtype());
+        if let Form::Padded(_, dtype) = &form {
+            top = top.detach().to_dtype(*dtype)?;
+        }
         for layer in &self.layers {
             low = top;
-            top = self.run_layer(layer, &low, layout, mode)?;
+            top = match &form {
+                Form::Recorded => self.run_layer(layer, &low, layout, mode)?,
+                Form::Fused => self.fused(layer)?.forward(&low, layout)?,
+                Form::Padded(padding, dtype) => {
+                    self.padded(layer, *dtype)?.forward(&low, padding)?
+                }
+            };
         }
+        let (low, top) = (low.to_dtype(dtype)?, top.to_dtype(dtype)?);
         let first = |rows: &mut dyn Iterator<Item = usize>| -> Result<Tensor> {
             let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-            top.index_select(&Tensor::new(rows.as_slice(), &self.device)?, 0)
+            ops::take_rows(&top, rows)
         };
         let words = first(&mut layout.word_pieces.iter().map(|pieces| pieces.start))?; // [W, h]
         let n_sentences = layout.n_sentences();
@@ -191,12 +217,11 @@ impl BertEncoder {
     }
 
     fn embed(&self, batch: &Batch, mode: Mode) -> Result<Tensor> {
-        let ids = Tensor::new(batch.ids.as_slice(), &self.device)?;
-        let positions = Tensor::new(batch.positions.as_slice(), &self.device)?;
         // Every piece is of type 0: its row joins the positions' table.
         let token_type = seen(&self.token_type.weight, mode).narrow(0, 0, 1)?;
-        let positions = self.positions.forward(&positions, mode)?;
-        let x = (self.words.forward(&ids, mode)? + positions.broadcast_add(&token_type)?)?;
+        let positions = self.positions.rows(batch.positions.clone(), mode)?;
+        let x =
+            (self.words.rows(batch.ids.clone(), mode)? + positions.broadcast_add(&token_type)?)?;
         mode.dropout(
             &self.norm.forward(&x, mode)?,
             self.config.hidden_dropout_prob,
@@ -211,9 +236,6 @@ impl BertEncoder {
         layout: &Arc<BatchLayout>,
         mode: Mode,
     ) -> Result<Tensor> {
-        if let Some(block) = self.block(layer, x, mode)? {
-            return block.forward(x, layout);
-        }
         let dropout = self.config.hidden_dropout_prob;
         let context = ops::packed_attention(
             &layer.query.forward(x, mode)?,
@@ -232,23 +254,45 @@ impl BertEncoder {
         layer.norm.forward_sum(&narrow, dropout, &attended, mode)
     }
 
-    /// The layer as inference runs it, where nothing of it can change or is recorded.
-    fn block<'a>(
-        &self,
-        layer: &'a Layer,
-        x: &Tensor,
-        mode: Mode,
-    ) -> Result<Option<&'a Arc<EncoderBlock>>> {
+    /// Which form the layers take on `x`, the embedded pieces.
+    fn form(&self, x: &Tensor, layout: &BatchLayout, mode: Mode) -> Result<Form> {
         let has_form = matches!(self.config.hidden_act, HiddenAct::Gelu);
-        if mode.is_train() || !has_form || layer.is_recorded() || x.track_op() {
-            return Ok(None);
+        let recorded = x.track_op() || self.layers.iter().any(Layer::is_recorded);
+        if mode.is_train() || recorded || !has_form {
+            return Ok(Form::Recorded);
         }
-        if let Some(block) = layer.block.get() {
-            return Ok(block.as_ref());
+        if ops::is_fused(x) {
+            return Ok(Form::Fused);
         }
-        let heads = self.config.num_attention_heads;
-        let made = EncoderBlock::new(&layer.parameters(heads), self.products)?.map(Arc::new);
-        Ok(layer.block.get_or_init(|| made).as_ref())
+        if x.device().is_cpu() || x.dtype() != DType::F32 {
+            return Ok(Form::Recorded);
+        }
+        let dtype = match self.products {
+            Products::Bf16 => DType::BF16,
+            Products::F32 | Products::Int8 => DType::F32,
+        };
+        Ok(Form::Padded(
+            Padding::new(layout, dtype, x.device())?,
+            dtype,
+        ))
+    }
+
+    fn fused<'a>(&self, layer: &'a Layer) -> Result<&'a Arc<EncoderBlock>> {
+        if let Some(block) = layer.fused.get() {
+            return Ok(block);
+        }
+        let parameters = layer.parameters(self.config.num_attention_heads);
+        let made = Arc::new(EncoderBlock::new(&parameters, self.products)?);
+        Ok(layer.fused.get_or_init(|| made))
+    }
+
+    fn padded<'a>(&self, layer: &'a Layer, dtype: DType) -> Result<&'a PaddedBlock> {
+        if let Some(block) = layer.padded.get() {
+            return Ok(block);
+        }
+        let parameters = layer.parameters(self.config.num_attention_heads);
+        let made = PaddedBlock::new(&parameters, dtype)?;
+        Ok(layer.padded.get_or_init(|| made))
     }
 
     fn activate(&self, x: &Tensor) -> Result<Tensor> {
@@ -278,7 +322,8 @@ impl Layer {
             widen: Linear::new(&scope.pp("intermediate.dense"), h, wide, init)?,
             narrow: Linear::new(&scope.pp("output.dense"), wide, h, init)?,
             norm: LayerNorm::new(&scope.pp("output.LayerNorm"), h, eps)?,
-            block: OnceLock::new(),
+            fused: OnceLock::new(),
+            padded: OnceLock::new(),
         })
     }
 

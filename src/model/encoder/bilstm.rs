@@ -83,6 +83,9 @@ impl BiLstmEncoder {
         })
     }
 
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
     pub fn width(&self) -> usize {
         self.config.width
     }

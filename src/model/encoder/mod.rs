@@ -17,7 +17,7 @@ use super::params::Scope;
 use super::tokens::Frame;
 use bert::{BertConfig, BertEncoder};
 use bilstm::{BiLstmConfig, BiLstmEncoder};
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 pub use import::{ImportError, Imported, import_hf};
@@ -71,6 +71,14 @@ impl Encoder {
     pub fn set_products(&mut self, products: Products) {
         if let Encoder::Bert(encoder) = self {
             encoder.set_products(products);
+        }
+    }
+
+    /// Where it computes.
+    pub fn device(&self) -> &Device {
+        match self {
+            Encoder::Bert(encoder) => encoder.device(),
+            Encoder::BiLstm(encoder) => encoder.device(),
         }
     }
 

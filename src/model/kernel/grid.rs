@@ -2,6 +2,7 @@
 
 use crate::domain::TokenSpan;
 use crate::model::encoded::{BatchLayout, Encoded};
+use crate::model::ops::take_rows;
 use candle_core::{Result, Tensor, bail};
 use std::ops::Range;
 
@@ -65,9 +66,7 @@ pub(super) fn tail_features(encoded: &Encoded, grids: &[Grid]) -> Result<Tensor>
 }
 
 fn select(from: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Tensor> {
-    let rows: Vec<u32> = rows.map(|row| row as u32).collect();
-    let n = rows.len();
-    from.index_select(&Tensor::from_vec(rows, n, from.device())?, 0)
+    take_rows(from, rows.map(|row| row as u32).collect())
 }
 
 /// Cuts `grids` into runs whose projections fit `floats`; at least one grid each.

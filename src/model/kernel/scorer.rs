@@ -118,24 +118,44 @@ impl Folded {
             None => None,
         };
         let (mut from_head, mut from_tail) = (0, 0);
-        let mut sheets = Vec::with_capacity(grids.len());
+        let mut logits = Vec::with_capacity(grids.len());
         for grid in grids {
             let (s, t) = (grid.heads.len(), grid.tails.len());
             let left = left.narrow(0, from_head, s)?.reshape((s * relations, h))?;
             let tails = tails.narrow(0, from_tail, t)?;
-            let mut logits = left.matmul(&tails.t()?)?;
+            let mut cells = left.matmul(&tails.t()?)?;
             if let Some(row) = &row {
                 let row = row.narrow(0, from_head, s)?.reshape((s * relations, 1))?;
-                logits = logits.broadcast_add(&row)?;
+                cells = cells.broadcast_add(&row)?;
             }
             (from_head, from_tail) = (from_head + s, from_tail + t);
-            sheets.push(Sheet {
-                values: logits.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?,
-                relation_stride: t,
-                row_stride: relations * t,
-            });
+            logits.push(cells.to_dtype(DType::F32)?.flatten_all()?);
         }
-        Ok(sheets)
+        let sheets = values_of_each(&logits)?.into_iter().zip(grids);
+        let sheets = sheets.map(|(values, grid)| Sheet {
+            values,
+            relation_stride: grid.tails.len(),
+            row_stride: relations * grid.tails.len(),
+        });
+        Ok(sheets.collect())
+    }
+}
+
+/// The values of flat tensors. From another device they come in one copy: each waits for all that was asked before.
+fn values_of_each(parts: &[Tensor]) -> Result<Vec<Vec<f32>>> {
+    match parts.first() {
+        None => Ok(Vec::new()),
+        Some(first) if first.device().is_cpu() => parts.iter().map(Tensor::to_vec1).collect(),
+        Some(_) => {
+            let all: Vec<f32> = Tensor::cat(parts, 0)?.to_vec1()?;
+            let mut left = &all[..];
+            let mut take = |n: usize| {
+                let (values, rest) = left.split_at(n);
+                left = rest;
+                values.to_vec()
+            };
+            Ok(parts.iter().map(|p| take(p.elem_count())).collect())
+        }
     }
 }
 

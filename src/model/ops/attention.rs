@@ -6,7 +6,7 @@
 use super::activation::{softmax_rows, softmax_rows_backward};
 use super::dropout::{Dropout, Mask, apply_mask};
 use super::matrix::{Matrix, Out, multiply};
-use super::{check_starts, is_fused, split_sentences, values, values_of};
+use super::{NO_ROW, check_starts, is_fused, split_sentences, take_rows, values, values_of};
 use crate::model::encoded::BatchLayout;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
@@ -237,8 +237,8 @@ fn padded_attention(
     if longest == 0 {
         return q.zeros_like();
     }
-    // Packed row of each padded place (row P is all zeros), padded place of each packed row, and the key mask.
-    let mut packed_row = vec![n_pieces as u32; n_sentences * longest];
+    // Packed row of each padded place, padded place of each packed row, and the key mask.
+    let mut packed_row = vec![NO_ROW; n_sentences * longest];
     let mut place = Vec::with_capacity(n_pieces);
     let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
     for b in 0..n_sentences {
@@ -251,12 +251,10 @@ fn padded_attention(
             mask[b * longest..(b + 1) * longest].fill(0.0);
         }
     }
-    let packed_row = Tensor::from_vec(packed_row, n_sentences * longest, device)?;
     let mask = Tensor::from_vec(mask, (n_sentences, 1, 1, longest), device)?;
     let head_width = width / n_heads;
     let heads = |x: &Tensor| -> Result<Tensor> {
-        Tensor::cat(&[x, &Tensor::zeros((1, width), x.dtype(), device)?], 0)?
-            .index_select(&packed_row, 0)?
+        take_rows(x, packed_row.clone())?
             .reshape((n_sentences, longest, n_heads, head_width))?
             .transpose(1, 2)?
             .contiguous()
@@ -269,19 +267,19 @@ fn padded_attention(
         let mask = padded_mask(dropout, starts, n_heads, longest);
         cells = (cells * Tensor::from_vec(mask, scores.shape(), device)?.to_dtype(q.dtype())?)?;
     }
-    cells
+    let context = cells
         .matmul(&heads(v)?)?
         .transpose(1, 2)?
-        .reshape((n_sentences * longest, width))?
-        .index_select(&Tensor::from_vec(place, n_pieces, device)?, 0)
+        .reshape((n_sentences * longest, width))?;
+    take_rows(&context, place)
 }
 
 /// The packed form's dropout mask, spread over [B, heads, longest, longest].
 fn padded_mask(dropout: Dropout, starts: &[usize], n_heads: usize, longest: usize) -> Vec<f32> {
     let n_sentences = starts.len() - 1;
     let mut mask = vec![0.0; n_sentences * n_heads * longest * longest];
-    let squares = mask.chunks_exact_mut(longest * longest);
-    for (i, square) in squares.enumerate() {
+    let squares = mask.par_chunks_exact_mut(longest * longest);
+    squares.enumerate().for_each(|(i, square)| {
         let (b, head) = (i / n_heads, i % n_heads);
         let n = starts[b + 1] - starts[b];
         let mut cells = vec![1.0; n * n];
@@ -292,7 +290,7 @@ fn padded_mask(dropout: Dropout, starts: &[usize], n_heads: usize, longest: usiz
         {
             row[..n].copy_from_slice(cells);
         }
-    }
+    });
     mask
 }
 

@@ -26,6 +26,8 @@ pub enum Products {
     F32,
     /// Weights at 8 bits, sums in integers; exact for weights that were stored at 8 bits, up to the rounding of the left side.
     Int8,
+    /// In bfloat16 on a GPU; f32 elsewhere.
+    Bf16,
 }
 
 /// Parameters of one layer of width h: weights `[n_out, n_in]`, biases, and both norms' weight and bias.
@@ -60,11 +62,11 @@ struct Norm {
 }
 
 impl EncoderBlock {
-    /// `None` where the form does not exist: weights that are not f32 on the CPU.
-    pub fn new(parameters: &BlockParameters, products: Products) -> Result<Option<Self>> {
+    /// Weights must be f32 on the CPU.
+    pub fn new(parameters: &BlockParameters, products: Products) -> Result<Self> {
         let p = parameters;
         if !is_fused(p.widen.0) {
-            return Ok(None);
+            bail!("encoder block: weights that are not f32 on the CPU");
         }
         let width = p.widen.0.dim(1)?;
         let [query, key, value] = p.inputs;
@@ -77,7 +79,7 @@ impl EncoderBlock {
                 eps: p.eps as f32,
             })
         };
-        Ok(Some(Self {
+        Ok(Self {
             inputs: Weights::new((&weights, &biases), products)?,
             attention_out: Weights::new(p.attention_out, products)?,
             attention_norm: norm(p.attention_norm)?,
@@ -86,7 +88,7 @@ impl EncoderBlock {
             norm: norm(p.norm)?,
             width,
             n_heads: p.n_heads,
-        }))
+        })
     }
 
     /// x [P, h] -> [P, h], rows packed as `layout.piece_starts` says. Nothing is recorded.
@@ -115,7 +117,7 @@ impl Weights {
         let bias: Vec<f32> = bias.to_vec1()?;
         let (values, n_in) = (values_of(&weight)?, weight.dim(1)?);
         Ok(match products {
-            Products::F32 => Self::F32(Packed::new(&values, &bias, n_in)),
+            Products::F32 | Products::Bf16 => Self::F32(Packed::new(&values, &bias, n_in)),
             Products::Int8 => Self::Int8(PackedInts::new(&values, &bias, n_in)),
         })
     }

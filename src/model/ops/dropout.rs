@@ -74,8 +74,9 @@ pub fn dropout(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
 }
 
 pub(super) fn plain_dropout(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
-    let mut factors = vec![1.0; x.elem_count()];
-    apply_mask(&mut factors, 0, dropout.mask(0));
+    let (mut factors, mask) = (vec![1.0; x.elem_count()], dropout.mask(0));
+    let parts = factors.par_chunks_mut(TASK_VALUES).enumerate();
+    parts.for_each(|(i, part)| apply_mask(part, i * TASK_VALUES, mask));
     x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?
 }
 

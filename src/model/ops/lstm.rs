@@ -6,7 +6,7 @@
 
 use super::matrix::{Matrix, Out, current_pool, multiply};
 use super::simd::{add_scaled, sigmoid, tanh, vectorised};
-use super::{check_starts, is_fused, split_sentences, values, values_of};
+use super::{check_starts, is_fused, split_sentences, take_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp2, D, Layout, Result, Shape, Tensor};
 use candle_nn::ops::sigmoid as candle_sigmoid;
 use rayon::prelude::*;
@@ -280,8 +280,7 @@ fn lstm_by_steps(
                 (start + row).min(x.dims()[0] - 1) as u32
             })
             .collect();
-        let rows = Tensor::from_vec(rows, lengths.len(), device)?;
-        let gates = (x.index_select(&rows, 0)? + h.matmul(&w_h.t()?)?)?;
+        let gates = (take_rows(x, rows)? + h.matmul(&w_h.t()?)?)?;
         let gate = |k: usize| gates.narrow(D::Minus1, k * hidden, hidden);
         c = ((candle_sigmoid(&(gate(1)? + forget_bias)?)? * &c)?
             + (candle_sigmoid(&gate(0)?)? * gate(2)?.tanh()?)?)?;
@@ -296,8 +295,7 @@ fn lstm_by_steps(
             (0..*n).map(move |row| (direction.row(row, *n) * n_sentences + b) as u32)
         })
         .collect();
-    let n_rows = places.len();
-    Tensor::cat(&steps, 0)?.index_select(&Tensor::from_vec(places, n_rows, device)?, 0)
+    take_rows(&Tensor::cat(&steps, 0)?, places)
 }
 
 #[cfg(test)]

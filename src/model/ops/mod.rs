@@ -19,10 +19,13 @@ mod matrix;
 mod norm;
 mod packed;
 mod packed_int;
+mod padded;
 mod pairs;
+mod rows;
 mod simd;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tiles;
 mod update;
 
 pub use activation::{gelu, sigmoid_in_place, softmax};
@@ -38,8 +41,10 @@ pub use linear::linear;
 pub use loss::bce_sum;
 pub use lstm::{Direction, lstm};
 pub use norm::{add_layer_norm, layer_norm};
+pub use padded::{PaddedBlock, Padding};
 pub use pairs::PairLayer;
-pub use update::{AdamStep, add_in_place, sum_of_squares};
+pub use rows::{NO_ROW, take_rows};
+pub use update::{AdamStep, add_in_place, sums_of_squares};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 use std::ops::{Deref, Range};
@@ -53,7 +58,7 @@ fn task_rows(width: usize) -> usize {
 }
 
 /// The fused path takes f32 on the CPU; everything else takes the plain formula.
-fn is_fused(x: &Tensor) -> bool {
+pub fn is_fused(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
 }
 

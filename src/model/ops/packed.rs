@@ -4,13 +4,7 @@
 //! when the program runs) and reads the left matrix where it lies. Every element is one sum over k in order, so neither
 //! the tile's place nor the number of threads changes its bits.
 
-/// Columns of a panel.
-const PANEL: usize = 16;
-
-/// One step of k in a panel; its alignment keeps vector loads inside cache lines.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line([f32; PANEL]);
+use super::tiles::{Line, PANEL};
 
 /// The right side of y = x·Wᵀ + b, W `[n_out, n_in]`: panels of 16 outputs, each `n_in` lines.
 #[derive(Default)]
@@ -52,9 +46,9 @@ impl Packed {
         let n_panels = n_out.div_ceil(PANEL);
         (self.n_in, self.n_out) = (n_in, n_out);
         self.panels.clear();
-        self.panels.resize(n_panels * n_in, Line([0.0; PANEL]));
+        self.panels.resize(n_panels * n_in, Line::ZERO);
         self.bias.clear();
-        self.bias.resize(n_panels, Line([0.0; PANEL]));
+        self.bias.resize(n_panels, Line::ZERO);
     }
 
     /// Takes W from `n_out` rows of `n_in` values; no bias.
@@ -165,7 +159,8 @@ fn run_portable(weights: &Packed, block: Block, out: &mut [f32]) {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Block, Line, PANEL, Packed};
+    use super::super::tiles::{Line, Place, for_each_tile};
+    use super::{Block, Packed};
     use std::arch::x86_64::*;
 
     /// What a kernel reads and writes: `n` rows of x, one panel or two, and the tile of the product.
@@ -181,56 +176,29 @@ mod x86 {
         stride: usize,
     }
 
-    /// Calls `run` for each tile of at most `PANELS` panels and `step` rows, with the number of its rows.
-    #[inline(always)]
-    fn for_each_tile<const PANELS: usize>(
-        weights: &Packed,
-        block: Block,
-        step: usize,
-        out: &mut [f32],
-        run: impl Fn(usize, &Tile),
-    ) {
-        let (n_in, n_out) = (weights.n_in, weights.n_out);
-        let n_panels = weights.bias.len();
-        for panel in (0..n_panels).step_by(PANELS) {
-            let here = PANELS.min(n_panels - panel);
-            let columns = (here * PANEL).min(n_out - panel * PANEL);
-            for row in (0..block.n).step_by(step) {
-                let n = step.min(block.n - row);
-                let target = &mut out[row * block.stride + panel * PANEL..];
-                let tile = |out, stride| Tile {
-                    x: block.x.data[row * block.x.stride..].as_ptr(),
-                    x_stride: block.x.stride,
-                    n_in,
-                    lines: weights.panels[panel * n_in..].as_ptr(),
-                    second: if here > 1 { n_in } else { 0 },
-                    bias: weights.bias[panel..].as_ptr(),
-                    out,
-                    stride,
-                };
-                if columns == PANELS * PANEL {
-                    run(n, &tile(target.as_mut_ptr(), block.stride));
-                    continue;
-                }
-                let mut spare = [[Line([0.0; PANEL]); 2]; 12];
-                run(n, &tile(spare.as_mut_ptr().cast(), 2 * PANEL));
-                for (i, [first, second]) in spare[..n].iter().enumerate() {
-                    let out = &mut target[i * block.stride..][..columns];
-                    let (a, b) = out.split_at_mut(columns.min(PANEL));
-                    a.copy_from_slice(&first.0[..a.len()]);
-                    b.copy_from_slice(&second.0[..b.len()]);
-                }
+    impl Tile {
+        fn new(weights: &Packed, block: Block, place: &Place) -> Self {
+            let n_in = weights.n_in;
+            Self {
+                x: block.x.data[place.row * block.x.stride..].as_ptr(),
+                x_stride: block.x.stride,
+                n_in,
+                lines: weights.panels[place.panel * n_in..].as_ptr(),
+                second: if place.panels > 1 { n_in } else { 0 },
+                bias: weights.bias[place.panel..].as_ptr(),
+                out: place.out,
+                stride: place.stride,
             }
         }
     }
 
     // Sound, all kernels: `Packed::apply` has checked that x's and the product's rows lie inside their slices, and
-    // `for_each_tile` hands over at most as many rows as the kernel is called for; a tile that is not wholly inside
-    // the product is `spare`, which holds 12 rows of two panels.
+    // `for_each_tile` hands over at most as many rows as the kernel is called for, with room for all of its panels.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_avx2(weights: &Packed, block: Block, out: &mut [f32]) {
-        for_each_tile::<1>(weights, block, 6, out, |n, tile| unsafe {
-            match n {
+        for_each_tile::<1, 6>(block.n, weights.n_out, out, block.stride, |place| unsafe {
+            let tile = &Tile::new(weights, block, place);
+            match place.rows {
                 1 => tile_avx2::<1>(tile),
                 2 => tile_avx2::<2>(tile),
                 3 => tile_avx2::<3>(tile),
@@ -243,8 +211,9 @@ mod x86 {
 
     #[target_feature(enable = "avx512f")]
     pub(super) fn run_avx512(weights: &Packed, block: Block, out: &mut [f32]) {
-        for_each_tile::<2>(weights, block, 12, out, |n, tile| unsafe {
-            match n {
+        for_each_tile::<2, 12>(block.n, weights.n_out, out, block.stride, |place| unsafe {
+            let tile = &Tile::new(weights, block, place);
+            match place.rows {
                 1 => tile_avx512::<1>(tile),
                 2 => tile_avx512::<2>(tile),
                 3 => tile_avx512::<3>(tile),

@@ -7,9 +7,8 @@
 
 use super::packed::Rows;
 use super::simd::vectorised;
+use super::tiles::{Line, PANEL};
 
-/// Columns of a panel.
-const PANEL: usize = 16;
 /// Largest code of a weight.
 const MOST: f32 = 127.0;
 /// Rows that pass over all panels together, as in `packed`.
@@ -19,10 +18,6 @@ const BLOCK_ROWS: usize = 48;
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Pairs([[i16; 2]; PANEL]);
-
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line([f32; PANEL]);
 
 /// The right side of y = x·Wᵀ + b, W `[n_out, n_in]`: panels of 16 outputs, each `n_pairs` pairs of inputs.
 pub(super) struct PackedInts {
@@ -49,8 +44,8 @@ impl PackedInts {
         let (n_pairs, n_panels) = (n_in.div_ceil(2), n_out.div_ceil(PANEL));
         let mut packed = Self {
             panels: vec![Pairs([[0; 2]; PANEL]); n_panels * n_pairs],
-            scales: vec![Line([0.0; PANEL]); n_panels],
-            bias: vec![Line([0.0; PANEL]); n_panels],
+            scales: vec![Line::ZERO; n_panels],
+            bias: vec![Line::ZERO; n_panels],
             n_in,
             n_out,
             most: (i32::MAX as f32 / (MOST * (n_in + 1) as f32))
@@ -205,7 +200,8 @@ fn run_portable(weights: &PackedInts, codes: &Codes, n: usize, out: &mut [f32], 
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Codes, Line, PANEL, PackedInts, Pairs};
+    use super::super::tiles::{Line, Place, for_each_tile};
+    use super::{Codes, PackedInts, Pairs};
     use std::arch::x86_64::*;
 
     /// What a kernel reads and writes: some rows of codes, one panel, and the tile of the product.
@@ -221,48 +217,25 @@ mod x86 {
         stride: usize,
     }
 
-    /// Calls `run` for each tile of a panel and at most `STEP` rows, with the number of its rows.
-    #[inline(always)]
-    fn for_each_tile<const STEP: usize>(
-        weights: &PackedInts,
-        codes: &Codes,
-        n: usize,
-        out: &mut [f32],
-        stride: usize,
-        run: impl Fn(usize, &Tile),
-    ) {
-        let n_pairs = weights.n_pairs();
-        for panel in 0..weights.bias.len() {
-            let columns = PANEL.min(weights.n_out - panel * PANEL);
-            for row in (0..n).step_by(STEP) {
-                let rows = STEP.min(n - row);
-                let target = &mut out[row * stride + panel * PANEL..];
-                let tile = |out, stride| Tile {
-                    x: codes.codes[row * 2 * n_pairs..].as_ptr().cast(),
-                    n_pairs,
-                    x_scales: codes.scales[row..].as_ptr(),
-                    lines: weights.panels[panel * n_pairs..].as_ptr(),
-                    scales: &weights.scales[panel],
-                    bias: &weights.bias[panel],
-                    out,
-                    stride,
-                };
-                if columns == PANEL {
-                    run(rows, &tile(target.as_mut_ptr(), stride));
-                } else {
-                    let mut spare = [Line([0.0; PANEL]); STEP];
-                    run(rows, &tile(spare.as_mut_ptr().cast(), PANEL));
-                    for (i, line) in spare[..rows].iter().enumerate() {
-                        target[i * stride..][..columns].copy_from_slice(&line.0[..columns]);
-                    }
-                }
+    impl Tile {
+        fn new(weights: &PackedInts, codes: &Codes, place: &Place) -> Self {
+            let n_pairs = weights.n_pairs();
+            Self {
+                x: codes.codes[place.row * 2 * n_pairs..].as_ptr().cast(),
+                n_pairs,
+                x_scales: codes.scales[place.row..].as_ptr(),
+                lines: weights.panels[place.panel * n_pairs..].as_ptr(),
+                scales: &weights.scales[place.panel],
+                bias: &weights.bias[place.panel],
+                out: place.out,
+                stride: place.stride,
             }
         }
     }
 
     // Sound, all kernels: `PackedInts::apply` has checked that the product's rows lie inside their slice, `Codes::take` has made
-    // `n` rows of `2 * n_pairs` codes, and `for_each_tile` hands over at most as many rows as the kernel is called for; a tile
-    // that is not wholly inside the product is `spare`. Codes are read without alignment.
+    // `n` rows of `2 * n_pairs` codes, and `for_each_tile` hands over at most as many rows as the kernel is called for, with
+    // room for all of them. Codes are read without alignment.
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_avx2(
         weights: &PackedInts,
@@ -271,8 +244,9 @@ mod x86 {
         out: &mut [f32],
         stride: usize,
     ) {
-        for_each_tile::<6>(weights, codes, n, out, stride, |rows, tile| unsafe {
-            match rows {
+        for_each_tile::<1, 6>(n, weights.n_out, out, stride, |place| unsafe {
+            let tile = &Tile::new(weights, codes, place);
+            match place.rows {
                 1 => tile_avx2::<1>(tile),
                 2 => tile_avx2::<2>(tile),
                 3 => tile_avx2::<3>(tile),
@@ -291,8 +265,9 @@ mod x86 {
         out: &mut [f32],
         stride: usize,
     ) {
-        for_each_tile::<8>(weights, codes, n, out, stride, |rows, tile| unsafe {
-            match rows {
+        for_each_tile::<1, 8>(n, weights.n_out, out, stride, |place| unsafe {
+            let tile = &Tile::new(weights, codes, place);
+            match place.rows {
                 1 => tile_vnni::<1>(tile),
                 2 => tile_vnni::<2>(tile),
                 3 => tile_vnni::<3>(tile),

@@ -6,7 +6,7 @@
 
 use super::matrix::{Matrix, Out, multiply};
 use super::simd::{add_column_sums, vectorised};
-use super::{check_starts, is_fused, split_sentences, values, values_of};
+use super::{check_starts, is_fused, split_sentences, take_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -94,11 +94,8 @@ impl PairLayer<'_> {
         let device = self.head.device();
         let mut parts = Vec::new();
         for cells in cells.chunks(PLAIN_CELLS) {
-            let words = |side: fn(&(u32, u32)) -> u32| {
-                Tensor::from_vec(cells.iter().map(side).collect(), cells.len(), device)
-            };
-            let heads = self.head.index_select(&words(|c| c.0)?, 0)?;
-            let tails = self.tail.index_select(&words(|c| c.1)?, 0)?;
+            let heads = take_rows(self.head, cells.iter().map(|c| c.0).collect())?;
+            let tails = take_rows(self.tail, cells.iter().map(|c| c.1).collect())?;
             let logits = (heads + tails)?.relu()?.matmul(&self.weight.t()?)?;
             parts.push(logits.broadcast_add(self.bias)?);
         }
@@ -110,21 +107,24 @@ impl PairLayer<'_> {
 
     fn plain_best(&self) -> Result<Tensor> {
         let logits = self.plain_logits()?;
-        let mut rows = Vec::new();
+        let lengths = || self.starts.windows(2).map(|s| s[1] - s[0]);
+        let (n_words, longest) = (lengths().sum::<usize>(), lengths().max().unwrap_or(0));
+        if n_words == 0 {
+            return Ok(logits);
+        }
+        // Each head's cells, its first one again where a sentence is shorter than the longest: no other maximum.
+        let mut cells = Vec::with_capacity(n_words * longest);
         let mut from = 0;
-        for n in self.starts.windows(2).map(|s| s[1] - s[0]) {
-            if n > 0 {
-                let square = logits.narrow(0, from, n * n)?.reshape((n, n, ()))?;
-                // Not `max`: its gradient goes to every equal entry.
-                let best = square.detach().argmax_keepdim(1)?;
-                rows.push(square.gather(&best, 1)?.squeeze(1)?);
+        for n in lengths() {
+            for _ in 0..n {
+                cells.extend((0..longest).map(|j| (from + if j < n { j } else { 0 }) as u32));
+                from += n;
             }
-            from += n * n;
         }
-        match rows.is_empty() {
-            true => Ok(logits),
-            false => Tensor::cat(&rows, 0),
-        }
+        let rows = take_rows(&logits, cells)?.reshape((n_words, longest, ()))?;
+        // Not `max`: its gradient goes to every equal entry.
+        let best = rows.detach().argmax_keepdim(1)?;
+        rows.gather(&best, 1)?.squeeze(1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::simd::{sum_squares, vectorised};
 use super::{is_fused, values, values_of};
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
+use candle_core::{CpuStorage, DType, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 use std::cell::RefCell;
 
@@ -14,14 +14,26 @@ pub fn add_in_place(sum: &Tensor, more: &Tensor) -> Result<()> {
     sum.inplace_op2(&more.contiguous()?, &AddInPlace)
 }
 
-/// Σ x², in f64; does not depend on the number of threads.
-pub fn sum_of_squares(x: &Tensor) -> Result<f64> {
-    let x = x.contiguous()?;
-    if !is_fused(&x) {
-        let sum = x.sqr()?.sum_all()?.to_dtype(candle_core::DType::F32)?;
-        return Ok(f64::from(sum.to_scalar::<f32>()?));
+/// Σ x² of each, in f64; does not depend on the number of threads.
+pub fn sums_of_squares<'a>(all: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f64>> {
+    let (mut sums, mut elsewhere) = (Vec::new(), Vec::new());
+    for x in all {
+        if is_fused(x) {
+            sums.push(sum_of_squares(&x.contiguous()?)?);
+        } else {
+            elsewhere.push(x.sqr()?.sum_all()?.to_dtype(DType::F32)?);
+        }
     }
-    let all = values_of(&x)?;
+    if !elsewhere.is_empty() {
+        // One copy for all: each waits until another device has done everything it was asked for.
+        let found: Vec<f32> = Tensor::stack(&elsewhere, 0)?.to_vec1()?;
+        sums.extend(found.into_iter().map(f64::from));
+    }
+    Ok(sums)
+}
+
+fn sum_of_squares(x: &Tensor) -> Result<f64> {
+    let all = values_of(x)?;
     let parts: Vec<f32> = all
         .par_chunks(TASK)
         .map(|part| {
@@ -177,7 +189,7 @@ mod tests {
             let squares: f32 = y.sqr()?.sum_all()?.to_scalar()?;
             add_in_place(&x, &y)?;
             assert_near("sum", &x, &expected)?;
-            let got = sum_of_squares(&y)?;
+            let got = sums_of_squares([&y].into_iter())?[0];
             assert!(
                 (got / f64::from(squares) - 1.0).abs() < 1e-4,
                 "{got} {squares}"

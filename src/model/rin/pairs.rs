@@ -6,7 +6,7 @@
 use super::{RinConfig, Variant, linear};
 use crate::model::encoded::BatchLayout;
 use crate::model::layers::Linear;
-use crate::model::ops::PairLayer;
+use crate::model::ops::{PairLayer, take_rows};
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Result, Tensor};
 
@@ -104,10 +104,7 @@ where
         penalty[used..end].fill(NEVER);
         rows.resize(end, first);
     }
-    let rows = Tensor::from_vec(rows, groups.len() * longest, values.device())?;
-    let mut padded = values
-        .index_select(&rows, 0)?
-        .reshape((groups.len(), longest, l))?;
+    let mut padded = take_rows(values, rows)?.reshape((groups.len(), longest, l))?;
     if is_padded {
         let penalty = Tensor::from_vec(penalty, (groups.len(), longest, 1), values.device())?;
         padded = padded.broadcast_add(&penalty.to_dtype(values.dtype())?)?;

@@ -102,6 +102,7 @@ fn options(command: &TrainCommand) -> Result<TrainOptions> {
     };
     config.fit.seed = command.seed;
     config.fit.epochs = command.epochs.unwrap_or(config.fit.epochs);
+    config.fit = config.fit.on(&command.device);
     for system in &command.systems {
         if !["rin", "kernel", "spans", "hrere", "mutual"].contains(&system.as_str()) {
             bail!("unknown system `{system}`; there are rin, kernel, spans, hrere and mutual");
