@@ -592,16 +592,17 @@ impl App {
             Reply::Exported {
                 path,
                 sentences,
+                corrections,
                 warnings,
             } => {
                 for warning in &warnings {
                     shared.warn(format!("export: {warning}"));
                 }
-                shared.good(format!(
-                    "exported {} to {}",
-                    counted(sentences, "sentence"),
-                    path.display()
-                ));
+                let mut what = counted(sentences, "sentence");
+                if let Some(n) = corrections {
+                    what = format!("{} of {what}", counted(n, "correction"));
+                }
+                shared.good(format!("exported {what} to {}", path.display()));
                 if !warnings.is_empty() {
                     self.overlays.push(Overlay::Log(Log::default()));
                 }

@@ -120,6 +120,7 @@ pub enum Request {
     DecideModel {
         accept: bool,
     },
+    /// `format`: of labels, or the history itself ([`exchange::CORRECTIONS`](super::exchange::CORRECTIONS)), which knows neither of the two choices.
     Export {
         format: String,
         path: PathBuf,
@@ -210,6 +211,8 @@ pub enum Reply {
     Exported {
         path: PathBuf,
         sentences: usize,
+        /// Of the history: how many decisions.
+        corrections: Option<usize>,
         warnings: Vec<String>,
     },
     /// Something worth a line.

@@ -6,16 +6,22 @@ use crate::tui::paint::{Painter, centred, row};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::input::Input;
+use crate::workspace::exchange::CORRECTIONS;
 use crate::workspace::messages::Request;
 use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 use std::path::PathBuf;
 
 /// (name, file ending, what it keeps).
-const FORMATS: [(&str, &str, &str); 3] = [
+const FORMATS: [(&str, &str, &str); 4] = [
     ("redress", "jsonl", "everything: verdicts, notes, history"),
     ("casrel", "json", "text and triples that stand"),
     ("spert", "json", "tokens, entities and triples that stand"),
+    (
+        CORRECTIONS,
+        "jsonl",
+        "decisions with their authors, to apply elsewhere",
+    ),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,8 +74,16 @@ impl Export {
     fn suggest(&mut self) {
         if self.suggested {
             let (name, ending, _) = FORMATS[self.format];
-            self.path = Input::new(&format!("reviewed.{name}.{ending}"));
+            self.path = match self.is_history() {
+                true => Input::new(&format!("{name}.{ending}")),
+                false => Input::new(&format!("reviewed.{name}.{ending}")),
+            };
         }
+    }
+
+    /// The history is written as it is: which sentences and which view are no questions.
+    fn is_history(&self) -> bool {
+        FORMATS[self.format].0 == CORRECTIONS
     }
 
     pub fn paste(&mut self, text: &str) {
@@ -103,6 +117,7 @@ impl Export {
                 self.format = (self.format + by) % FORMATS.len();
                 self.suggest();
             }
+            Field::Sentences | Field::View if self.is_history() => {}
             Field::Sentences => {
                 self.sentences = match self.sentences {
                     Sentences::Reviewed => Sentences::All,
@@ -140,10 +155,12 @@ impl Export {
         let inside = painter.frame(centred(area, 74, FIELDS.len() as u16 + 2), "export", footer);
         let (format, _, about) = FORMATS[self.format];
         let sentences = match self.sentences {
+            _ if self.is_history() => ("decided", "every sentence that somebody decided on"),
             Sentences::Reviewed => ("reviewed", "sentences marked done, or with an edit"),
             Sentences::All => ("all", "every sentence of the workspace"),
         };
         let view = match self.view {
+            _ if self.is_history() => ("history", "undone decisions too, each with its time"),
             View::Full => (
                 "full",
                 "with verdicts and what was rejected, where the format can",

@@ -152,9 +152,29 @@ fn an_export_is_set_up_by_keys() {
         r#"Export { format: "casrel", path: "reviewed.casrel.json", only_reviewed: false, train_view: true }"#,
     );
     check(
-        "h up ctrl-u o u t enter",
+        "h h up ctrl-u o u t enter",
         r#"Export { format: "spert", path: "out", only_reviewed: true, train_view: false }"#,
     );
+    // The history asks neither question.
+    check(
+        "h j l j l enter",
+        r#"Export { format: "corrections", path: "corrections.jsonl", only_reviewed: true, train_view: false }"#,
+    );
+}
+
+#[test]
+fn an_exported_history_is_told_in_decisions() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("g x h");
+    assert!(bench.sees("undone decisions too"), "{}", bench.text());
+    bench.press("esc").reply(Reply::Exported {
+        path: "corrections.jsonl".into(),
+        sentences: 1,
+        corrections: Some(3),
+        warnings: Vec::new(),
+    });
+    let told = "exported 3 corrections of 1 sentence to corrections.jsonl";
+    assert!(bench.sees(told), "{}", bench.text());
 }
 
 #[test]

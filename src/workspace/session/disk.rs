@@ -6,6 +6,7 @@ use crate::domain::{Edit, Prediction, RelationId, RunId, SentenceId, Triple, Ver
 use crate::export::{Overwrite, View};
 use crate::store::NewCorrection;
 use crate::workspace::agreement::settle;
+use crate::workspace::exchange;
 use crate::workspace::exporting::{ExportOptions, export_file, format_named};
 use crate::workspace::in_words;
 use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Reply, Request};
@@ -279,6 +280,16 @@ impl Disk {
         else {
             return Ok(());
         };
+        if format == exchange::CORRECTIONS {
+            let report = exchange::to_file(self.workspace.read(), None, &path, false)?;
+            self.shared.reply(Reply::Exported {
+                path,
+                sentences: report.sentences,
+                corrections: Some(report.corrections),
+                warnings: Vec::new(),
+            });
+            return Ok(());
+        }
         let view = if train_view { View::Train } else { View::Full };
         let options = ExportOptions {
             format: format_named(&format)?,
@@ -295,6 +306,7 @@ impl Disk {
         self.shared.reply(Reply::Exported {
             path,
             sentences: report.sentences,
+            corrections: None,
             warnings,
         });
         Ok(())

@@ -44,7 +44,7 @@ fn imported(dir: &std::path::Path, records: &[serde_json::Value]) -> Workspace {
 struct Desk {
     session: Session,
     replies: Receiver<Reply>,
-    _tmp: tempfile::TempDir,
+    tmp: tempfile::TempDir,
 }
 
 impl Desk {
@@ -63,7 +63,7 @@ impl Desk {
         Self {
             session,
             replies,
-            _tmp: tmp,
+            tmp,
         }
     }
 
@@ -385,4 +385,41 @@ fn kept_rules_ask_and_labels_stay_as_they_are() {
     keep(implies, Some(false));
     assert_eq!(desk.page(4, "queue:rules", 0).queue.unwrap().tally.left, 2);
     assert_eq!(desk.page(5, "gold:place_lived", 0).total, before);
+}
+
+#[test]
+fn the_history_is_exported_whole_and_never_over_a_file() {
+    let desk = Desk::new(4);
+    desk.page(1, "gold:place_lived", 0);
+    let plan = desk.plan(1, "gold:place_lived", 0..3);
+    let Ok(plan) = plan else { panic!("no plan") };
+    desk.settle(Request::EditAll { edits: plan.edits });
+    let path = desk.tmp.path().join("corrections.jsonl");
+    let export = || Request::Export {
+        format: crate::workspace::exchange::CORRECTIONS.to_owned(),
+        path: path.clone(),
+        only_reviewed: true,
+        train_view: false,
+    };
+    let told = desk.ask(export(), |reply| match reply {
+        Reply::Exported {
+            sentences,
+            corrections,
+            ..
+        } => Some((sentences, corrections)),
+        _ => None,
+    });
+    assert_eq!(told, (3, Some(3)));
+    let written = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(written.lines().count(), 3);
+    assert!(
+        written.lines().all(|l| l.contains("\"by\":\"test\"")),
+        "{written}"
+    );
+    let refused = desk.ask(export(), |reply| match reply {
+        Reply::Failed { what } => Some(what),
+        _ => None,
+    });
+    assert!(refused.contains("corrections.jsonl"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), written);
 }
