@@ -119,7 +119,7 @@ actions! {
         /// Keep the threshold: the relation is predicted by it from now on, in this workspace and by this model.
         Keep = ["w"],
         /// Drop the threshold that is tried, or give the relation the model's again; drop a kept slice.
-        Restore = ["x"],
+        Drop = ["x"],
         /// Keep a slice: a query with figures of its own.
         AddSlice = ["a"],
         /// Next page: relations, confusions, outcomes, thresholds, slices.

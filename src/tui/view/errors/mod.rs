@@ -96,9 +96,9 @@ impl ErrorsView {
                 Errors::Right,
                 Errors::Best,
                 Errors::Keep,
-                Errors::Restore,
+                Errors::Drop,
             ],
-            Page::Slices => &[Errors::Open, Errors::AddSlice, Errors::Restore],
+            Page::Slices => &[Errors::Open, Errors::AddSlice, Errors::Drop],
         };
         let pages = [Errors::NextPage, Errors::Against];
         let apps = [App::PredictAll, App::FineTune, App::NextTab];

@@ -61,10 +61,10 @@ impl Slices {
                 let editor = LineEditor::new(title, "", Purpose::Slice);
                 shared.intents.push(Intent::Push(Overlay::Line(editor)));
             }
-            Errors::Restore if sliced.kept => shared.send(Request::DropSlice {
+            Errors::Drop if sliced.kept => shared.send(Request::DropSlice {
                 name: sliced.slice.name.clone(),
             }),
-            Errors::Restore => shared.warn("this slice is built in; only kept ones can be dropped"),
+            Errors::Drop => shared.warn("this slice is built in; only kept ones can be dropped"),
             _ => {}
         }
     }

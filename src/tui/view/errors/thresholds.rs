@@ -93,7 +93,7 @@ impl Thresholds {
                 None => return shared.warn("no scored triple is right, so no threshold is best"),
             },
             Errors::Keep => return self.keep(relation, shared),
-            Errors::Restore => return self.restore(relation, shared),
+            Errors::Drop => return self.restore(relation, shared),
             _ => return,
         };
         self.tried = Some(tried.clamp(LOWEST, STEPS));
