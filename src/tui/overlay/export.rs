@@ -20,7 +20,7 @@ const FORMATS: [(&str, &str, &str); 4] = [
     (
         CORRECTIONS,
         "jsonl",
-        "decisions with their authors, to apply elsewhere",
+        "decisions with authors, to apply elsewhere",
     ),
 ];
 
@@ -161,14 +161,8 @@ impl Export {
         };
         let view = match self.view {
             _ if self.is_history() => ("history", "undone decisions too, each with its time"),
-            View::Full => (
-                "full",
-                "with verdicts and what was rejected, where the format can",
-            ),
-            View::Train => (
-                "train",
-                "positives and explicit negatives; the unsure is left out",
-            ),
+            View::Full => ("full", "verdicts and rejections, if the format can"),
+            View::Train => ("train", "positives and negatives; the unsure left out"),
         };
         for (i, field) in FIELDS.iter().enumerate() {
             let line = row(inside, i as u16);
@@ -209,7 +203,7 @@ impl Export {
                     let value = format!("{}{value}{}", arrows[0], arrows[1]);
                     let parts = [
                         (
-                            format!("{value:<13}"),
+                            format!("{value:<16}"),
                             if here { Role::Input } else { Role::Text },
                         ),
                         (about.to_owned(), Role::Dim),
