@@ -122,7 +122,7 @@ impl Spans {
             ops::take_rows(&linear.forward(&words, mode)?, rows(word))
         };
         let sum = (side(&self.start, TokenSpan::start)? + side(&self.end, TokenSpan::last)?)?;
-        let hidden = ops::gelu(&(sum + self.width.rows(widths, mode)?)?)?;
+        let hidden = ops::gelu(&(sum + self.width.forward(widths, mode)?)?)?;
         let hidden = mode.dropout(&hidden, self.config.dropout)?;
         self.out.forward(&hidden, mode)
     }

@@ -219,9 +219,9 @@ impl BertEncoder {
     fn embed(&self, batch: &Batch, mode: Mode) -> Result<Tensor> {
         // Every piece is of type 0: its row joins the positions' table.
         let token_type = seen(&self.token_type.weight, mode).narrow(0, 0, 1)?;
-        let positions = self.positions.rows(batch.positions.clone(), mode)?;
-        let x =
-            (self.words.rows(batch.ids.clone(), mode)? + positions.broadcast_add(&token_type)?)?;
+        let positions = self.positions.forward(batch.positions.clone(), mode)?;
+        let x = (self.words.forward(batch.ids.clone(), mode)?
+            + positions.broadcast_add(&token_type)?)?;
         mode.dropout(
             &self.norm.forward(&x, mode)?,
             self.config.hidden_dropout_prob,

@@ -124,10 +124,12 @@ impl BiLstmEncoder {
             owner[pieces.clone()].fill(word as u32);
             share[pieces.clone()].fill(1.0 / pieces.len() as f32);
         }
-        let ids = Tensor::new(batch.ids.as_slice(), &self.device)?;
         let owner = Tensor::from_vec(owner, n_pieces, &self.device)?;
         let share = Tensor::from_vec(share, (n_pieces, 1), &self.device)?;
-        let pieces = self.embeddings.forward(&ids, mode)?.broadcast_mul(&share)?;
+        let pieces = self
+            .embeddings
+            .forward(batch.ids.clone(), mode)?
+            .broadcast_mul(&share)?;
         let zeros = Tensor::zeros(
             (n_words, self.config.piece_width),
             pieces.dtype(),

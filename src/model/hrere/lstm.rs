@@ -15,9 +15,10 @@
 //! with tensor operations, so they run on any device.
 
 use super::layers::zeros_like_rows;
+use crate::model::ops::{known_on_cpu, known_on_gpu};
 use crate::model::params::{Init, Scope};
 use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, D, Device, Layout, Result, Shape, Storage, Tensor, bail,
+    CpuStorage, CudaStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail,
 };
 use candle_nn::ops::sigmoid;
 
@@ -289,10 +290,7 @@ impl CustomOp2 for Recurrence {
         _: &CpuStorage,
         _: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        match &*self.output.storage_and_layout().0 {
-            Storage::Cpu(values) => Ok((values.clone(), self.output.shape().clone())),
-            _ => bail!("lstm-recurrence: arguments on the CPU, value elsewhere"),
-        }
+        known_on_cpu(&self.output)
     }
 
     fn cuda_fwd(
@@ -302,12 +300,7 @@ impl CustomOp2 for Recurrence {
         _: &CudaStorage,
         _: &Layout,
     ) -> Result<(CudaStorage, Shape)> {
-        use candle_core::backend::BackendStorage;
-        let (storage, layout) = self.output.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(values) => Ok((values.try_clone(layout)?, self.output.shape().clone())),
-            _ => bail!("lstm-recurrence: arguments on the GPU, value elsewhere"),
-        }
+        known_on_gpu(&self.output)
     }
 
     fn bwd(

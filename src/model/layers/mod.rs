@@ -107,13 +107,8 @@ impl Embedding {
         })
     }
 
-    /// ids `[k]` (u32) -> `[k, width]`.
-    pub fn forward(&self, ids: &Tensor, mode: Mode) -> Result<Tensor> {
-        seen(&self.weight, mode).index_select(ids, 0)
-    }
-
-    /// The same for ids that the caller holds.
-    pub fn rows(&self, ids: Vec<u32>, mode: Mode) -> Result<Tensor> {
+    /// ids `[k]` -> `[k, width]`.
+    pub fn forward(&self, ids: Vec<u32>, mode: Mode) -> Result<Tensor> {
         ops::take_rows(&seen(&self.weight, mode), ids)
     }
 }

@@ -8,6 +8,7 @@ use super::pool::{pieces, range_max, windows};
 use crate::model::hrere::{BagBatch, MarkedSentence};
 use crate::model::layers::{Embedding, Linear, seen};
 use crate::model::mode::Mode;
+use crate::model::ops::take_rows;
 use crate::model::params::{Init, Scope};
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::sigmoid;
@@ -131,7 +132,6 @@ impl TextSide {
     /// Packed words with their positions: [N, input].
     fn words(&self, batch: &BagBatch, lengths: &[usize], mode: Mode) -> Result<Tensor> {
         let (s, l, width) = batch.words().dims3()?;
-        let device = batch.words().device();
         let (mut kept, mut head, mut tail) = (Vec::new(), Vec::new(), Vec::new());
         for (row, (sentence, n)) in batch.sentences().iter().zip(lengths).enumerate() {
             for i in 0..*n {
@@ -140,17 +140,13 @@ impl TextSide {
                 tail.push(position(i, sentence.tail.start()));
             }
         }
-        let ids = |values: Vec<u32>| {
-            let n = values.len();
-            Tensor::from_vec(values, n, device)
-        };
         let words = batch.words().reshape((s * l, width))?;
-        let mut words = words.index_select(&ids(kept)?, 0)?;
+        let mut words = take_rows(&words, kept)?;
         if let Some(project) = &self.project {
             words = words.matmul(&seen(project, mode).t()?)?;
         }
-        let head = self.head_positions.forward(&ids(head)?, mode)?;
-        let tail = self.tail_positions.forward(&ids(tail)?, mode)?;
+        let head = self.head_positions.forward(head, mode)?;
+        let tail = self.tail_positions.forward(tail, mode)?;
         Tensor::cat(&[words, head, tail], 1)
     }
 }

@@ -6,7 +6,8 @@
 use super::activation::{softmax_rows, softmax_rows_backward};
 use super::dropout::{Dropout, Mask, apply_mask};
 use super::matrix::{Matrix, Out, multiply};
-use super::{NO_ROW, check_starts, is_fused, split_sentences, take_rows, values, values_of};
+use super::padded::PaddedRows;
+use super::{check_starts, is_fused, split_sentences, take_rows, values, values_of};
 use crate::model::encoded::BatchLayout;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use gemm::Parallelism;
@@ -230,26 +231,17 @@ fn padded_attention(
     n_heads: usize,
     dropout: Option<Dropout>,
 ) -> Result<Tensor> {
-    let ((n_pieces, width), device) = (q.dims2()?, q.device());
+    let (width, device) = (q.dim(1)?, q.device());
     let starts = &layout.piece_starts;
-    let n_sentences = layout.n_sentences();
-    let longest = starts.windows(2).map(|s| s[1] - s[0]).max().unwrap_or(0);
+    let PaddedRows {
+        n_sentences,
+        longest,
+        packed_row,
+        place,
+        mask,
+    } = PaddedRows::new(starts);
     if longest == 0 {
         return q.zeros_like();
-    }
-    // Packed row of each padded place, padded place of each packed row, and the key mask.
-    let mut packed_row = vec![NO_ROW; n_sentences * longest];
-    let mut place = Vec::with_capacity(n_pieces);
-    let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
-    for b in 0..n_sentences {
-        for (i, row) in (starts[b]..starts[b + 1]).enumerate() {
-            packed_row[b * longest + i] = row as u32;
-            mask[b * longest + i] = 0.0;
-            place.push((b * longest + i) as u32);
-        }
-        if starts[b] == starts[b + 1] {
-            mask[b * longest..(b + 1) * longest].fill(0.0);
-        }
     }
     let mask = Tensor::from_vec(mask, (n_sentences, 1, 1, longest), device)?;
     let head_width = width / n_heads;

@@ -46,7 +46,8 @@ pub use pairs::PairLayer;
 pub use rows::{NO_ROW, take_rows};
 pub use update::{AdamStep, add_in_place, sums_of_squares};
 
-use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CudaStorage, DType, Layout, Result, Shape, Storage, Tensor, bail};
 use std::ops::{Deref, Range};
 
 /// Values one rayon task handles at least: large enough to pay for the task, and fixed so that no sum depends on threads.
@@ -60,6 +61,23 @@ fn task_rows(width: usize) -> usize {
 /// The fused path takes f32 on the CPU; everything else takes the plain formula.
 pub fn is_fused(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32
+}
+
+/// What an operation gives whose value was computed before, by other operations, and that only adds a backward pass.
+pub fn known_on_cpu(value: &Tensor) -> Result<(CpuStorage, Shape)> {
+    match &*value.storage_and_layout().0 {
+        Storage::Cpu(values) => Ok((values.clone(), value.shape().clone())),
+        _ => bail!("arguments on the CPU, the value elsewhere"),
+    }
+}
+
+/// The same on a GPU.
+pub fn known_on_gpu(value: &Tensor) -> Result<(CudaStorage, Shape)> {
+    let (storage, layout) = value.storage_and_layout();
+    match &*storage {
+        Storage::Cuda(values) => Ok((values.try_clone(layout)?, value.shape().clone())),
+        _ => bail!("arguments on the GPU, the value elsewhere"),
+    }
 }
 
 /// The values of a custom operation's argument. The public functions hand over contiguous tensors only.

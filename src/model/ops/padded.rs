@@ -3,10 +3,51 @@
 //!
 //! The formulas are those of the training operations; the encoder's tests hold one to the other.
 
+use super::NO_ROW;
 use super::block::BlockParameters;
 use crate::model::encoded::BatchLayout;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::{layer_norm, softmax_last_dim};
+
+/// Numbers of rows where every sentence is as long as the longest.
+pub(super) struct PaddedRows {
+    pub n_sentences: usize,
+    pub longest: usize,
+    /// The packed row of each padded place, or [`NO_ROW`].
+    pub packed_row: Vec<u32>,
+    /// The padded place of each packed row.
+    pub place: Vec<u32>,
+    /// For scores of keys: 0 for a sentence's own places and -inf beyond its end.
+    pub mask: Vec<f32>,
+}
+
+impl PaddedRows {
+    /// `starts` as in `BatchLayout::piece_starts`.
+    pub fn new(starts: &[usize]) -> Self {
+        let lengths = || starts.windows(2).map(|s| s[1] - s[0]);
+        let (n_sentences, longest) = (lengths().count(), lengths().max().unwrap_or(0));
+        let mut packed_row = vec![NO_ROW; n_sentences * longest];
+        let mut place = Vec::new();
+        let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
+        for (b, n) in lengths().enumerate() {
+            let first = b * longest;
+            for i in 0..n {
+                packed_row[first + i] = (starts[b] + i) as u32;
+                place.push((first + i) as u32);
+            }
+            // A softmax over nothing is not a number; the places of an empty sentence are nobody's.
+            let own = if n == 0 { longest } else { n };
+            mask[first..first + own].fill(0.0);
+        }
+        Self {
+            n_sentences,
+            longest,
+            packed_row,
+            place,
+            mask,
+        }
+    }
+}
 
 /// Where the packed rows of a batch stand when every sentence is as long as the longest.
 pub struct Padding {
@@ -17,7 +58,7 @@ pub struct Padding {
 }
 
 struct Places {
-    /// The packed row of each padded place, `[B·n]`; places beyond a sentence's end show row 0.
+    /// The packed row of each padded place, `[B·n]`.
     packed_row: Tensor,
     /// The padded place of each packed row, `[P]`.
     place: Tensor,
@@ -28,33 +69,22 @@ struct Places {
 impl Padding {
     /// `dtype`: of the scores that the mask is added to.
     pub fn new(layout: &BatchLayout, dtype: DType, device: &Device) -> Result<Self> {
-        let starts = &layout.piece_starts;
-        let lengths: Vec<usize> = starts.windows(2).map(|s| s[1] - s[0]).collect();
-        let (n_sentences, n_pieces) = (lengths.len(), layout.total_pieces());
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let places = if lengths.iter().all(|&n| n == longest) {
-            None
-        } else {
-            let mut packed_row = vec![0u32; n_sentences * longest];
-            let mut place = Vec::with_capacity(n_pieces);
-            let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
-            for (b, &n) in lengths.iter().enumerate() {
-                for i in 0..n {
-                    packed_row[b * longest + i] = (starts[b] + i) as u32;
-                    mask[b * longest + i] = 0.0;
-                    place.push((b * longest + i) as u32);
-                }
-                if n == 0 {
-                    // A softmax over nothing is not a number; these places are nobody's.
-                    mask[b * longest..(b + 1) * longest].fill(0.0);
-                }
-            }
-            Some(Places {
-                packed_row: Tensor::from_vec(packed_row, n_sentences * longest, device)?,
+        let PaddedRows {
+            n_sentences,
+            longest,
+            packed_row,
+            place,
+            mask,
+        } = PaddedRows::new(&layout.piece_starts);
+        let (n_places, n_pieces) = (packed_row.len(), place.len());
+        let places = match n_places == n_pieces {
+            true => None,
+            false => Some(Places {
+                packed_row: Tensor::from_vec(packed_row, n_places, device)?,
                 place: Tensor::from_vec(place, n_pieces, device)?,
                 mask: Tensor::from_vec(mask, (n_sentences, 1, 1, longest), device)?
                     .to_dtype(dtype)?,
-            })
+            }),
         };
         Ok(Self {
             n_sentences,

@@ -3,10 +3,8 @@
 //! candle adds the gradients of `index_select` up in one loop over all taken rows, which takes a GPU longer than the rest of
 //! a training step. Here each source row's takers are known before: they are gathered side by side and summed.
 
-use candle_core::backend::BackendStorage;
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Storage, Tensor, bail,
-};
+use super::{known_on_cpu, known_on_gpu};
+use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 /// A row of zeros; candle's own sign for it.
 pub const NO_ROW: u32 = u32::MAX;
@@ -78,18 +76,11 @@ impl CustomOp1 for TakeRows {
     }
 
     fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        match &*self.output.storage_and_layout().0 {
-            Storage::Cpu(values) => Ok((values.clone(), self.output.shape().clone())),
-            _ => bail!("take-rows: an argument on the CPU, the value elsewhere"),
-        }
+        known_on_cpu(&self.output)
     }
 
     fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
-        let (storage, layout) = self.output.storage_and_layout();
-        match &*storage {
-            Storage::Cuda(values) => Ok((values.try_clone(layout)?, self.output.shape().clone())),
-            _ => bail!("take-rows: an argument on the GPU, the value elsewhere"),
-        }
+        known_on_gpu(&self.output)
     }
 
     fn bwd(&self, x: &Tensor, _output: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
