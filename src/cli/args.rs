@@ -426,8 +426,9 @@ pub struct FoldsArgs {
 #[derive(Args, Debug)]
 pub struct QueueArgs {
     /// `wrong`: labels of the corpus; `missing`: relations that it does not give a pair; `rules`: what kept rules ask about;
-    /// `duplicates`: labels on which sentences that say the same disagree.
-    #[arg(long, default_value = "wrong", value_parser = ["wrong", "missing", "rules", "duplicates"])]
+    /// `duplicates`: labels on which sentences that say the same disagree; `fixed` and `broken`: what the current run decides
+    /// rightly, or wrongly, and the run before it did not.
+    #[arg(long, default_value = "wrong", value_parser = ["wrong", "missing", "rules", "duplicates", "fixed", "broken"])]
     pub kind: String,
     #[command(flatten)]
     pub workspace: WorkspaceArg,

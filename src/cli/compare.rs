@@ -4,7 +4,8 @@ use super::args::CompareArgs;
 use super::{Ended, open_workspace, print_json, progress, say, workspace_dir};
 use crate::workspace::Cancel;
 use crate::workspace::Reader;
-use crate::workspace::runs::{self, ChangedDecision, RelationChanged, RunComparison};
+use crate::workspace::compare::{ChangedDecision, RelationChanged, RunComparison, compare_runs};
+use crate::workspace::runs;
 use anyhow::{Context, Result};
 
 pub fn run(args: CompareArgs) -> Result<Ended> {
@@ -22,7 +23,7 @@ pub fn run(args: CompareArgs) -> Result<Ended> {
     let chosen = runs::chosen(&reader, args.before.as_deref(), args.after.as_deref())?;
     let split = args.split.map(Into::into);
     let found = progress::watched("sentences", &Cancel::new(), |tell| {
-        runs::compare_runs(&reader, chosen, split, args.limit, tell)
+        compare_runs(&reader, chosen, split, args.limit, tell)
     })?;
     let found = found.context("stopped")?;
     match args.json {

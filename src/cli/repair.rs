@@ -68,7 +68,7 @@ fn in_words(report: &DuplicatesReport) -> Result<()> {
     Ok(())
 }
 
-/// `redress queue --kind rules|duplicates`.
+/// `redress queue --kind rules|duplicates|fixed|broken`.
 pub fn queue(args: &QueueArgs, kind: QueueKind) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
     let limit = if args.json { usize::MAX } else { 20 };
@@ -83,6 +83,7 @@ pub fn queue(args: &QueueArgs, kind: QueueKind) -> Result<Ended> {
     }
     let hint = match kind {
         QueueKind::Rules => "`redress rules` shows and keeps rules",
+        QueueKind::Changed(_) => "`redress compare` gives the figures",
         _ => "`redress duplicates` looks for them",
     };
     remark(&format!("{total} to look at; {hint}"));

@@ -102,13 +102,15 @@ actions! {
     }
     /// In the pages of errors
     Errors {
-        /// Open what is under the cursor: the relation's false positives, a cell, an outcome.
+        /// Open what is under the cursor: the relation's false positives, a cell, an outcome, what a run broke.
         Open = ["enter"],
         /// Open the false negatives of the relation: labelled, not predicted.
         FalseNegatives = ["m"],
-        /// The cell at the left, a lower threshold.
+        /// Open what the current run decides rightly and the earlier one did not.
+        Fixed = ["f"],
+        /// The cell at the left, a lower threshold, an earlier run to compare with.
         Left = ["h", "left"],
-        /// The cell at the right, a higher threshold; of a relation, open every sentence with it.
+        /// The cell at the right, a higher threshold, a later run to compare with; of a relation, open every sentence with it.
         Right = ["l", "right"],
         /// A lower threshold, by a tenth.
         LeftFar = ["H"],
@@ -122,7 +124,7 @@ actions! {
         Drop = ["x"],
         /// Keep a slice: a query with figures of its own.
         AddSlice = ["a"],
-        /// Next page: relations, confusions, outcomes, thresholds, slices.
+        /// Next page: relations, confusions, outcomes, thresholds, slices, runs.
         NextPage = ["tab"],
         /// Previous page.
         PreviousPage = ["backtab"],

@@ -10,6 +10,20 @@ pub const RULES: &str = "queue:rules";
 /// Labels on which duplicates disagree.
 pub const DUPLICATES: &str = "queue:duplicates";
 
+/// What the current run decides rightly and the one compared with did not; of one relation, or of all.
+pub fn fixed(relation: Option<&str>) -> String {
+    format!("queue:fixed{}", about(relation))
+}
+
+/// What the current run decides wrongly and the one compared with did not.
+pub fn broken(relation: Option<&str>) -> String {
+    format!("queue:broken{}", about(relation))
+}
+
+fn about(relation: Option<&str>) -> String {
+    relation.map_or_else(String::new, |name| format!(" about:{}", quoted(name)))
+}
+
 /// The sentence of a dispute, with the disputed triples marked.
 pub fn disputed(id: crate::domain::SentenceId) -> String {
     format!("disputed:any id:{id}")

@@ -54,6 +54,8 @@ pub enum Intent {
     Step(Step),
     /// Searches and shows the list.
     Filter(String),
+    /// Shows what the current run changed.
+    ShowRuns,
     Push(Overlay),
     Picked(Purpose, Choice),
     Typed(Purpose, String),

@@ -392,6 +392,10 @@ impl App {
                 self.corpus.panel = Default::default();
                 self.corpus.search(&query, shared);
             }
+            Intent::ShowRuns => {
+                self.tab = Tab::Errors;
+                self.errors.show_runs();
+            }
             Intent::Push(overlay) => self.overlays.push(overlay),
             Intent::Picked(_, Choice::Action(action)) => self.run(action, 1),
             Intent::Picked(purpose, choice) => self.sentence.on_picked(purpose, choice, shared),
@@ -502,6 +506,16 @@ impl App {
             } => self.errors.on_studying(ticket, done, total),
             Reply::Studied { ticket, study } => self.errors.on_studied(ticket, study),
             Reply::Sliced { ticket, rows } => self.errors.on_sliced(ticket, rows),
+            Reply::Comparing {
+                ticket,
+                done,
+                total,
+            } => self.errors.on_comparing(ticket, done, total),
+            Reply::Compared {
+                ticket,
+                runs,
+                found,
+            } => self.errors.on_compared(ticket, runs, found),
             Reply::SlicesChanged => self.errors.on_slices_changed(),
             Reply::ThresholdSet {
                 relation,

@@ -4,6 +4,8 @@
 //! Requests carry tickets where a newer one makes an older answer useless.
 
 use super::agreement::Disputed;
+use super::compare::Compared;
+use super::runs::RunRow;
 use super::slices::{Slice, Sliced};
 use crate::analysis::{RelationChange, Study};
 use crate::domain::{
@@ -50,6 +52,11 @@ pub enum Request {
     /// Figures of the built-in slices and of those kept; a newer one stops it.
     Slices {
         ticket: Ticket,
+    },
+    /// The current run against an earlier one: the run of this name, else the one before; a newer one stops it.
+    Compare {
+        ticket: Ticket,
+        before: Option<String>,
     },
     /// Keeps a slice, or drops the one of this name; answered by `SlicesChanged`.
     KeepSlice {
@@ -164,6 +171,18 @@ pub enum Reply {
     Sliced {
         ticket: Ticket,
         rows: Vec<Sliced>,
+    },
+    /// The pass behind `Compare` has come so far, in sentences.
+    Comparing {
+        ticket: Ticket,
+        done: u64,
+        total: u64,
+    },
+    /// Every run on record, the latest first, and two of them compared, or why not.
+    Compared {
+        ticket: Ticket,
+        runs: Vec<RunRow>,
+        found: Result<Arc<Compared>, String>,
     },
     SlicesChanged,
     /// Kept in the workspace; `info` has the rule as it is now.

@@ -7,6 +7,7 @@
 pub mod about;
 pub mod agreement;
 pub mod bags;
+pub mod compare;
 pub mod convert;
 pub mod demo;
 pub mod duplicates;

@@ -129,4 +129,4 @@ fn original_alignment(viewed: &Viewed, rule: &DecisionRule) -> Alignment {
 
 #[cfg(test)]
 #[path = "study_tests.rs"]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -219,7 +219,8 @@ fn slices_have_figures_of_their_own() {
 /// Two runs are compared each by its own thresholds; the oldest run's predictions make room for the newest.
 #[test]
 fn runs_are_compared_and_old_predictions_make_room() {
-    use crate::workspace::runs::{KEPT, chosen, compare_runs, run_named, runs};
+    use crate::workspace::compare::compare_runs;
+    use crate::workspace::runs::{KEPT, chosen, run_named, runs};
     let tmp = tempfile::tempdir().unwrap();
     let mut ws = workspace(tmp.path(), 20);
     assert!(chosen(ws.read(), None, None).is_err());

@@ -5,7 +5,7 @@ use super::Flow;
 use crate::tui::action::{Nav, Overlay as Act};
 use crate::tui::clean::{pad, width};
 use crate::tui::paint::{Painter, centred, row};
-use crate::tui::state::{Shared, job_name};
+use crate::tui::state::{Intent, Shared, job_name};
 use crate::tui::theme::Role;
 use crate::tui::widget::bars::spark;
 use crate::tui::widget::numbers::{counted, fraction, grouped, optional};
@@ -35,6 +35,9 @@ impl FineTune {
                 let accept = action == Act::Confirm;
                 shared.report = None;
                 shared.send(Request::DecideModel { accept });
+                if accept {
+                    shared.intents.push(Intent::ShowRuns);
+                }
                 shared.good(if accept {
                     "the new model is being made current"
                 } else {

@@ -1,13 +1,12 @@
 //! Made-up sentences and a made-up engine that answers as the real one would, at once.
 
-use crate::analysis::{EntityKinds, Side, Study, align};
+use super::figures::{compared, runs, slices, study};
 use crate::domain::annotation::Change;
 use crate::domain::*;
 use crate::workspace::messages::*;
 use crate::workspace::noise::queue::{Order, QueueKind, Tally};
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::{KnownRule, NamedRule, RuleState};
-use crate::workspace::slices::{Slice, Sliced};
 use std::sync::Arc;
 
 pub const RUN: RunId = RunId(7);
@@ -372,6 +371,11 @@ impl Engine {
                 ticket,
                 rows: slices(),
             }],
+            Request::Compare { ticket, before } => vec![Reply::Compared {
+                ticket,
+                runs: runs(),
+                found: compared(before).map(Arc::new),
+            }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::PlanDuplicates { verdict, .. } => {
                 vec![Reply::Planned(Box::new(self.plan(1..3, verdict)))]
@@ -553,71 +557,4 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
         mutual: None,
         notes: vec!["tail is linked by an alias".into()],
     }
-}
-
-/// As if the engine had counted 1,000 sentences of two labels each, of six relations; judged ones differ from the original ones.
-pub fn study() -> Study {
-    let none = EntityKinds::default();
-    let (mut curated, mut original) = (Side::default(), Side::default());
-    for i in 0..1000u16 {
-        let relation = i % 6;
-        let (gold, other) = (triple((0, 1), relation, (2, 3)), triple((4, 5), 0, (6, 7)));
-        let (mut right, mut score) = (gold, 0.6 + f32::from(i % 40) / 100.0);
-        match i % 17 {
-            // Another relation, reversed, other spans, nothing.
-            0..3 => right.relation = RelationId((relation + 1) % 4),
-            3 => right = gold.reversed(),
-            4 => right.tail = span(2, 4),
-            5 => score = 0.3,
-            _ => {}
-        }
-        let mut predicted = vec![right];
-        if score < 0.5 {
-            predicted.clear();
-        }
-        if i % 5 == 0 {
-            predicted.push(triple((8, 9), 1, (0, 1)));
-        }
-        let mut scored = vec![(right, score), (triple((8, 9), 1, (0, 1)), 0.55)];
-        if i % 5 != 0 {
-            scored[1].1 = 0.2;
-        }
-        let against = |labels: &[Triple]| align(labels, &none, &predicted, &none);
-        curated.add(
-            &against(&[gold, other][..1 + usize::from(i % 11 == 0)]),
-            &scored,
-        );
-        original.add(&against(&[gold, other]), &scored);
-    }
-    Study {
-        sentences: 1000,
-        not_predicted: 23,
-        kernel: true,
-        curated: curated.measure(1000),
-        original: original.measure(1000),
-        tags: [(RelationId(0), [31, 4, 0, 0, 2, 0, 1])].into(),
-    }
-}
-
-/// One slice of a curator's own, then two built in, the last of which is empty.
-fn slices() -> Vec<Sliced> {
-    let found = study().curated;
-    let slice = |name: &str, query: &str, kept, sentences| Sliced {
-        slice: Slice {
-            name: name.into(),
-            query: query.into(),
-        },
-        kept,
-        sentences,
-        counts: match sentences {
-            0 => Default::default(),
-            _ => found.total,
-        },
-        intervals: found.intervals,
-    };
-    vec![
-        slice("politics", "senator or minister", true, 210),
-        slice("all sentences", "", false, 1000),
-        slice("over 40 words", "tokens>40", false, 0),
-    ]
 }

@@ -79,6 +79,8 @@ fn a_fine_tuned_model_waits_for_a_decision() {
     assert!(bench.sees("agrees with 3 → 11 of 14 judgements in 12 corrected sentences"));
     bench.press("esc F enter");
     assert_eq!(changes(&mut bench), ["DecideModel { accept: true }"]);
+    // What it changed is the next thing to see.
+    assert!(bench.sees("[runs]"), "{}", bench.text());
 }
 
 fn report(before_f1: f32, after_f1: f32) -> FineTuneReport {

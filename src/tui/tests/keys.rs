@@ -15,7 +15,8 @@ pub fn changes(bench: &mut Bench) -> Vec<String> {
             | Request::Open { .. }
             | Request::Explain { .. }
             | Request::Study { .. }
-            | Request::Slices { .. } => None,
+            | Request::Slices { .. }
+            | Request::Compare { .. } => None,
             other => Some(format!("{other:?}")),
         })
         .collect()
@@ -343,7 +344,7 @@ fn each_page_of_errors_leads_into_the_list() {
     check("tab j h h h h h h h enter", "missed:place_of_birth");
     check("tab tab j enter", "outcome:wrong-relation");
     check("tab tab G enter", "tag:guideline_gap");
-    check("backtab backtab backtab G k enter", "tag:duplicate");
+    check("backtab backtab backtab backtab G k enter", "tag:duplicate");
     // Counted against the original labels, the list still goes by those that stand, and that is said.
     let mut bench = Bench::new(120, 30);
     bench.press("] o");
@@ -356,7 +357,7 @@ fn each_page_of_errors_leads_into_the_list() {
 #[test]
 fn slices_open_their_query_and_are_kept_and_dropped() {
     let mut bench = Bench::new(120, 30);
-    bench.press("] backtab").requests();
+    bench.press("] backtab backtab").requests();
     bench.press("a").type_text("long ones = tokens>60");
     bench.press("enter a").type_text("born");
     bench.press("enter x j x");
@@ -371,6 +372,25 @@ fn slices_open_their_query_and_are_kept_and_dropped() {
     assert!(bench.sees("built in"), "{}", bench.text());
     bench.press("j enter");
     assert!(bench.sees("/ tokens>40"), "{}", bench.text());
+}
+
+#[test]
+fn what_a_run_changed_is_one_key_away() {
+    let mut bench = Bench::new(120, 30);
+    let check = |bench: &mut Bench, keys: &str, expected: &str| {
+        bench.press(keys);
+        assert!(bench.sees(expected), "{keys}: {}", bench.text());
+    };
+    check(&mut bench, "] backtab", "[runs]");
+    check(&mut bench, "f", "/ queue:fixed");
+    check(&mut bench, "] j enter", "/ queue:broken about:contains");
+    // A relation in which nothing broke has no list.
+    check(&mut bench, "] G enter", "nothing was broken here");
+    // Another earlier run, none beyond those with predictions, and back.
+    check(&mut bench, "h", "before a4e011c3");
+    check(&mut bench, "h", "no other run");
+    check(&mut bench, "l", "before 51b07dd2");
+    check(&mut bench, "l", "no other run");
 }
 
 #[test]
@@ -438,7 +458,7 @@ fn figures_are_counted_again_after_an_edit_and_old_answers_are_dropped() {
     });
     assert!(bench.sees("counting again, 25%"), "{}", bench.text());
     assert!(bench.sees("nationality"), "{}", bench.text());
-    let mut old = fixture::study();
+    let mut old = figures::study();
     old.sentences = 77;
     let study = |ticket, study: &crate::analysis::Study| Reply::Studied {
         ticket,

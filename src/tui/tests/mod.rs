@@ -4,6 +4,7 @@
 mod ahead;
 mod bulk;
 mod disputes;
+pub mod figures;
 pub mod fixture;
 mod hostile;
 mod jobs;

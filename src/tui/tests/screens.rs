@@ -27,7 +27,8 @@ fn the_errors() {
     check("confusions", "] tab");
     check("outcomes", "] tab tab");
     check("thresholds", "] j tab tab tab l l");
-    check("slices", "] backtab j");
+    check("slices", "] backtab backtab j");
+    check("runs", "] backtab j");
 }
 
 #[test]

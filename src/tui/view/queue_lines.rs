@@ -87,6 +87,10 @@ fn hint(kind: QueueKind, shared: &Shared) -> String {
     let first = |action| shared.keymap.keys_of(action).into_iter().next();
     let key = |action| first(action).unwrap_or_else(|| "(no key)".to_owned());
     match kind {
+        QueueKind::Changed(_) => format!(
+            "{} shows the figures, relation by relation, on the page of runs",
+            key(Action::App(App::GoErrors))
+        ),
         QueueKind::Rules => format!(
             "{} shows, keeps and refuses rules",
             key(Action::App(App::Rules))

@@ -1,8 +1,8 @@
-//! Triples that a rule or a duplicate speaks of: no score, a reason in words.
+//! Triples that a rule, a duplicate or a change between runs speaks of: no score, a reason in words.
 
 use super::queue::{Candidate, Mention, QueueKind};
 use crate::store::Reader;
-use crate::workspace::{Tell, duplicates, relation_rules, stored_rule};
+use crate::workspace::{Tell, compare, duplicates, relation_rules, stored_rule};
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub struct Finding {
     pub why: String,
 }
 
-/// What a queue of rules or duplicates lists, in its order; of other queues nothing. `None` when stopped.
+/// What a queue of rules, duplicates or changes lists, in its order; of other queues nothing. `None` when stopped.
 pub fn findings(
     dir: &Path,
     reader: &Reader,
@@ -28,6 +28,7 @@ pub fn findings(
             // Nobody has looked yet.
             None => Ok(Some(Vec::new())),
         },
+        QueueKind::Changed(change) => compare::findings(reader, change, tell),
     }
 }
 

@@ -5,8 +5,8 @@ use super::candidates::Found;
 use super::control::{Tallies, chance, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
-use crate::analysis::Sample;
 use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
+use crate::analysis::{Change, Sample};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use anyhow::{Context, Result};
@@ -22,14 +22,18 @@ pub enum QueueKind {
     Rules,
     /// Labels on which duplicates disagree.
     Duplicates,
+    /// Decisions that the current run takes otherwise than one before it.
+    Changed(Change),
 }
 
 impl QueueKind {
-    pub const ALL: [QueueKind; 4] = [
+    pub const ALL: [QueueKind; 6] = [
         QueueKind::Noise(Kind::Wrong),
         QueueKind::Noise(Kind::Missing),
         QueueKind::Rules,
         QueueKind::Duplicates,
+        QueueKind::Changed(Change::Fixed),
+        QueueKind::Changed(Change::Broken),
     ];
 
     pub fn name(self) -> &'static str {
@@ -37,6 +41,8 @@ impl QueueKind {
             QueueKind::Noise(kind) => kind.name(),
             QueueKind::Rules => "rules",
             QueueKind::Duplicates => "duplicates",
+            QueueKind::Changed(Change::Fixed) => "fixed",
+            QueueKind::Changed(Change::Broken) => "broken",
         }
     }
     pub fn from_name(name: &str) -> Option<Self> {

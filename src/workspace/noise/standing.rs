@@ -1,7 +1,7 @@
 //! Where a queue stands, in numbers and in the words that the command line and the screen share.
 
 use super::queue::{Order, QueueKind, Tally};
-use crate::analysis::Estimate;
+use crate::analysis::{Change, Estimate};
 
 /// What stands above a list of a queue.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,7 +16,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Of rules and duplicates: no scores, no sample, one order.
+    /// Of rules, duplicates and changes: no scores, no sample, one order.
     pub fn is_list(&self) -> bool {
         !matches!(self.kind, QueueKind::Noise(_))
     }
@@ -26,6 +26,8 @@ impl Standing {
             QueueKind::Noise(kind) => format!("probably {}", kind.name()),
             QueueKind::Rules => "labels that rules ask about".to_owned(),
             QueueKind::Duplicates => "labels on which duplicates disagree".to_owned(),
+            QueueKind::Changed(Change::Fixed) => "fixed by the current run".to_owned(),
+            QueueKind::Changed(Change::Broken) => "broken by the current run".to_owned(),
         }
     }
 
@@ -72,6 +74,12 @@ impl Standing {
             QueueKind::Rules => return "a rule asks and changes nothing by itself".to_owned(),
             QueueKind::Duplicates => {
                 return "labelled in one, not in another that names both".to_owned();
+            }
+            QueueKind::Changed(Change::Fixed) => {
+                return "decided wrongly before, rightly now, by the labels that stand".to_owned();
+            }
+            QueueKind::Changed(Change::Broken) => {
+                return "decided rightly before, wrongly now, by the labels that stand".to_owned();
             }
         }
         let sample = t.sample;

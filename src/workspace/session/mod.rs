@@ -58,6 +58,7 @@ struct Shared {
     cancel_folds: Cancel,
     cancel_repair: Cancel,
     sliced: AtomicU64,
+    compared: AtomicU64,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -151,6 +152,7 @@ impl Session {
             cancel_folds: Cancel::new(),
             cancel_repair: Cancel::new(),
             sliced: AtomicU64::new(0),
+            compared: AtomicU64::new(0),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -205,6 +207,10 @@ impl Session {
             }
             Request::Slices { ticket } => {
                 self.shared.sliced.store(ticket, Ordering::Relaxed);
+                self.study.send(request)
+            }
+            Request::Compare { ticket, .. } => {
+                self.shared.compared.store(ticket, Ordering::Relaxed);
                 self.study.send(request)
             }
             Request::KeepSlice { slice } => self.disk.send(disk::Work::KeepSlice(slice)),
@@ -312,6 +318,7 @@ impl Drop for Session {
         self.shared.cancel_folds.cancel();
         self.shared.cancel_repair.cancel();
         self.shared.sliced.store(u64::MAX, Ordering::Relaxed);
+        self.shared.compared.store(u64::MAX, Ordering::Relaxed);
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

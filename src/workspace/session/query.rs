@@ -125,6 +125,15 @@ impl Query {
             None => {
                 let schema = self.reader.schema()?;
                 let asked = Asked::read(text);
+                if let Some(name) = asked.unknown_relation(&schema) {
+                    let message = format!("there is no relation {name} here");
+                    self.shared.reply(Reply::BadQuery {
+                        ticket,
+                        column: 0,
+                        message,
+                    });
+                    return Ok(());
+                }
                 let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
                     return Ok(());
                 };
@@ -217,7 +226,10 @@ impl Query {
     fn ask(ranked: &Ranked, relations: &[RelationId], detail: &mut Detail, rule: &DecisionRule) {
         let row = |t: &Triple| detail.rows.iter().find(|r| r.triple == *t);
         let candidates = ranked.triples(detail.sentence.id, relations).into_iter();
-        let mut open = candidates.filter(|t| row(t).is_none_or(|r| r.verdict.is_none()));
+        // A run may break what was judged long ago.
+        let open =
+            |t: &Triple| ranked.is_of_changes() || row(t).is_none_or(|r| r.verdict.is_none());
+        let mut open = candidates.filter(open);
         let Some(triple) = open.next() else {
             return;
         };

@@ -1,12 +1,15 @@
-//! `queue:wrong`, `queue:missing`, `queue:rules` and `queue:duplicates` in a query, with `order:`: the list holds what nobody has judged, in the queue's
-//! order.
+//! `queue:wrong` and the other queues in a query, with `order:` and `about:`: the list holds what nobody has judged since, in the
+//! queue's order.
 
 use super::curators::Terms;
 use super::terms::without;
 use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
-use crate::domain::{Edit, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict};
+use crate::domain::{
+    Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
+};
 use crate::store::Reader;
+use crate::workspace::compare::{self, Compared};
 use crate::workspace::duplicates::duplicates_file;
 use crate::workspace::noise::control::Tallies;
 use crate::workspace::noise::finding::{Finding, findings};
@@ -16,7 +19,8 @@ use crate::workspace::noise::queue::{
 };
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::RuleBook;
-use anyhow::Result;
+use crate::workspace::runs;
+use anyhow::{Context, Result};
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -31,6 +35,8 @@ pub const AHEAD: usize = 20;
 pub struct Asked {
     pub kind: Option<QueueKind>,
     pub order: Order,
+    /// Names of relations, as typed after `about:`.
+    about: Vec<String>,
     /// Its terms about curators.
     pub curators: Terms,
     pub rest: String,
@@ -46,7 +52,7 @@ impl Asked {
     }
 
     fn of_queue(query: &str) -> Self {
-        let (mut kind, mut order) = (None, None);
+        let (mut kind, mut order, mut about) = (None, None, Vec::new());
         let mut first = |term: &str| match term.split_once(':') {
             Some(("queue", name)) if kind.is_none() => {
                 kind = QueueKind::from_name(name);
@@ -55,6 +61,10 @@ impl Asked {
             Some(("order", name)) if order.is_none() => {
                 order = Order::from_name(name);
                 order.is_some()
+            }
+            Some(("about", name)) => {
+                about.push(name.trim_matches('"').replace("\\\"", "\""));
+                true
             }
             _ => false,
         };
@@ -68,20 +78,27 @@ impl Asked {
             },
             order: kind.and(order).unwrap_or(Order::Suspicious),
             kind,
+            about,
             curators: Terms::default(),
         }
     }
-}
 
-impl Asked {
-    /// Relations that the rest of the query names, as a label or at all: the queue then asks about no others.
+    /// What the query asks a queue about and the schema does not know.
+    pub fn unknown_relation(&self, schema: &RelationSchema) -> Option<&str> {
+        let unknown = |name: &&String| self.kind.is_some() && schema.find_relation(name).is_none();
+        self.about.iter().find(unknown).map(String::as_str)
+    }
+
+    /// Relations that the query asks the queue about, or names as a label or at all: the queue then asks about no others.
     pub fn relations(&self, schema: &RelationSchema) -> Vec<RelationId> {
+        let about = self.about.iter().map(String::as_str);
         let names = self.rest.split_whitespace().filter_map(|term| {
             let name = term
                 .strip_prefix("rel:")
                 .or_else(|| term.strip_prefix("gold:"))?;
             Some(name.trim_matches('"'))
         });
+        let names = about.chain(names);
         names
             .filter_map(|name| schema.find_relation(name))
             .collect()
@@ -92,6 +109,8 @@ impl Asked {
 #[derive(Default)]
 pub struct Queues {
     latest: Mutex<Option<Arc<Ranked>>>,
+    /// The runs that were compared last, on the page of runs or for a list.
+    compared: Mutex<Option<Arc<Compared>>>,
 }
 
 /// A queue as it was ranked.
@@ -152,7 +171,7 @@ impl Queues {
         order: Order,
     ) -> Result<Arc<Ranked>> {
         let corrections = reader.correction_count()?;
-        let made_from = made_from(dir, reader, kind)?;
+        let made_from = self.made_from(dir, reader, kind)?;
         if let Some(known) = self.latest(kind)
             && known.order == order
             && corrections < known.corrections + RERANK
@@ -166,6 +185,9 @@ impl Queues {
                 reader,
                 &QueueOptions::for_screen(noise, order),
             )?),
+            QueueKind::Changed(change) => {
+                Made::of_findings(self.compared(reader, corrections)?.findings(change))
+            }
             _ => Made::of_findings(
                 findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default(),
             ),
@@ -187,6 +209,51 @@ impl Queues {
             *latest = Some(Arc::clone(&ranked));
         }
         Ok(ranked)
+    }
+
+    /// Lists of changes are of these runs from now on.
+    pub fn keep_compared(&self, found: Arc<Compared>) {
+        if let Ok(mut compared) = self.compared.lock() {
+            *compared = Some(found);
+        }
+    }
+
+    /// The runs that were compared last, if one of them is the current one; else the run before and the current one.
+    fn changed_runs(&self, reader: &Reader) -> Result<(RunId, RunId)> {
+        let known = self.compared.lock().ok().and_then(|c| c.clone());
+        match known.filter(|c| reader.current_run().is_ok_and(|run| run == Some(c.after))) {
+            Some(known) => Ok((known.before, known.after)),
+            None => runs::chosen(reader, None, None),
+        }
+    }
+
+    fn compared(&self, reader: &Reader, corrections: u64) -> Result<Arc<Compared>> {
+        let runs = self.changed_runs(reader)?;
+        let known = self.compared.lock().ok().and_then(|c| c.clone());
+        let identity = compare::identity(reader, runs)?;
+        let holds =
+            |c: &Arc<Compared>| c.identity == identity && corrections < c.corrections + RERANK;
+        if let Some(known) = known.filter(holds) {
+            return Ok(known);
+        }
+        let found = compare::compared(reader, runs, &mut |_, _| true)?;
+        let found = Arc::new(found.context("stopped")?);
+        self.keep_compared(Arc::clone(&found));
+        Ok(found)
+    }
+
+    /// Changes when what a queue is made from, besides labels and verdicts, changes.
+    fn made_from(&self, dir: &Path, reader: &Reader, kind: QueueKind) -> Result<String> {
+        let changed = |file: &Path| {
+            let time = std::fs::metadata(file).and_then(|m| m.modified());
+            format!("{:?}", time.ok())
+        };
+        Ok(match kind {
+            QueueKind::Noise(_) => changed(&folds_file(dir)),
+            QueueKind::Duplicates => changed(&duplicates_file(dir)),
+            QueueKind::Rules => format!("{:?}", RuleBook::read(reader)?.accepted),
+            QueueKind::Changed(_) => compare::identity(reader, self.changed_runs(reader)?)?,
+        })
     }
 }
 
@@ -226,6 +293,11 @@ impl Made {
 pub type Decided = HashMap<(SentenceId, Triple), Option<bool>>;
 
 impl Ranked {
+    /// It lists what a run changed, whatever was judged before.
+    pub fn is_of_changes(&self) -> bool {
+        matches!(self.kind, QueueKind::Changed(_))
+    }
+
     pub fn decided(&self, reader: &Reader) -> Result<Decided> {
         decided_since(reader, self.corrections)
     }
@@ -328,19 +400,6 @@ impl Ranked {
     fn suspected(&self, right: bool) -> bool {
         right == (self.kind == QueueKind::Noise(Kind::Missing))
     }
-}
-
-/// Changes when what a queue is made from, besides labels and verdicts, changes.
-fn made_from(dir: &Path, reader: &Reader, kind: QueueKind) -> Result<String> {
-    let changed = |file: &Path| {
-        let time = std::fs::metadata(file).and_then(|m| m.modified());
-        format!("{:?}", time.ok())
-    };
-    Ok(match kind {
-        QueueKind::Noise(_) => changed(&folds_file(dir)),
-        QueueKind::Duplicates => changed(&duplicates_file(dir)),
-        QueueKind::Rules => format!("{:?}", RuleBook::read(reader)?.accepted),
-    })
 }
 
 /// Of triples that corrections after the first `from` are about; what was undone among them counts for nothing.

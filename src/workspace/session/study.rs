@@ -2,8 +2,10 @@
 
 use super::Shared;
 use crate::store::Reader;
+use crate::workspace::compare::compared;
 use crate::workspace::in_words;
 use crate::workspace::messages::{Reply, Request, Ticket};
+use crate::workspace::runs;
 use crate::workspace::slices;
 use crate::workspace::study::study;
 use anyhow::Result;
@@ -24,6 +26,7 @@ impl Study {
         let result = match request {
             Request::Study { ticket } => self.study(ticket),
             Request::Slices { ticket } => self.slices(ticket),
+            Request::Compare { ticket, before } => self.compare(ticket, before.as_deref()),
             _ => Ok(()),
         };
         if let Err(error) = result {
@@ -45,6 +48,35 @@ impl Study {
         if let Some(rows) = found {
             self.shared.reply(Reply::Sliced { ticket, rows });
         }
+        Ok(())
+    }
+
+    fn compare(&self, ticket: Ticket, before: Option<&str>) -> Result<()> {
+        let runs = runs::runs(&self.reader)?;
+        let compared = |two| {
+            compared(&self.reader, two, &mut |done, total| {
+                self.shared.reply(Reply::Comparing {
+                    ticket,
+                    done,
+                    total,
+                });
+                self.shared.compared.load(Ordering::Relaxed) == ticket
+            })
+        };
+        let found = match runs::chosen(&self.reader, before, None).and_then(compared) {
+            Ok(None) => return Ok(()),
+            Ok(Some(found)) => {
+                let found = Arc::new(found);
+                self.shared.queues.keep_compared(Arc::clone(&found));
+                Ok(found)
+            }
+            Err(why) => Err(in_words(&why)),
+        };
+        self.shared.reply(Reply::Compared {
+            ticket,
+            runs,
+            found,
+        });
         Ok(())
     }
 

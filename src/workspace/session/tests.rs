@@ -1,7 +1,7 @@
 //! The lanes over a real workspace, without a model: what the screen relies on.
 
 use super::*;
-use crate::domain::{Edit, Triple, Verdict};
+use crate::domain::{Edit, RunId, Triple, Verdict};
 use crate::workspace::import::ImportOptions;
 use crate::workspace::messages::{JobEvent, Page, Plan};
 use crate::workspace::noise::queue::{Order, QueueKind};
@@ -341,6 +341,97 @@ fn duplicates_that_disagree_are_listed_and_judged_alike_with_one_undo() {
     assert_eq!((other.edits.len(), other.otherwise), (2, 2));
     assert_eq!(desk.settle(Request::Undo), 2);
     assert_eq!(verdicts(30), (0, 0));
+}
+
+/// The page of runs and the lists behind it: of the run that was chosen, judged or not, one relation where asked.
+#[test]
+fn what_a_run_changed_is_compared_and_listed() {
+    use crate::workspace::study::tests::{predict, workspace};
+    let runs = [RunId(0x1a), RunId(0x2b), RunId(0x3c)];
+    let desk = Desk::over(|dir| {
+        let mut ws = workspace(dir, 20);
+        // Of twenty labels of each relation: all found, then none lived, then all lived and five born lost.
+        predict(&mut ws, runs[0], |_, _| 0.9);
+        predict(
+            &mut ws,
+            runs[1],
+            |_, relation| if relation == LIVED { 0.1 } else { 0.9 },
+        );
+        predict(&mut ws, runs[2], |i, relation| {
+            if relation != LIVED && i < 5 { 0.1 } else { 0.9 }
+        });
+        ws
+    });
+    let compare = |ticket, before: Option<RunId>| {
+        let before = before.map(|r| r.to_string());
+        desk.ask(Request::Compare { ticket, before }, |reply| match reply {
+            Reply::Compared {
+                ticket: t,
+                runs,
+                found,
+            } if t == ticket => Some((runs, found)),
+            _ => None,
+        })
+    };
+    // A list asked for before the page compares the run before.
+    assert_eq!(desk.page(1, "queue:fixed", 0).total, 20);
+    let (rows, found) = compare(1, None);
+    let found = found.unwrap();
+    assert_eq!((rows.len(), rows[0].current), (3, true));
+    assert_eq!((found.before, found.after), (runs[1], runs[2]));
+    assert_eq!(
+        (found.all.fixed, found.all.broken, found.sentences),
+        (20, 5, 20)
+    );
+    let of = |list, query: &str| desk.page(list, query, 0);
+    assert_eq!(of(2, &format!("queue:fixed about:{LIVED}")).total, 20);
+    let broken = of(3, "queue:broken");
+    assert_eq!(broken.total, 5);
+    assert_eq!(of(4, &format!("queue:broken about:{LIVED}")).total, 0);
+    let triple = desk.hits(&broken, "queue:broken")[0];
+
+    // Against the first run nothing was fixed, and the lists follow the page.
+    let (_, found) = compare(2, Some(runs[0]));
+    assert_eq!(
+        (found.unwrap().all.fixed, of(5, "queue:fixed").total),
+        (0, 0)
+    );
+    let broken = of(6, "queue:broken");
+    assert_eq!(broken.total, 5);
+    assert_eq!(desk.hits(&broken, "queue:broken"), [triple]);
+
+    // What is judged leaves the list that it was found by.
+    desk.session.send(Request::Edit {
+        id: broken.rows[0].id,
+        edit: Edit::Judge {
+            triple,
+            verdict: Some(Verdict::Accept),
+        },
+    });
+    let end = Instant::now() + Duration::from_secs(20);
+    while !matches!(desk.replies.recv_deadline(end), Ok(Reply::Saved { .. })) {}
+    assert_eq!(of(7, "queue:broken").total, 4);
+    // Listed anew it is there again: the run is still wrong about it.
+    compare(3, Some(runs[0])).1.unwrap();
+    of(8, "queue:fixed");
+    assert_eq!(of(9, "queue:broken").total, 5);
+
+    let unknown = desk.ask(
+        Request::Search {
+            ticket: 77,
+            list: 77,
+            query: "queue:broken about:nothing".to_owned(),
+            offset: 0,
+            limit: 5,
+        },
+        |reply| match reply {
+            Reply::BadQuery { message, .. } => Some(message),
+            _ => None,
+        },
+    );
+    assert!(unknown.contains("no relation nothing"), "{unknown}");
+    let (_, same) = compare(4, Some(runs[2]));
+    assert!(same.unwrap_err().contains("name another"));
 }
 
 #[test]

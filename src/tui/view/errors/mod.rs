@@ -4,6 +4,7 @@
 mod matrix;
 mod outcomes;
 mod relations;
+mod runs;
 mod slices;
 mod thresholds;
 
@@ -13,13 +14,16 @@ use crate::tui::paint::{Painter, below, row};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::grouped;
+use crate::workspace::compare::Compared;
 use crate::workspace::messages::{Request, Ticket};
+use crate::workspace::runs::RunRow;
 use crate::workspace::slices::Sliced;
 use crate::workspace::study::PROTOCOL;
 use matrix::Matrix;
 use outcomes::Outcomes;
 use ratatui::layout::Rect;
 use relations::Relations;
+use runs::Runs;
 use slices::Slices;
 use std::sync::Arc;
 use thresholds::Thresholds;
@@ -32,15 +36,17 @@ enum Page {
     Outcomes,
     Thresholds,
     Slices,
+    Runs,
 }
 
 impl Page {
-    const ALL: [Page; 5] = [
+    const ALL: [Page; 6] = [
         Page::Relations,
         Page::Confusion,
         Page::Outcomes,
         Page::Thresholds,
         Page::Slices,
+        Page::Runs,
     ];
 
     fn name(self) -> &'static str {
@@ -50,7 +56,13 @@ impl Page {
             Page::Outcomes => "outcomes",
             Page::Thresholds => "thresholds",
             Page::Slices => "slices",
+            Page::Runs => "runs",
         }
+    }
+
+    /// It goes by the labels that stand, whichever the others show.
+    fn has_own_labels(self) -> bool {
+        matches!(self, Page::Slices | Page::Runs)
     }
 
     fn step(self, by: usize) -> Self {
@@ -69,6 +81,7 @@ pub struct ErrorsView {
     outcomes: Outcomes,
     thresholds: Thresholds,
     slices: Slices,
+    runs: Runs,
     ticket: Ticket,
     /// Sentences counted and in all, while the engine counts.
     counting: Option<(u64, u64)>,
@@ -99,6 +112,7 @@ impl ErrorsView {
                 Errors::Drop,
             ],
             Page::Slices => &[Errors::Open, Errors::AddSlice, Errors::Drop],
+            Page::Runs => &[Errors::Open, Errors::Fixed],
         };
         let pages = [Errors::NextPage, Errors::Against];
         let apps = [App::PredictAll, App::FineTune, App::NextTab];
@@ -109,6 +123,7 @@ impl ErrorsView {
     pub fn mark_dirty(&mut self) {
         self.dirty = true;
         self.slices.mark_dirty();
+        self.runs.mark_dirty();
     }
 
     /// Asks for the figures if they were never asked for or have changed since.
@@ -121,13 +136,33 @@ impl ErrorsView {
                 ticket: self.ticket,
             });
         }
-        if self.page == Page::Slices {
-            self.slices.fetch(shared);
+        match self.page {
+            Page::Slices => self.slices.fetch(shared),
+            Page::Runs => self.runs.fetch(shared),
+            _ => {}
         }
     }
 
     pub fn on_sliced(&mut self, ticket: Ticket, rows: Vec<Sliced>) {
         self.slices.take(ticket, rows);
+    }
+
+    pub fn on_comparing(&mut self, ticket: Ticket, done: u64, total: u64) {
+        self.runs.on_comparing(ticket, done, total);
+    }
+
+    pub fn on_compared(
+        &mut self,
+        ticket: Ticket,
+        runs: Vec<RunRow>,
+        found: Result<Arc<Compared>, String>,
+    ) {
+        self.runs.take(ticket, runs, found);
+    }
+
+    /// What a new run changed is the next thing to see.
+    pub fn show_runs(&mut self) {
+        self.page = Page::Runs;
     }
 
     pub fn on_slices_changed(&mut self) {
@@ -194,9 +229,10 @@ impl ErrorsView {
             Page::Outcomes => self.outcomes.act(action, shared),
             Page::Thresholds => self.thresholds.act(action, shared),
             Page::Slices => self.slices.act(action, shared),
+            Page::Runs => self.runs.act(action, shared),
         }
         if self.against == Against::Original
-            && self.page != Page::Slices
+            && !self.page.has_own_labels()
             && shared.intents.len() > before
         {
             shared.warn("the list goes by the labels that stand, not by the original ones");
@@ -210,6 +246,7 @@ impl ErrorsView {
             Page::Outcomes => self.outcomes.navigate(nav, count),
             Page::Thresholds => self.thresholds.navigate(nav, count),
             Page::Slices => self.slices.navigate(nav, count),
+            Page::Runs => self.runs.navigate(nav, count),
         }
     }
 
@@ -221,6 +258,7 @@ impl ErrorsView {
             Page::Outcomes => self.outcomes.click(x, y),
             Page::Thresholds => self.thresholds.click(x, y),
             Page::Slices => self.slices.click(x, y),
+            Page::Runs => self.runs.click(x, y),
         };
         if again {
             self.act_on_page(Errors::Open, shared);
@@ -234,6 +272,7 @@ impl ErrorsView {
         self.outcomes.layout(page);
         self.thresholds.layout(page);
         self.slices.layout(page);
+        self.runs.layout(page);
     }
 
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -253,6 +292,7 @@ impl ErrorsView {
             Page::Outcomes => self.outcomes.draw(page, painter, scene),
             Page::Thresholds => self.thresholds.draw(page, painter, scene),
             Page::Slices => self.slices.draw(page, painter),
+            Page::Runs => self.runs.draw(page, painter, shared),
         }
     }
 
@@ -261,12 +301,12 @@ impl ErrorsView {
         let mut parts: Vec<(String, Role)> = Page::ALL
             .iter()
             .map(|page| match *page == self.page {
-                true => (format!(" [{}]", page.name()), Role::Title),
-                false => (format!("  {} ", page.name()), Role::Dim),
+                true => (format!("[{}]", page.name()), Role::Title),
+                false => (format!(" {} ", page.name()), Role::Dim),
             })
             .collect();
         let (against, role) = match self.against {
-            _ if self.page == Page::Slices => ("  vs standing labels", Role::Dim),
+            _ if self.page.has_own_labels() => ("  vs standing labels", Role::Dim),
             Against::Curated => ("  vs standing labels", Role::Dim),
             Against::Original => ("  vs original labels", Role::Warning),
         };
