@@ -4,6 +4,7 @@
 //! words are left. Heads read where things lie from [`super::encoded::Encoded::layout`], never from here.
 
 use super::encoded::BatchLayout;
+use super::shapes::Shape;
 use super::tokens::WordPieces;
 use std::sync::Arc;
 
@@ -16,6 +17,8 @@ pub struct Batch {
     pub ids: Vec<u32>,
     /// Each piece's place in its sentence from 0, `[P]`.
     pub positions: Vec<u32>,
+    /// [`Shape`] of each piece's word, `[P]`.
+    pub shapes: Vec<u32>,
     pub layout: Arc<BatchLayout>,
     /// Leading words of each sentence that fit, `[B]`.
     pub covered: Vec<usize>,
@@ -39,6 +42,7 @@ impl Batch {
         Self {
             ids: packing.ids,
             positions: packing.positions,
+            shapes: packing.shapes,
             layout: Arc::new(packing.layout),
             covered: packing.covered,
         }
@@ -52,6 +56,7 @@ impl Batch {
 struct Packing {
     ids: Vec<u32>,
     positions: Vec<u32>,
+    shapes: Vec<u32>,
     layout: BatchLayout,
     covered: Vec<usize>,
 }
@@ -61,6 +66,7 @@ impl Default for Packing {
         Self {
             ids: Vec::new(),
             positions: Vec::new(),
+            shapes: Vec::new(),
             layout: BatchLayout {
                 word_starts: vec![0],
                 piece_starts: vec![0],
@@ -81,7 +87,9 @@ impl Packing {
         let (start, first_word) = (self.ids.len(), self.layout.word_pieces.len());
         let frame = pieces.frame();
         let capacity = max_pieces - frame.map_or(0, |_| 2);
+        let unshaped = frame.map(|_| Shape::Frame as u32);
         self.ids.extend(frame.map(|(cls, _)| cls));
+        self.shapes.extend(unshaped);
         let mut used = 0;
         for word in words {
             let ids = pieces.pieces(word);
@@ -92,9 +100,12 @@ impl Packing {
             used += ids.len();
             let from = self.ids.len();
             self.ids.extend_from_slice(ids);
+            let shape = Shape::of(word) as u32;
+            self.shapes.extend(std::iter::repeat_n(shape, ids.len()));
             self.layout.word_pieces.push(from..self.ids.len());
         }
         self.ids.extend(frame.map(|(_, sep)| sep));
+        self.shapes.extend(unshaped);
         self.positions.extend(0..(self.ids.len() - start) as u32);
         self.layout.piece_starts.push(self.ids.len());
         let n_words = self.layout.word_pieces.len();
@@ -136,6 +147,7 @@ mod tests {
         let batch = Batch::new(sentences, &bert(), 10);
         assert_eq!(batch.ids, [2, 14, 15, 11, 12, 3, 2, 3, 2, 8, 3]);
         assert_eq!(batch.positions, [0, 1, 2, 3, 4, 5, 0, 1, 0, 1, 2]);
+        assert_eq!(batch.shapes, [0, 5, 5, 4, 4, 0, 0, 0, 0, 5, 0]);
         assert_eq!(batch.covered, [3, 0, 1]);
         assert_eq!(
             *batch.layout,

@@ -13,6 +13,7 @@ pub mod batch;
 pub mod encoder;
 pub mod layers;
 pub mod ops;
+pub mod shapes;
 pub mod tokens;
 
 pub mod assemble;

@@ -28,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Version of config.json that this program writes and the newest it reads. 2 added the span head and its rules.
-const VERSION: u32 = 2;
+/// Version of config.json that this program writes and the newest it reads. 2 added the span head and its rules, 3 the
+/// shapes of words.
+const VERSION: u32 = 3;
 /// Cells of RIN kept a sentence.
 const MAX_CELLS: usize = 2048;
 

@@ -190,6 +190,11 @@ impl WordPieces {
         pieces
     }
 
+    /// Whether "A" and "a" are one to it.
+    pub fn ignores_case(&self) -> bool {
+        self.pieces("A") == self.pieces("a")
+    }
+
     fn cut_word(&self, word: &str) -> Arc<[u32]> {
         match self.tokenizer.encode_fast(cut(word), false) {
             Ok(encoding) if !encoding.get_ids().is_empty() => encoding.get_ids().into(),
@@ -285,6 +290,13 @@ pub(crate) mod tests {
         }
         assert_eq!(pieces.n_ids(), 22);
         assert_eq!(pieces.frame(), Some((2, 3)));
+    }
+
+    #[test]
+    fn case_is_ignored_by_published_lower_casing_and_not_by_a_trained_vocabulary() {
+        assert!(bert().ignores_case());
+        let words = ["A", "a", "Ab", "ab"].repeat(4);
+        assert!(!WordPieces::train(words, 40).unwrap().ignores_case());
     }
 
     #[test]

@@ -168,6 +168,10 @@ impl Trainable for SentenceTrainer {
         let Some(encoder) = parameter.strip_prefix("enc.") else {
             return self.rates.heads;
         };
+        // A new table among published ones.
+        if encoder.starts_with("shapes.") {
+            return self.rates.heads;
+        }
         let layer = encoder
             .strip_prefix("encoder.layer.")
             .and_then(|r| r.split('.').next()?.parse::<usize>().ok());

@@ -9,6 +9,7 @@ use crate::model::layers::{Embedding, LayerNorm, Linear, seen};
 use crate::model::mode::Mode;
 use crate::model::ops::{self, BlockParameters, EncoderBlock, PaddedBlock, Padding, Products};
 use crate::model::params::{Init, Scope};
+use crate::model::shapes::N_SHAPES;
 use candle_core::{DType, Device, Result, Tensor, bail};
 use candle_transformers::models::bert::{Config, HiddenAct};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct BertConfig {
     pub max_pieces: usize,
     #[serde(default)]
     pub sentence: SentenceVector,
+    /// Pieces enter with the shape of their word; ours, for tokenizers that ignore case.
+    #[serde(default)]
+    pub word_shapes: bool,
 }
 
 fn max_pieces() -> usize {
@@ -47,6 +51,7 @@ impl BertConfig {
             hf,
             max_pieces: max_pieces(),
             sentence: SentenceVector::default(),
+            word_shapes: false,
         }
     }
 
@@ -113,6 +118,7 @@ pub struct BertEncoder {
     words: Embedding,
     positions: Embedding,
     token_type: Embedding,
+    shapes: Option<Embedding>,
     norm: LayerNorm,
     layers: Vec<Layer>,
     pooler: Linear,
@@ -136,10 +142,14 @@ impl BertEncoder {
         let (h, eps) = (config.hidden_size, config.layer_norm_eps);
         let embeddings = scope.pp("embeddings");
         let table = |name: &str, n| Embedding::new(&embeddings.pp(name), n, h, init);
+        // Zero at the start: the encoder as published.
+        let shapes = || Embedding::new(&scope.pp("shapes"), N_SHAPES, h, Init::ZEROS);
+        let shapes = bert.word_shapes.then(shapes);
         Ok(Self {
             words: table("word_embeddings", config.vocab_size)?,
             positions: table("position_embeddings", config.max_position_embeddings)?,
             token_type: table("token_type_embeddings", config.type_vocab_size)?,
+            shapes: shapes.transpose()?,
             norm: LayerNorm::new(&embeddings.pp("LayerNorm"), h, eps)?,
             layers: (0..config.num_hidden_layers)
                 .map(|i| Layer::new(&config, &scope.pp("encoder.layer").pp(i), init))
@@ -220,8 +230,11 @@ impl BertEncoder {
         // Every piece is of type 0: its row joins the positions' table.
         let token_type = seen(&self.token_type.weight, mode).narrow(0, 0, 1)?;
         let positions = self.positions.forward(batch.positions.clone(), mode)?;
-        let x = (self.words.forward(batch.ids.clone(), mode)?
+        let mut x = (self.words.forward(batch.ids.clone(), mode)?
             + positions.broadcast_add(&token_type)?)?;
+        if let Some(shapes) = &self.shapes {
+            x = (x + shapes.forward(batch.shapes.clone(), mode)?)?;
+        }
         mode.dropout(
             &self.norm.forward(&x, mode)?,
             self.config.hidden_dropout_prob,

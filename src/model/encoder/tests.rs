@@ -318,6 +318,41 @@ fn an_empty_sentence_may_stand_in_a_batch_but_not_make_it() -> Result<()> {
     Ok(())
 }
 
+/// A lower-casing vocabulary gives both spellings the same pieces: only the shapes' table tells them apart.
+#[test]
+fn shapes_of_words_are_seen_by_every_form_of_the_layers() -> Result<()> {
+    let mut config = BertConfig::new(hf());
+    config.word_shapes = true;
+    let params = Params::new(&Device::Cpu, 3);
+    let encoder = Encoder::new(&EncoderConfig::Bert(config.clone()), &params.root())?;
+    let (big, small) = (&[&["Paris", "WAS"][..]][..], &[&["paris", "was"][..]][..]);
+    let (big, small) = (batch(big, &tokens(), 12), batch(small, &tokens(), 12));
+    assert_eq!(big.ids, small.ids);
+    let top = |encoder: &Encoder, batch| {
+        Ok::<_, candle_core::Error>(encoder.forward(batch, Mode::Infer)?.piece_top)
+    };
+    // As drawn, the table is zero: the encoder as published.
+    check_parity(&BertConfig::new(hf()), &params, &big)?;
+    assert_near(
+        "zero table",
+        &top(&encoder, &big)?,
+        &top(&encoder, &small)?,
+        0.0,
+    )?;
+
+    let table = params.get("enc.shapes.weight").unwrap();
+    table.set(&Tensor::randn(0f32, 1.0, table.shape(), &Device::Cpu)?)?;
+    let recorded = top(&encoder, &big)?;
+    let apart = (&recorded - top(&encoder, &small)?)?
+        .abs()?
+        .sum_all()?
+        .to_scalar::<f32>()?;
+    assert!(apart > 0.1, "{apart}");
+    params.freeze("");
+    let frozen = Encoder::new(&EncoderConfig::Bert(config), &params.root())?;
+    assert_near("frozen", &top(&frozen, &big)?, &recorded, 1e-4)
+}
+
 #[test]
 fn inferring_keeps_no_graph_and_training_repeats_with_its_seed() -> Result<()> {
     for (encoder, tokens, _) in both()? {

@@ -43,6 +43,8 @@ pub struct TrainConfig {
     pub rin: RinConfig,
     pub kernel: KernelConfig,
     pub spans: SpanConfig,
+    /// A published encoder that ignores case is given the shape of each word.
+    pub word_shapes: bool,
     /// Pieces of the BiLSTM's own vocabulary.
     pub bilstm_pieces: usize,
     /// ComplEx and HRERE.
@@ -67,6 +69,7 @@ impl Default for TrainConfig {
             },
             kernel: KernelConfig::default(),
             spans: SpanConfig::default(),
+            word_shapes: true,
             bilstm_pieces: 8000,
             bags: BagSettings::default(),
             mutual: MutualSettings::default(),

@@ -37,7 +37,8 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
     };
     match &options.start {
         Start::HuggingFace(dir) => {
-            let hf = import_hf(dir)?;
+            let mut hf = import_hf(dir)?;
+            hf.config.word_shapes = options.config.word_shapes && hf.tokens.ignores_case();
             let params = Params::from_tensors(hf.tensors, &options.device, missing)?;
             let name = dir
                 .file_name()
