@@ -59,7 +59,9 @@ def convert(record, relations):
 
 
 SIGNALS = ["self_confidence", "class_adjusted", "margin", "one_vs_rest", "one_vs_rest_adjusted", "implied", "labels_on_pair", "token_gap", "pair_frequency", "tail_first", "length",
-           "relation_and_other_labels"]
+           "relation_and_other_labels", "text_by_relation"]
+# What verdicts alone teach: nothing before there are any.
+LEARNED = SIGNALS[-2:]
 
 
 def ablation(workspace, add, answers_of, re_ranked, static):
@@ -75,7 +77,7 @@ def ablation(workspace, add, answers_of, re_ranked, static):
         if not static:
             add(kind, "all, re-ranked", re_ranked(fresh_copy(), kind))
         for signal in SIGNALS:
-            if signal != "relation_and_other_labels":
+            if signal not in LEARNED:
                 add(kind, f"{signal} alone, static", answers_of(workspace, kind, "--only", signal))
                 add(kind, f"without {signal}, static", answers_of(workspace, kind, "--without", signal))
             if not static:

@@ -8,16 +8,20 @@ const N: usize = Signal::ALL.len();
 fn prior_verdicts(kind: Kind) -> f32 {
     match kind {
         Kind::Wrong => 100.0,
-        Kind::Missing => 20.0,
+        Kind::Missing => 60.0,
     }
 }
 /// Above this many relations, pairs of relations get no weights of their own: they would be more than verdicts.
 const MAX_CROSSED: usize = 40;
+/// Above this many, the text is weighed alike for all relations.
+const MAX_WITH_TEXT: usize = 64;
+/// Deviation that the coordinates of the text are given: a penalty on their many weights that is heavier than on the signals'.
+const TEXT_SCALE: f32 = 0.5;
 const OPTIONS: RegressionOptions = RegressionOptions {
     l2: 1.0,
     iterations: 60,
     standardize: false,
-    link: Link::Softmax,
+    link: Link::Independent,
 };
 
 /// A case's place before any verdict.
@@ -29,6 +33,8 @@ pub struct Scored {
     pub parts: [f32; N],
     /// What the relation, and the pair's other labels, add.
     pub labels: f32,
+    /// What the way adds in which the sentence speaks of the pair.
+    pub text: f32,
 }
 
 /// The weighted sum of each signal's rank among all cases; ties share a rank, a signal that a case lacks counts as the middle.
@@ -39,6 +45,7 @@ pub fn rank_sum(cases: &[Case], kind: Kind, signals: &SignalSet) -> Vec<Scored> 
             score: 0.5,
             parts: [0.0; N],
             labels: 0.0,
+            text: 0.0,
         };
         cases.len()
     ];
@@ -86,15 +93,11 @@ pub struct Judged<'a> {
     pub yes: bool,
 }
 
-/// A logistic regression on the signals, the relation, and the other labels of the pair.
+/// A logistic regression on the signals, the relation, the other labels of the pair and how the sentence speaks of it.
 pub struct Combiner {
-    kind: Kind,
-    n_relations: usize,
-    /// Mean and 1 / deviation of each signal over all cases.
-    moments: [(f32, f32); N],
+    design: Design,
     fitted: Regression,
     n_verdicts: usize,
-    signals: SignalSet,
 }
 
 impl Combiner {
@@ -110,28 +113,18 @@ impl Combiner {
         if n_yes == 0 || n_yes == judged.len() {
             return Ok(None);
         }
-        let moments =
-            std::array::from_fn(|j| moments(all.iter().filter_map(|c| signals.value(j, c))));
-        let design = |case: &Case| design(case, kind, &signals, &moments, n_relations);
-        let mut values = Vec::new();
-        let mut targets = Vec::new();
-        for j in judged {
-            values.extend(design(j.case));
-            targets.extend(if j.yes { [0.0, 1.0] } else { [1.0, 0.0] });
-        }
-        let width = values.len() / judged.len();
+        let design = Design::new(kind, all, n_relations, signals);
+        let values: Vec<f32> = judged.iter().flat_map(|j| design.row(j.case)).collect();
+        let targets: Vec<f32> = judged.iter().map(|j| f32::from(u8::from(j.yes))).collect();
         let rows = Rows {
             values: &values,
-            width,
+            width: design.width(),
         };
-        let fitted = Regression::fit(rows, &targets, 2, OPTIONS)?;
+        let fitted = Regression::fit(rows, &targets, 1, OPTIONS)?;
         Ok(Some(Self {
-            kind,
-            n_relations,
-            moments,
+            design,
             fitted,
             n_verdicts: judged.len(),
-            signals,
         }))
     }
 
@@ -142,28 +135,23 @@ impl Combiner {
     /// The case's probability to be what the queue looks for; `before` is its [`rank_sum`] score, which counts less the more
     /// verdicts there are.
     pub fn score(&self, case: &Case, before: &Scored) -> Scored {
-        let row = design(
-            case,
-            self.kind,
-            &self.signals,
-            &self.moments,
-            self.n_relations,
-        );
-        let learned = log_odds(self.fitted.probabilities(&row)[1]);
-        let prior = prior_verdicts(self.kind);
+        let row = self.design.row(case);
+        let learned = log_odds(self.fitted.probabilities(&row)[0]);
+        let prior = prior_verdicts(self.design.kind);
         let trust = prior / (prior + self.n_verdicts as f32);
         let start = log_odds(before.score.clamp(0.01, 0.99));
         let logit = (1.0 - trust) * learned + trust * start;
-        let share = |j: usize| (1.0 - trust) * self.fitted.share(j, row[j], 1, 0);
+        let share = |j: usize| (1.0 - trust) * self.fitted.share(j, row[j], 0);
         let mut parts = [0.0; N];
         for (j, part) in parts.iter_mut().enumerate() {
             *part = share(j) + share(N + j) + trust * before.parts[j];
         }
-        let labels = (2 * N..row.len()).map(share).sum();
+        let from_text = self.design.text_starts();
         Scored {
             score: 1.0 / (1.0 + (-logit).exp()),
             parts,
-            labels,
+            labels: (2 * N..from_text).map(share).sum(),
+            text: (from_text..row.len()).map(share).sum(),
         }
     }
 }
@@ -184,52 +172,92 @@ fn moments(values: impl Iterator<Item = f32>) -> (f32, f32) {
     (mean as f32, scale as f32)
 }
 
-/// Signals scaled, whether each is there, the relation, the other labels; in the queue of missing labels, each pair of them too: what
-/// "founder" implies is learned for itself.
-fn design(
-    case: &Case,
+/// What of a case becomes which feature: the signals, scaled; whether each is there; the relation; the other labels; in the queue of
+/// missing labels, each pair of the two: what "founder" implies is learned for itself. Last, how the sentence speaks of the pair, for
+/// each relation apart: what says "founder" does not say "born in".
+struct Design {
     kind: Kind,
-    signals: &SignalSet,
-    moments: &[(f32, f32); N],
     n_relations: usize,
-) -> Vec<f32> {
-    let crossed = kind == Kind::Missing && n_relations <= MAX_CROSSED;
-    let cross = if crossed {
-        n_relations * n_relations
-    } else {
-        0
-    };
-    let mut row = vec![0.0; 2 * N + 2 * n_relations + cross];
-    for (j, (mean, scale)) in moments.iter().enumerate() {
-        if let Some(value) = signals.value(j, case) {
-            row[j] = (value - mean) * scale;
-            row[N + j] = 1.0;
-        }
-    }
-    if !signals.labels {
-        return row;
-    }
-    let relation = case.relation.index();
-    let mut mark = |i: usize| {
-        if let Some(cell) = row.get_mut(i) {
-            *cell = 1.0;
-        }
-    };
-    if relation < n_relations {
-        mark(2 * N + relation);
-        for other in case
-            .others
+    /// Mean and 1 / deviation of each signal over all cases.
+    moments: [(f32, f32); N],
+    /// Coordinates of the text; 0 where no case has any.
+    n_text: usize,
+    signals: SignalSet,
+}
+
+impl Design {
+    fn new(kind: Kind, all: &[Case], n_relations: usize, signals: SignalSet) -> Self {
+        let n_text = all
             .iter()
-            .map(|o| o.index())
-            .filter(|o| *o < n_relations)
-        {
-            mark(2 * N + n_relations + other);
-            if crossed {
-                mark(2 * N + 2 * n_relations + relation * n_relations + other);
+            .filter_map(|c| Some(c.text.as_ref()?.len()))
+            .max();
+        Self {
+            kind,
+            n_relations,
+            moments: std::array::from_fn(|j| {
+                moments(all.iter().filter_map(|c| signals.value(j, c)))
+            }),
+            n_text: n_text.filter(|_| signals.text).unwrap_or(0),
+            signals,
+        }
+    }
+
+    fn is_crossed(&self) -> bool {
+        self.kind == Kind::Missing && self.n_relations <= MAX_CROSSED
+    }
+
+    /// Relations that have weights of their own for the text; 1: all together.
+    fn texts(&self) -> usize {
+        match self.n_relations <= MAX_WITH_TEXT {
+            true => self.n_relations,
+            false => 1,
+        }
+    }
+
+    fn text_starts(&self) -> usize {
+        let crossed = if self.is_crossed() {
+            self.n_relations
+        } else {
+            0
+        };
+        2 * N + (2 + crossed) * self.n_relations
+    }
+
+    fn width(&self) -> usize {
+        self.text_starts() + self.texts() * self.n_text
+    }
+
+    fn row(&self, case: &Case) -> Vec<f32> {
+        let mut row = vec![0.0; self.width()];
+        for (j, (mean, scale)) in self.moments.iter().enumerate() {
+            if let Some(value) = self.signals.value(j, case) {
+                row[j] = (value - mean) * scale;
+                row[N + j] = 1.0;
             }
         }
+        let (n, relation) = (self.n_relations, case.relation.index());
+        // One that came after the schema was read has no place.
+        if relation >= n {
+            return row;
+        }
+        if self.signals.labels {
+            row[2 * N + relation] = 1.0;
+            for other in case.others.iter().map(|o| o.index()).filter(|o| *o < n) {
+                row[2 * N + n + other] = 1.0;
+                if self.is_crossed() {
+                    row[2 * N + 2 * n + relation * n + other] = 1.0;
+                }
+            }
+        }
+        if let Some(text) = case.text.as_ref().filter(|_| self.n_text > 0) {
+            let block = if self.texts() > 1 { relation } else { 0 };
+            let from = self.text_starts() + block * self.n_text;
+            for (cell, value) in row[from..from + self.n_text].iter_mut().zip(&**text) {
+                *cell = TEXT_SCALE * value;
+            }
+        }
+        row
     }
-    row
 }
 
 #[cfg(test)]
@@ -249,6 +277,7 @@ mod tests {
                 alone: p,
             }),
             implied: 0.0,
+            text: None,
             model: None,
             gap,
             pair_frequency: 1,
@@ -371,6 +400,54 @@ mod tests {
             .collect();
         assert!(p[0] > 0.5, "{p:?}");
         assert!(p[1..].iter().all(|q| *q < 0.4), "{p:?}");
+    }
+
+    #[test]
+    fn what_a_sentence_says_is_learned_for_each_relation_apart() {
+        // The same words mean yes for relation 0 and no for relation 1.
+        let cases: Vec<Case> = (0..120u16)
+            .map(|i| {
+                let side = if i / 2 % 2 == 0 { 1.0 } else { -1.0 };
+                Case {
+                    text: Some([side, 0.3].into()),
+                    ..case(i % 2, &[], None, 3)
+                }
+            })
+            .collect();
+        let yes = |c: &Case| (c.text.as_ref().unwrap()[0] > 0.0) == (c.relation.0 == 0);
+        let judged: Vec<Judged> = cases
+            .iter()
+            .map(|case| Judged {
+                case,
+                yes: yes(case),
+            })
+            .collect();
+        for kind in [Kind::Wrong, Kind::Missing] {
+            let before = rank_sum(&cases, kind, &SignalSet::default());
+            let fit = |n, set| {
+                Combiner::fit(kind, &cases, &judged, n, set)
+                    .unwrap()
+                    .unwrap()
+            };
+            let fitted = fit(2, SignalSet::default());
+            for (case, before) in cases.iter().zip(&before).take(4) {
+                let scored = fitted.score(case, before);
+                assert_eq!(scored.score > 0.5, yes(case), "{scored:?}");
+                assert_eq!(scored.text > 0.0, yes(case), "{scored:?}");
+            }
+            // Not heard, and with too many relations to tell them apart, it says nothing here.
+            let deaf = SignalSet {
+                text: false,
+                ..SignalSet::default()
+            };
+            for fitted in [fit(2, deaf), fit(MAX_WITH_TEXT + 1, SignalSet::default())] {
+                let scored = fitted.score(&cases[0], &before[0]);
+                assert!(scored.text.abs() < 0.05, "{scored:?}");
+            }
+            // A case of before there was text.
+            let old = case(0, &[], None, 3);
+            assert_eq!(fitted.score(&old, &before[0]).text, 0.0);
+        }
     }
 
     #[test]

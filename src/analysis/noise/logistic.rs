@@ -155,10 +155,9 @@ impl Regression {
         logits
     }
 
-    /// What feature `j` adds to the log odds of class `of` against class `against`, for a row that has `value` there.
-    pub fn share(&self, j: usize, value: f32, of: usize, against: usize) -> f32 {
-        let classes = self.n_classes();
-        let weight = self.weights[j * classes + of] - self.weights[j * classes + against];
+    /// What feature `j` adds to the logit of class `of`, for a row that has `value` there.
+    pub fn share(&self, j: usize, value: f32, of: usize) -> f32 {
+        let weight = self.weights[j * self.n_classes() + of];
         (value - self.mean[j]) * self.scale[j] * weight
     }
 }
@@ -192,7 +191,7 @@ fn softmax(logits: &mut [f32]) -> f32 {
 }
 
 /// Mean and 1 / deviation of each feature.
-fn moments(rows: Rows) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn moments(rows: Rows) -> (Vec<f32>, Vec<f32>) {
     let n = rows.count().max(1) as f64;
     let (mut sum, mut squares) = (vec![0f64; rows.width], vec![0f64; rows.width]);
     for i in 0..rows.count() {
@@ -273,8 +272,10 @@ fn chunk(
     let mut loss = 0.0;
     for i in from..(from + CHUNK).min(z.count()) {
         let row = z.row(i);
+        // Most features of most rows are zero where verdicts are learned from.
+        let there = || row.iter().enumerate().filter(|(_, value)| **value != 0.0);
         let mut p = weights[bias..].to_vec();
-        for (j, value) in row.iter().enumerate() {
+        for (j, value) in there() {
             axpy(*value, &weights[j * classes..(j + 1) * classes], &mut p);
         }
         let target = &targets[i * classes..(i + 1) * classes];
@@ -282,7 +283,7 @@ fn chunk(
             Link::Softmax => softmax_loss(&mut p, target),
             Link::Independent => independent_loss(&mut p, target),
         };
-        for (j, value) in row.iter().enumerate() {
+        for (j, value) in there() {
             axpy(*value, &p, &mut gradient[j * classes..(j + 1) * classes]);
         }
         axpy(1.0, &p, &mut gradient[bias..]);
@@ -395,8 +396,8 @@ mod tests {
             let best = (0..3).max_by(|a, b| p[*a].total_cmp(&p[*b])).unwrap();
             assert_eq!(best, k, "{p:?}");
         }
-        assert_eq!(fitted.share(1, 7.0, 0, 2), 0.0);
-        assert!(fitted.share(0, 0.0, 0, 2) > 0.0);
+        assert_eq!(fitted.share(1, 7.0, 0), 0.0);
+        assert!(fitted.share(0, 0.0, 0) > 0.0);
         // Same data, same bits.
         assert_eq!(Regression::fit(rows, &targets, 3, OPTIONS).unwrap(), fitted);
     }

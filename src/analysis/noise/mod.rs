@@ -11,8 +11,10 @@ pub mod combine;
 pub mod folds;
 pub mod logistic;
 pub mod signals;
+pub mod subspace;
 
 pub use combine::{Combiner, Judged, Scored, rank_sum};
 pub use folds::{FoldModels, fold_of};
 pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
 pub use signals::{Case, Kind, OutOfFold, Signal, SignalSet};
+pub use subspace::Subspace;

@@ -1,6 +1,7 @@
 //! What there is to say of one candidate label.
 
 use crate::domain::RelationId;
+use std::sync::Arc;
 
 /// Which queue a case is in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -47,6 +48,8 @@ pub struct Case {
     /// How sure the other labels make this one: the largest share of pairs with one of them that the corpus gives this relation too.
     pub implied: f32,
     pub out_of_fold: Option<OutOfFold>,
+    /// How the sentence speaks of the pair, names hidden: coordinates of its features ([`super::Subspace`]), shared by the pair's cases.
+    pub text: Option<Arc<[f32]>>,
     /// The sentence-level score of the workspace's model; it may have learned from this very label.
     pub model: Option<f32>,
     /// Tokens between head and tail.
@@ -162,7 +165,7 @@ impl Signal {
         match (kind, self) {
             (Kind::Wrong, Signal::ClassAdjusted | Signal::Labels) => 1.0,
             (Kind::Wrong, Signal::Gap | Signal::PairFrequency) => 0.5,
-            (Kind::Missing, Signal::OneVsRest) => -1.0,
+            (Kind::Missing, Signal::OneVsRest | Signal::Implied) => -1.0,
             _ => 0.0,
         }
     }
@@ -174,6 +177,8 @@ pub struct SignalSet {
     pub(super) heard: [bool; Signal::ALL.len()],
     /// Whether verdicts also weigh the relation and the pair's other labels.
     pub labels: bool,
+    /// Whether they also weigh, relation by relation, how the sentence speaks of the pair.
+    pub text: bool,
     /// Signals without a fixed weight get one.
     pub(super) chosen: bool,
 }
@@ -184,17 +189,19 @@ impl Default for SignalSet {
         Self {
             heard: [true; Signal::ALL.len()],
             labels: true,
+            text: true,
             chosen: false,
         }
     }
 }
 
 impl SignalSet {
-    /// These alone, each with weight 1 where it has none; not the labels.
+    /// These alone, each with weight 1 where it has none; not the labels, not the text.
     pub fn only(signals: &[Signal]) -> Self {
         Self {
             heard: Signal::ALL.map(|s| signals.contains(&s)),
             labels: false,
+            text: false,
             chosen: true,
         }
     }
@@ -245,6 +252,7 @@ mod tests {
                 alone: 0.3,
             }),
             implied: 0.0,
+            text: None,
             model: None,
             gap: 0,
             pair_frequency: 1,

@@ -84,7 +84,9 @@ impl Found {
         let columns = folds.map(|f| columns(f, schema));
         let mut candidates = Vec::new();
         for s in &seen {
-            let answers = folds.and_then(|f| f.of(&(s.id, s.pair.head, s.pair.tail)));
+            let key = (s.id, s.pair.head, s.pair.tail);
+            let answers = folds.and_then(|f| f.of(&key));
+            let text = folds.and_then(|f| f.text(&key));
             let out_of_fold = |relation: RelationId| {
                 let (folds, columns) = (folds?, columns.as_ref()?);
                 let ([p, alone], column) = (answers?, *columns.get(&relation)?);
@@ -103,6 +105,7 @@ impl Found {
                     let (candidate, mut case) =
                         s.case(relation, out_of_fold(relation), frequency[s.key]);
                     case.implied = together.implied(&case);
+                    case.text.clone_from(&text);
                     Some((candidate, case, answer))
                 })
                 .collect();
@@ -143,6 +146,7 @@ impl Seen {
             others: others.collect(),
             implied: 0.0,
             out_of_fold,
+            text: None,
             model: self.model.get(&relation).copied(),
             gap: tail
                 .start()

@@ -1,7 +1,7 @@
 //! `redress folds`: what models that never saw a pair say of it, names hidden, for every pair of the workspace.
 
 use super::pairs::{entity_key, pairs};
-use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Rows, fold_of};
+use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Rows, Subspace, fold_of};
 use crate::domain::{RelationId, SentenceId, SentenceIdx, TokenSpan};
 use crate::export::{Overwrite, write_atomically};
 use crate::model::masked::MaskedPair;
@@ -16,10 +16,15 @@ use serde::Serialize;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The file in a workspace's directory.
 const FILE: &str = "folds.safetensors";
-const VERSION: (&str, &str) = ("redress_folds", "1");
+/// 1 had no `text`.
+const VERSION: (&str, &str) = ("redress_folds", "2");
+const VERSIONS: [&str; 2] = ["1", "2"];
+/// Coordinates of a pair's features that are kept.
+const TEXT: usize = 16;
 /// Labelled pairs that the regressions learn from at most; more are only asked after.
 const MAX_TRAINED: usize = 12_000;
 /// Pairs encoded together.
@@ -64,6 +69,9 @@ pub struct OutOfFolds {
     /// [pairs, relations]: one distribution, and each relation for itself.
     p: Vec<f16>,
     alone: Vec<f16>,
+    /// [pairs, `n_text`]: how the sentence speaks of the pair.
+    text: Vec<f16>,
+    n_text: usize,
 }
 
 impl OutOfFolds {
@@ -80,6 +88,12 @@ impl OutOfFolds {
         let row = *self.rows.get(key)?;
         let of_row = row * n..(row + 1) * n;
         Some([self.p.get(of_row.clone())?, self.alone.get(of_row)?])
+    }
+    /// Coordinates of the pair's features, names hidden; `None` also where the folds are of before they were kept.
+    pub fn text(&self, key: &PairKey) -> Option<Arc<[f32]>> {
+        let row = *self.rows.get(key)?;
+        let of_row = self.text.get(row * self.n_text..(row + 1) * self.n_text)?;
+        (self.n_text > 0).then(|| of_row.iter().map(|v| v.to_f32()).collect())
     }
 }
 
@@ -126,7 +140,12 @@ pub fn make_folds(
     let Some(fitted) = work.fit(&train, &features, tell)? else {
         return Ok(None);
     };
-    let Some(answers) = work.answers(&train, &features, &fitted, tell)? else {
+    let rows = Rows {
+        values: &features,
+        width: model.masked_width(),
+    };
+    let space = Subspace::fit(rows, TEXT, options.seed);
+    let Some(answers) = work.answers(&train, &features, &fitted, &space, tell)? else {
         return Ok(None);
     };
     let names = relations.iter().map(|r| schema.name(*r).to_owned());
@@ -149,6 +168,19 @@ pub fn make_folds(
 
 /// The two ways to ask.
 const LINKS: [Link; 2] = [Link::Softmax, Link::Independent];
+
+/// What is kept of every pair, in order.
+#[derive(Default)]
+struct Answers {
+    /// [pairs, relations] for each of [`LINKS`].
+    p: [Vec<f16>; 2],
+    /// [pairs, n_text]
+    text: Vec<f16>,
+    n_text: usize,
+}
+
+/// Deviations that a coordinate may be off.
+const MOST: f32 = 6.0;
 
 struct Work<'a> {
     reader: &'a Reader,
@@ -232,12 +264,16 @@ impl Work<'_> {
         train: &[usize],
         features: &[f32],
         fitted: &[FoldModels; 2],
+        space: &Subspace,
         tell: Tell,
-    ) -> Result<Option<[Vec<f16>; 2]>> {
+    ) -> Result<Option<Answers>> {
         let width = self.model.masked_width();
         let known: HashMap<usize, usize> =
             train.iter().enumerate().map(|(row, i)| (*i, row)).collect();
-        let mut answers: [Vec<f16>; 2] = Default::default();
+        let mut answers = Answers {
+            n_text: space.n(),
+            ..Answers::default()
+        };
         let (mut done, total) = (train.len(), self.asked.len());
         let numbers: Vec<usize> = (0..total).collect();
         for chunk in numbers.chunks(CHUNK) {
@@ -257,10 +293,14 @@ impl Work<'_> {
                     Some(row) => &features[row * width..(row + 1) * width],
                     None => fresh.next().unwrap_or_default(),
                 };
-                for (answers, models) in answers.iter_mut().zip(fitted) {
+                for (answers, models) in answers.p.iter_mut().zip(fitted) {
                     let p = models.probabilities(self.asked[*i].fold, row);
                     answers.extend(p.into_iter().map(f16::from_f32));
                 }
+                let text = space.project(row).into_iter();
+                // A sentence that is like no other stays within what 16 bits hold.
+                let text = text.map(|v| f16::from_f32(v.clamp(-MOST, MOST)));
+                answers.text.extend(text);
             }
         }
         Ok(Some(answers))
@@ -341,7 +381,7 @@ fn write(
     work: &Work,
     relations: &[String],
     priors: &[f32],
-    answers: &[Vec<f16>; 2],
+    answers: &Answers,
 ) -> Result<()> {
     let n = work.asked.len();
     let (mut ids, mut spans) = (Vec::with_capacity(n * 8), Vec::with_capacity(n * 16));
@@ -354,7 +394,8 @@ fn write(
     }
     let priors: Vec<u8> = priors.iter().flat_map(|v| v.to_le_bytes()).collect();
     let bytes = |values: &[f16]| values.iter().flat_map(|v| v.to_le_bytes()).collect();
-    let (p, alone): (Vec<u8>, Vec<u8>) = (bytes(&answers[0]), bytes(&answers[1]));
+    let (p, alone): (Vec<u8>, Vec<u8>) = (bytes(&answers.p[0]), bytes(&answers.p[1]));
+    let (text, n_text): (Vec<u8>, usize) = (bytes(&answers.text), answers.n_text);
     let r = relations.len();
     let tensors = [
         ("sentences", TensorView::new(Dtype::U64, vec![n], &ids)?),
@@ -362,6 +403,7 @@ fn write(
         ("priors", TensorView::new(Dtype::F32, vec![r], &priors)?),
         ("p", TensorView::new(Dtype::F16, vec![n, r], &p)?),
         ("alone", TensorView::new(Dtype::F16, vec![n, r], &alone)?),
+        ("text", TensorView::new(Dtype::F16, vec![n, n_text], &text)?),
     ];
     let about = HashMap::from([
         (VERSION.0.to_owned(), VERSION.1.to_owned()),
@@ -395,8 +437,9 @@ pub fn read_folds(dir: &Path) -> Result<Option<OutOfFolds>> {
 fn decode(bytes: &[u8]) -> Result<OutOfFolds> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let about = header.metadata().as_ref().context("no metadata")?;
-    if about.get(VERSION.0).map(String::as_str) != Some(VERSION.1) {
-        bail!("not of version {}", VERSION.1);
+    let version = about.get(VERSION.0).map_or("", String::as_str);
+    if !VERSIONS.contains(&version) {
+        bail!("not of version {}", VERSIONS.join(" or "));
     }
     let relations: Vec<String> =
         serde_json::from_str(about.get("relations").context("no relations")?)?;
@@ -429,10 +472,16 @@ fn decode(bytes: &[u8]) -> Result<OutOfFolds> {
     };
     let (p, alone) = (halves("p")?, halves("alone")?);
     let n = ids.len();
+    let text = match version {
+        "1" => Vec::new(),
+        _ => halves("text")?,
+    };
+    let n_text = text.len().checked_div(n).unwrap_or(0);
     if spans.len() != 4 * n
         || p.len() != n * relations.len()
         || alone.len() != p.len()
         || priors.len() != relations.len()
+        || text.len() != n * n_text
     {
         bail!("its parts do not fit together");
     }
@@ -447,5 +496,7 @@ fn decode(bytes: &[u8]) -> Result<OutOfFolds> {
         rows,
         p,
         alone,
+        text,
+        n_text,
     })
 }

@@ -95,9 +95,9 @@ pub struct QueueOptions {
 }
 
 /// All signals, or those named in `only`, or all but those in `without`; `relation_and_other_labels` is what verdicts say of the
-/// relation and of the pair's other labels.
+/// relation and of the pair's other labels, `text_by_relation` what they say of the sentence.
 pub fn signals_named(only: &[String], without: &[String]) -> Result<SignalSet> {
-    let listens = |name: &String| name == LABELS;
+    let listens = |name: &String| name == LABELS || name == TEXT;
     let named = |names: &[String]| {
         let signals = names.iter().filter(|n| !listens(n));
         signals
@@ -105,7 +105,7 @@ pub fn signals_named(only: &[String], without: &[String]) -> Result<SignalSet> {
                 Signal::from_name(name).with_context(|| {
                     let all: Vec<&str> = Signal::ALL.iter().map(|s| s.name()).collect();
                     format!(
-                        "there is no signal {name}; there are {}, {LABELS}",
+                        "there is no signal {name}; there are {}, {LABELS}, {TEXT}",
                         all.join(", ")
                     )
                 })
@@ -116,15 +116,20 @@ pub fn signals_named(only: &[String], without: &[String]) -> Result<SignalSet> {
         [] => SignalSet::without(&named(without)?),
         only => SignalSet::only(&named(only)?),
     };
-    set.labels = match only {
-        [] => !without.iter().any(listens),
-        only => only.iter().any(listens),
+    let hears = |name: &str| {
+        let named = |names: &[String]| names.iter().any(|n| n == name);
+        match only {
+            [] => !named(without),
+            only => named(only),
+        }
     };
+    (set.labels, set.text) = (hears(LABELS), hears(TEXT));
     Ok(set)
 }
 
-/// The name of what verdicts say beside the signals.
+/// The names of what verdicts say beside the signals.
 const LABELS: &str = "relation_and_other_labels";
+const TEXT: &str = "text_by_relation";
 
 /// One candidate for a program or a person.
 #[derive(Clone, Debug, Serialize)]
@@ -428,15 +433,13 @@ pub fn reasons(scored: &Scored, case: &Case) -> Vec<Reason> {
             value: s.of(case),
             weight,
         });
-    let labels = Reason {
-        signal: LABELS,
+    let learned = [(LABELS, scored.labels), (TEXT, scored.text)];
+    let learned = learned.map(|(signal, weight)| Reason {
+        signal,
         value: None,
-        weight: scored.labels,
-    };
-    let mut why: Vec<Reason> = signals
-        .chain([labels])
-        .filter(|r| r.weight != 0.0)
-        .collect();
+        weight,
+    });
+    let mut why: Vec<Reason> = signals.chain(learned).filter(|r| r.weight != 0.0).collect();
     why.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()));
     why
 }
