@@ -1,4 +1,4 @@
-//! From events to state: which part of the screen a key, a click or an answer belongs to. Views never call each
+//! From events to state: which part of the screen a key or a click belongs to; answers: `replies`. Views never call each
 //! other; what one wants of another goes through an `Intent`, carried out here.
 
 use super::action::{Action, App as Act};
@@ -15,8 +15,8 @@ use super::overlay::rules::Rules;
 use super::overlay::{Flow, Overlay};
 use super::queries;
 use super::state::{Intent, Step, Tab};
-use super::widget::numbers::{counted, grouped};
-use crate::workspace::messages::{JobEvent, JobKind, Reply, Request};
+use super::widget::numbers::grouped;
+use crate::workspace::messages::Request;
 use crossterm::event::{
     Event as Input, KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -423,7 +423,7 @@ impl App {
     }
 
     /// A step that leads nowhere: what was typed after it was meant for another place.
-    fn refuse(&mut self, why: &str) {
+    pub(super) fn refuse(&mut self, why: &str) {
         self.shared.warn(why);
         self.drop_ahead(why);
     }
@@ -448,211 +448,5 @@ impl App {
                 self.sentence.fetch(neighbours, &mut self.shared);
             }
         }
-    }
-
-    pub(super) fn on_reply(&mut self, reply: Reply) {
-        let shared = &mut self.shared;
-        match reply {
-            Reply::Opened(info) => {
-                let first = !shared.opened;
-                (shared.info, shared.opened) = (info, true);
-                if shared.frequent.is_empty() {
-                    shared.frequent = shared.info.schema.relation_ids().collect();
-                }
-                if first {
-                    let query = std::mem::take(&mut self.first_query);
-                    self.corpus.search(&query, shared);
-                } else {
-                    self.everything_changed();
-                }
-            }
-            Reply::ModelChanged(info) => {
-                shared.good(format!("the current model is now {}", info.model));
-                shared.info = info;
-                self.everything_changed();
-            }
-            Reply::Page(page) => {
-                let open = self.sentence.id.map(|id| (id, self.sentence.next_row()));
-                if let Some(moved) = self.corpus.on_page(page, open, shared) {
-                    self.sentence.moved(moved);
-                }
-                if self
-                    .opening
-                    .is_some_and(|row| row >= self.corpus.pages.total)
-                {
-                    self.refuse("no sentence to open");
-                }
-            }
-            Reply::BadQuery {
-                ticket,
-                column,
-                message,
-            } => {
-                self.corpus.on_bad_query(ticket, column, message);
-                self.drop_ahead("the query is wrong");
-            }
-            Reply::Detail(detail) => self.sentence.on_detail(*detail, shared),
-            Reply::NotOpened { ticket, id, reason } => {
-                self.sentence.on_not_opened(ticket, id, reason);
-                if self.sentence.id == Some(id) {
-                    self.refuse("the sentence cannot be opened");
-                }
-            }
-            Reply::Explanation(explanation) => self.sentence.on_explanation(*explanation),
-            Reply::Studying {
-                ticket,
-                done,
-                total,
-            } => self.errors.on_studying(ticket, done, total),
-            Reply::Studied { ticket, study } => self.errors.on_studied(ticket, study),
-            Reply::Sliced { ticket, rows } => self.errors.on_sliced(ticket, rows),
-            Reply::Comparing {
-                ticket,
-                done,
-                total,
-            } => self.errors.on_comparing(ticket, done, total),
-            Reply::Compared {
-                ticket,
-                runs,
-                found,
-            } => self.errors.on_compared(ticket, runs, found),
-            Reply::SlicesChanged => self.errors.on_slices_changed(),
-            Reply::ThresholdSet {
-                relation,
-                threshold,
-                info,
-            } => {
-                shared.info = info;
-                let name = shared.relation(relation).to_owned();
-                shared.good(match threshold {
-                    Some(threshold) => format!(
-                        "{name} is predicted from {threshold:.3} on; kept in this workspace for this model"
-                    ),
-                    None => format!("{name} has the model's threshold again"),
-                });
-            }
-            Reply::Disputes {
-                ticket,
-                rows,
-                total,
-            } => self.disputes.on_disputes(ticket, rows, total, shared),
-            Reply::Saved { correction, detail } => {
-                let edit = match &correction.change {
-                    crate::domain::annotation::Change::Edit(edit) => Some(edit),
-                    crate::domain::annotation::Change::Undo(_) => None,
-                };
-                shared.settle(correction.sentence, edit);
-                shared.n_saved += 1;
-                self.corpus.on_saved(&detail);
-                self.errors.mark_dirty();
-                self.disputes.mark_dirty();
-                let last_ticket = shared.last_ticket();
-                self.sentence.on_saved(*detail, last_ticket, shared);
-            }
-            Reply::Planned(plan) => {
-                if let Some(Overlay::Bulk(bulk)) = self.overlays.last_mut() {
-                    bulk.take(*plan);
-                }
-            }
-            Reply::Rules(known) => {
-                if let Some(Overlay::Rules(rules)) = self.overlays.last_mut() {
-                    rules.take(known);
-                }
-            }
-            Reply::SavedAll { edits, ids } => {
-                shared.undoing = shared.undoing.saturating_sub(1);
-                shared.n_saved += edits;
-                let edits = counted(edits, "edit");
-                let sentences = counted(ids.len(), "sentence");
-                shared.good(format!(
-                    "saved {edits} in {sentences}; one undo takes all back"
-                ));
-                self.corpus.range_start = None;
-                self.sentence.mark_stale(&ids, shared.last_ticket());
-                self.corpus.mark_dirty();
-                self.errors.mark_dirty();
-            }
-            Reply::EditRefused { id, reason } => {
-                shared.settle(id, None);
-                shared.error(format!("not saved: {reason}"));
-                self.disputes.mark_dirty();
-                self.sentence.refresh(shared);
-            }
-            Reply::Undone { what, ids } => {
-                shared.undoing = shared.undoing.saturating_sub(1);
-                shared.good(what);
-                if !ids.is_empty() {
-                    self.disputes.mark_dirty();
-                    self.sentence.mark_stale(&ids, shared.last_ticket());
-                    self.corpus.mark_dirty();
-                    self.errors.mark_dirty();
-                }
-            }
-            Reply::Indexed => {
-                self.corpus.mark_dirty();
-                self.errors.mark_dirty();
-            }
-            Reply::Job(event) => self.on_job(event),
-            Reply::ModelReady { report } => {
-                if report.is_worse() {
-                    shared.warn(
-                        "a fine-tuned model waits, worse than the current one on dev; F shows both",
-                    );
-                } else {
-                    shared.good("a fine-tuned model waits; F compares it with the current one");
-                }
-                shared.report = Some(report);
-            }
-            Reply::Exported {
-                path,
-                sentences,
-                corrections,
-                warnings,
-            } => {
-                for warning in &warnings {
-                    shared.warn(format!("export: {warning}"));
-                }
-                let mut what = counted(sentences, "sentence");
-                if let Some(n) = corrections {
-                    what = format!("{} of {what}", counted(n, "correction"));
-                }
-                shared.good(format!("exported {what} to {}", path.display()));
-                if !warnings.is_empty() {
-                    self.overlays.push(Overlay::Log(Log::default()));
-                }
-            }
-            Reply::Noted { what } => shared.good(what),
-            Reply::Failed { what } => {
-                shared.undoing = 0;
-                shared.error(what.as_str());
-                self.overlays
-                    .retain(|o| !matches!(o, Overlay::Bulk(bulk) if bulk.is_counting()));
-                // What they wait for may never come.
-                self.drop_ahead(&what);
-            }
-        }
-    }
-
-    fn on_job(&mut self, event: JobEvent) {
-        let changes_data = match &event {
-            JobEvent::Finished { job, .. } | JobEvent::Cancelled { job } => {
-                matches!(
-                    job,
-                    JobKind::Predict | JobKind::Index | JobKind::Folds | JobKind::Duplicates
-                )
-            }
-            _ => false,
-        };
-        self.shared.on_job(event);
-        if changes_data {
-            self.everything_changed();
-        }
-    }
-
-    fn everything_changed(&mut self) {
-        self.corpus.mark_dirty();
-        self.errors.mark_dirty();
-        self.sentence.mark_stale(&[], self.shared.last_ticket());
-        self.sentence.refresh(&self.shared);
     }
 }

@@ -122,33 +122,10 @@ impl Query {
     ) -> Result<()> {
         let listed = match self.listed.take().filter(|l| l.list == list) {
             Some(listed) => listed,
-            None => {
-                let schema = self.reader.schema()?;
-                let asked = Asked::read(text);
-                if let Some(name) = asked.unknown_relation(&schema) {
-                    let message = format!("there is no relation {name} here");
-                    self.shared.reply(Reply::BadQuery {
-                        ticket,
-                        column: 0,
-                        message,
-                    });
-                    return Ok(());
-                }
-                let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
-                    return Ok(());
-                };
-                let mut listed = self.list(list, &query, &schema)?;
-                if !asked.curators.is_empty() {
-                    asked.curators.narrow(&self.reader, &mut listed.rows)?;
-                }
-                match asked.kind {
-                    Some(kind) => {
-                        let relations = asked.relations(&schema);
-                        self.in_order_of(kind, asked.order, relations, listed)?
-                    }
-                    None => listed,
-                }
-            }
+            None => match self.list_anew(ticket, list, text)? {
+                Some(listed) => listed,
+                None => return Ok(()),
+            },
         };
         let total = listed.rows.len();
         let page = &listed.rows[rows.start.min(total)..rows.end.min(total)];
@@ -171,6 +148,42 @@ impl Query {
         }));
         self.listed = Some(listed);
         Ok(())
+    }
+
+    /// `None`: the query is wrong, or its queue cannot be made; the list says why and waits for another.
+    fn list_anew(&self, ticket: Ticket, list: Ticket, text: &str) -> Result<Option<Listed>> {
+        let schema = self.reader.schema()?;
+        let asked = Asked::read(text);
+        let refuse = |message: String| {
+            let column = 0;
+            self.shared.reply(Reply::BadQuery {
+                ticket,
+                column,
+                message,
+            });
+            Ok(None)
+        };
+        if let Some(name) = asked.unknown_relation(&schema) {
+            return refuse(format!("there is no relation {name} here"));
+        }
+        let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
+            return Ok(None);
+        };
+        let mut listed = self.list(list, &query, &schema)?;
+        if !asked.curators.is_empty() {
+            asked.curators.narrow(&self.reader, &mut listed.rows)?;
+        }
+        let Some(kind) = asked.kind else {
+            return Ok(Some(listed));
+        };
+        match self.in_order_of(kind, asked.order, asked.relations(&schema), listed) {
+            Ok(listed) => Ok(Some(listed)),
+            Err(error) => {
+                let message = in_words(&error);
+                tracing::error!("{text}: {message}");
+                refuse(message)
+            }
+        }
     }
 
     fn list(&self, list: Ticket, query: &Parsed, schema: &RelationSchema) -> Result<Listed> {

@@ -14,10 +14,7 @@ use crate::tui::paint::{Painter, below, row};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::grouped;
-use crate::workspace::compare::Compared;
-use crate::workspace::messages::{Request, Ticket};
-use crate::workspace::runs::RunRow;
-use crate::workspace::slices::Sliced;
+use crate::workspace::messages::{Reply, Request, Ticket};
 use crate::workspace::study::PROTOCOL;
 use matrix::Matrix;
 use outcomes::Outcomes;
@@ -143,21 +140,47 @@ impl ErrorsView {
         }
     }
 
-    pub fn on_sliced(&mut self, ticket: Ticket, rows: Vec<Sliced>) {
-        self.slices.take(ticket, rows);
-    }
-
-    pub fn on_comparing(&mut self, ticket: Ticket, done: u64, total: u64) {
-        self.runs.on_comparing(ticket, done, total);
-    }
-
-    pub fn on_compared(
-        &mut self,
-        ticket: Ticket,
-        runs: Vec<RunRow>,
-        found: Result<Arc<Compared>, String>,
-    ) {
-        self.runs.take(ticket, runs, found);
+    /// Figures, and how far the pass behind them is; those of an older question are dropped.
+    pub fn on_reply(&mut self, reply: Reply, shared: &mut Shared) {
+        match reply {
+            Reply::Studying {
+                ticket,
+                done,
+                total,
+            } if ticket == self.ticket => self.counting = Some((done, total)),
+            Reply::Studied { ticket, study } if ticket == self.ticket => {
+                self.counting = None;
+                self.study = Some(study);
+                self.spread();
+            }
+            Reply::Sliced { ticket, rows } => self.slices.take(ticket, rows),
+            Reply::SlicesChanged => self.slices.mark_dirty(),
+            Reply::Comparing {
+                ticket,
+                done,
+                total,
+            } => self.runs.on_comparing(ticket, done, total),
+            Reply::Compared {
+                ticket,
+                runs,
+                found,
+            } => self.runs.take(ticket, runs, found),
+            Reply::ThresholdSet {
+                relation,
+                threshold,
+                info,
+            } => {
+                shared.info = info;
+                let name = shared.relation(relation).to_owned();
+                shared.good(match threshold {
+                    Some(threshold) => format!(
+                        "{name} is predicted from {threshold:.3} on; kept in this workspace for this model"
+                    ),
+                    None => format!("{name} has the model's threshold again"),
+                });
+            }
+            _ => {}
+        }
     }
 
     /// What a new run changed is the next thing to see.
@@ -165,27 +188,8 @@ impl ErrorsView {
         self.page = Page::Runs;
     }
 
-    pub fn on_slices_changed(&mut self) {
-        self.slices.mark_dirty();
-    }
-
     pub fn on_slice_typed(&mut self, text: &str, shared: &mut Shared) {
         Slices::on_typed(text, shared);
-    }
-
-    pub fn on_studying(&mut self, ticket: Ticket, done: u64, total: u64) {
-        if ticket == self.ticket {
-            self.counting = Some((done, total));
-        }
-    }
-
-    pub fn on_studied(&mut self, ticket: Ticket, study: Arc<Study>) {
-        if ticket != self.ticket {
-            return;
-        }
-        self.counting = None;
-        self.study = Some(study);
-        self.spread();
     }
 
     /// Gives the pages the figures of the labels that are shown.
