@@ -1,6 +1,6 @@
 //! Signals of many cases → an order: by fixed weights while nobody has judged, by what the verdicts teach after that.
 
-use super::logistic::{Link, LogisticError, Regression, RegressionOptions, Rows};
+use super::logistic::{Link, LogisticError, Regression, RegressionOptions, Term, Terms};
 use super::signals::{Case, Kind, Signal, SignalSet, log_odds};
 
 const N: usize = Signal::ALL.len();
@@ -114,13 +114,9 @@ impl Combiner {
             return Ok(None);
         }
         let design = Design::new(kind, all, n_relations, signals);
-        let values: Vec<f32> = judged.iter().flat_map(|j| design.row(j.case)).collect();
+        let terms = Terms::new(judged.iter().map(|j| design.terms(j.case)), design.width());
         let targets: Vec<f32> = judged.iter().map(|j| f32::from(u8::from(j.yes))).collect();
-        let rows = Rows {
-            values: &values,
-            width: design.width(),
-        };
-        let fitted = Regression::fit(rows, &targets, 1, OPTIONS)?;
+        let fitted = Regression::fit_terms(&terms, &targets, 1, OPTIONS)?;
         Ok(Some(Self {
             design,
             fitted,
@@ -135,24 +131,30 @@ impl Combiner {
     /// The case's probability to be what the queue looks for; `before` is its [`rank_sum`] score, which counts less the more
     /// verdicts there are.
     pub fn score(&self, case: &Case, before: &Scored) -> Scored {
-        let row = self.design.row(case);
-        let learned = log_odds(self.fitted.probabilities(&row)[0]);
+        let terms = self.design.terms(case);
+        let learned = self.fitted.probabilities_of(terms.iter().copied())[0];
         let prior = prior_verdicts(self.design.kind);
         let trust = prior / (prior + self.n_verdicts as f32);
         let start = log_odds(before.score.clamp(0.01, 0.99));
-        let logit = (1.0 - trust) * learned + trust * start;
-        let share = |j: usize| (1.0 - trust) * self.fitted.share(j, row[j], 0);
-        let mut parts = [0.0; N];
-        for (j, part) in parts.iter_mut().enumerate() {
-            *part = share(j) + share(N + j) + trust * before.parts[j];
-        }
-        let from_text = self.design.text_starts();
-        Scored {
+        let logit = (1.0 - trust) * log_odds(learned) + trust * start;
+        let mut scored = Scored {
             score: 1.0 / (1.0 + (-logit).exp()),
-            parts,
-            labels: (2 * N..from_text).map(share).sum(),
-            text: (from_text..row.len()).map(share).sum(),
+            parts: before.parts.map(|part| trust * part),
+            labels: 0.0,
+            text: 0.0,
+        };
+        let text_starts = self.design.text_starts();
+        for (j, value) in terms {
+            let j = j as usize;
+            let place = match j {
+                // A signal's value, and that it is there.
+                _ if j < 2 * N => &mut scored.parts[j % N],
+                _ if j < text_starts => &mut scored.labels,
+                _ => &mut scored.text,
+            };
+            *place += (1.0 - trust) * self.fitted.share(j, value, 0);
         }
+        scored
     }
 }
 
@@ -227,36 +229,38 @@ impl Design {
         self.text_starts() + self.texts() * self.n_text
     }
 
-    fn row(&self, case: &Case) -> Vec<f32> {
-        let mut row = vec![0.0; self.width()];
+    /// The features that are not zero.
+    fn terms(&self, case: &Case) -> Vec<Term> {
+        let mut terms = Vec::with_capacity(2 * N + 2 + 2 * case.others.len() + self.n_text);
+        let mut add = |j: usize, value: f32| terms.push((j as u32, value));
         for (j, (mean, scale)) in self.moments.iter().enumerate() {
             if let Some(value) = self.signals.value(j, case) {
-                row[j] = (value - mean) * scale;
-                row[N + j] = 1.0;
+                add(j, (value - mean) * scale);
+                add(N + j, 1.0);
             }
         }
         let (n, relation) = (self.n_relations, case.relation.index());
         // One that came after the schema was read has no place.
         if relation >= n {
-            return row;
+            return terms;
         }
         if self.signals.labels {
-            row[2 * N + relation] = 1.0;
+            add(2 * N + relation, 1.0);
             for other in case.others.iter().map(|o| o.index()).filter(|o| *o < n) {
-                row[2 * N + n + other] = 1.0;
+                add(2 * N + n + other, 1.0);
                 if self.is_crossed() {
-                    row[2 * N + 2 * n + relation * n + other] = 1.0;
+                    add(2 * N + 2 * n + relation * n + other, 1.0);
                 }
             }
         }
         if let Some(text) = case.text.as_ref().filter(|_| self.n_text > 0) {
             let block = if self.texts() > 1 { relation } else { 0 };
             let from = self.text_starts() + block * self.n_text;
-            for (cell, value) in row[from..from + self.n_text].iter_mut().zip(&**text) {
-                *cell = TEXT_SCALE * value;
+            for (i, value) in text.iter().take(self.n_text).enumerate() {
+                add(from + i, TEXT_SCALE * value);
             }
         }
-        row
+        terms
     }
 }
 

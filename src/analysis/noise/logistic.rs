@@ -42,6 +42,46 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// A feature and its value.
+pub type Term = (u32, f32);
+
+/// Rows of which most features are zero: the others, row after row.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    terms: Vec<Term>,
+    /// Where each row begins, and the end.
+    starts: Vec<usize>,
+    /// Features of a row.
+    width: usize,
+}
+
+impl Terms {
+    /// Of rows each of which names a feature once at most.
+    pub fn new<R: IntoIterator<Item = Term>>(
+        rows: impl IntoIterator<Item = R>,
+        width: usize,
+    ) -> Self {
+        let (mut terms, mut starts) = (Vec::new(), vec![0]);
+        for row in rows {
+            terms.extend(row.into_iter().filter(|(_, value)| *value != 0.0));
+            starts.push(terms.len());
+        }
+        Self {
+            terms,
+            starts,
+            width,
+        }
+    }
+
+    pub fn count(&self) -> usize {
+        self.starts.len().saturating_sub(1)
+    }
+
+    fn row(&self, i: usize) -> &[Term] {
+        &self.terms[self.starts[i]..self.starts[i + 1]]
+    }
+}
+
 /// How logits become probabilities.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Link {
@@ -81,7 +121,33 @@ impl Regression {
         n_classes: usize,
         options: RegressionOptions,
     ) -> Result<Self, LogisticError> {
-        let (n, width) = (rows.count(), rows.width);
+        let width = rows.width;
+        let (mean, scale) = if options.standardize {
+            moments(rows)
+        } else {
+            (vec![0.0; width], vec![1.0; width])
+        };
+        let scaled = (0..rows.count()).map(|i| {
+            let row = rows.row(i).iter().zip(&mean).zip(&scale);
+            row.zip(0..).map(|(((v, m), s), j)| (j, (v - m) * s))
+        });
+        let terms = Terms::new(scaled, width);
+        let fitted = Self::fit_terms(&terms, targets, n_classes, options)?;
+        Ok(Self {
+            mean,
+            scale,
+            ..fitted
+        })
+    }
+
+    /// As [`Regression::fit`], of rows taken as they are.
+    pub fn fit_terms(
+        terms: &Terms,
+        targets: &[f32],
+        n_classes: usize,
+        options: RegressionOptions,
+    ) -> Result<Self, LogisticError> {
+        let (n, width) = (terms.count(), terms.width);
         if targets.len() != n * n_classes {
             return Err(LogisticError::Shape {
                 what: "targets",
@@ -89,19 +155,8 @@ impl Regression {
                 found: targets.len(),
             });
         }
-        let (mean, scale) = if options.standardize {
-            moments(rows)
-        } else {
-            (vec![0.0; width], vec![1.0; width])
-        };
-        let mut z = rows.values.to_vec();
-        z.par_chunks_mut(width.max(1)).for_each(|row| {
-            for (j, value) in row.iter_mut().enumerate() {
-                *value = (*value - mean[j]) * scale[j];
-            }
-        });
         let problem = Problem {
-            z: Rows { values: &z, width },
+            terms,
             targets,
             n_classes,
             link: options.link,
@@ -121,8 +176,8 @@ impl Regression {
         let (weights, bias) = best.split_at(width * n_classes);
         Ok(Self {
             link: options.link,
-            mean,
-            scale,
+            mean: vec![0.0; width],
+            scale: vec![1.0; width],
             weights: weights.to_vec(),
             bias: bias.to_vec(),
         })
@@ -134,17 +189,21 @@ impl Regression {
 
     /// Probabilities of the classes for one row.
     pub fn probabilities(&self, row: &[f32]) -> Vec<f32> {
+        self.probabilities_of((0..).zip(row.iter().copied()))
+    }
+
+    /// As [`Regression::probabilities`], of the features that are not zero; of a regression fitted to such rows.
+    pub fn probabilities_of(&self, terms: impl Iterator<Item = Term>) -> Vec<f32> {
         let mut logits = self.bias.clone();
         let classes = logits.len();
-        for (j, value) in row.iter().enumerate() {
+        for (j, value) in terms {
+            let j = j as usize;
             let z = (value - self.mean[j]) * self.scale[j];
-            if z != 0.0 {
-                axpy(
-                    z,
-                    &self.weights[j * classes..(j + 1) * classes],
-                    &mut logits,
-                );
-            }
+            axpy(
+                z,
+                &self.weights[j * classes..(j + 1) * classes],
+                &mut logits,
+            );
         }
         match self.link {
             Link::Softmax => {
@@ -217,7 +276,7 @@ pub(super) fn moments(rows: Rows) -> (Vec<f32>, Vec<f32>) {
 type Evaluated = (Vec<f64>, f64, Vec<f64>);
 
 struct Problem<'a> {
-    z: Rows<'a>,
+    terms: &'a Terms,
     targets: &'a [f32],
     n_classes: usize,
     link: Link,
@@ -234,13 +293,13 @@ impl Problem<'_> {
             return (*cost, gradient.clone());
         }
         let weights: Vec<f32> = param.iter().map(|v| *v as f32).collect();
-        let starts: Vec<usize> = (0..self.z.count()).step_by(CHUNK).collect();
-        let (z, targets, classes) = (self.z, self.targets, (self.n_classes, self.link));
+        let starts: Vec<usize> = (0..self.terms.count()).step_by(CHUNK).collect();
+        let (terms, targets, classes) = (self.terms, self.targets, (self.n_classes, self.link));
         let parts: Vec<(f64, Vec<f32>)> = starts
             .par_iter()
-            .map(|from| chunk(z, targets, classes, &weights, *from))
+            .map(|from| chunk(terms, targets, classes, &weights, *from))
             .collect();
-        let n_weights = self.z.width * self.n_classes;
+        let n_weights = self.terms.width * self.n_classes;
         let penalty: f64 = param[..n_weights].iter().map(|w| w * w).sum();
         let mut cost = 0.5 * self.l2 * penalty;
         let mut gradient: Vec<f64> = param
@@ -261,30 +320,28 @@ impl Problem<'_> {
 
 /// Loss and gradient of the rows `from..from + CHUNK`.
 fn chunk(
-    z: Rows,
+    terms: &Terms,
     targets: &[f32],
     (classes, link): (usize, Link),
     weights: &[f32],
     from: usize,
 ) -> (f64, Vec<f32>) {
     let mut gradient = vec![0.0; weights.len()];
-    let bias = z.width * classes;
+    let bias = terms.width * classes;
+    let of = |j: u32| j as usize * classes..(j as usize + 1) * classes;
     let mut loss = 0.0;
-    for i in from..(from + CHUNK).min(z.count()) {
-        let row = z.row(i);
-        // Most features of most rows are zero where verdicts are learned from.
-        let there = || row.iter().enumerate().filter(|(_, value)| **value != 0.0);
+    for i in from..(from + CHUNK).min(terms.count()) {
         let mut p = weights[bias..].to_vec();
-        for (j, value) in there() {
-            axpy(*value, &weights[j * classes..(j + 1) * classes], &mut p);
+        for (j, value) in terms.row(i) {
+            axpy(*value, &weights[of(*j)], &mut p);
         }
         let target = &targets[i * classes..(i + 1) * classes];
         loss += match link {
             Link::Softmax => softmax_loss(&mut p, target),
             Link::Independent => independent_loss(&mut p, target),
         };
-        for (j, value) in there() {
-            axpy(*value, &p, &mut gradient[j * classes..(j + 1) * classes]);
+        for (j, value) in terms.row(i) {
+            axpy(*value, &p, &mut gradient[of(*j)]);
         }
         axpy(1.0, &p, &mut gradient[bias..]);
     }
@@ -351,11 +408,9 @@ mod tests {
     fn check_gradient(link: Link) {
         let z = [0.3, -1.2, 0.7, 2.0, -0.4, 0.1, 1.1, 0.9];
         let targets = [1.0, 0.0, 0.0, 0.5, 0.5, 0.0, 0.0, 0.0, 1.0, 0.2, 0.3, 0.5];
+        let rows = z.chunks(2).map(|r| [(0, r[0]), (1, r[1])]);
         let problem = Problem {
-            z: Rows {
-                values: &z,
-                width: 2,
-            },
+            terms: &Terms::new(rows, 2),
             targets: &targets,
             n_classes: 3,
             link,
