@@ -55,7 +55,17 @@ pub fn queue(args: QueueArgs) -> Result<Ended> {
         control: args.control,
         signals: queue::signals_named(&args.only, &args.without)?,
     };
-    let queue = queue::queue(&workspace_dir(&args.workspace)?, &options)?;
+    let (dir, cancel) = (
+        workspace_dir(&args.workspace)?,
+        progress::cancel_on_signal(),
+    );
+    let queue = progress::watched("sentences", &cancel, |tell| {
+        queue::queue(&dir, &options, tell)
+    })?;
+    let Some(queue) = queue else {
+        remark("stopped");
+        return Ok(Ended::Stopped);
+    };
     if args.json {
         for row in &queue.rows {
             print_json_line(row)?;

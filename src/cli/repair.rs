@@ -73,7 +73,14 @@ pub fn queue(args: &QueueArgs, kind: QueueKind) -> Result<Ended> {
     let dir = workspace_dir(&args.workspace)?;
     let limit = if args.json { usize::MAX } else { 20 };
     let limit = args.limit.unwrap_or(limit);
-    let (rows, total) = finding_rows(&dir, kind, args.relation.as_deref(), limit)?;
+    let cancel = progress::cancel_on_signal();
+    let found = progress::watched("sentences", &cancel, |tell| {
+        finding_rows(&dir, kind, args.relation.as_deref(), limit, tell)
+    })?;
+    let Some((rows, total)) = found else {
+        remark("stopped");
+        return Ok(Ended::Stopped);
+    };
     for row in &rows {
         if args.json {
             print_json_line(row)?;

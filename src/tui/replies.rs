@@ -3,6 +3,7 @@
 use super::app::App;
 use super::overlay::Overlay;
 use super::overlay::log::Log;
+use super::view::corpus::BadQuery;
 use super::widget::numbers::counted;
 use crate::domain::annotation::Change;
 use crate::workspace::messages::{JobEvent, JobKind, Reply, WorkspaceInfo};
@@ -18,7 +19,11 @@ impl App {
                 shared.info = info;
                 self.everything_changed();
             }
-            Reply::Page(_) | Reply::BadQuery { .. } | Reply::Indexed => self.on_list(reply),
+            Reply::Page(_)
+            | Reply::Ranking { .. }
+            | Reply::BadQuery { .. }
+            | Reply::NotListed { .. }
+            | Reply::Indexed => self.on_list(reply),
             Reply::Detail(detail) => self.sentence.on_detail(*detail, shared),
             Reply::NotOpened { ticket, id, reason } => {
                 self.sentence.on_not_opened(ticket, id, reason);
@@ -111,9 +116,22 @@ impl App {
                 column,
                 message,
             } => {
-                self.corpus.on_bad_query(ticket, column, message);
+                let column = Some(column);
+                self.corpus
+                    .on_bad_query(ticket, BadQuery { column, message });
                 self.drop_ahead("the query is wrong");
             }
+            Reply::NotListed { ticket, reason } => {
+                let (column, message) = (None, reason);
+                self.corpus
+                    .on_bad_query(ticket, BadQuery { column, message });
+                self.drop_ahead("there is no such list");
+            }
+            Reply::Ranking {
+                ticket,
+                done,
+                total,
+            } => self.corpus.on_ranking(ticket, done, total),
             _ => {
                 self.corpus.mark_dirty();
                 self.errors.mark_dirty();

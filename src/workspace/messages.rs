@@ -150,6 +150,17 @@ pub enum Reply {
         column: usize,
         message: String,
     },
+    /// The queue of a query is being ranked: sentences read.
+    Ranking {
+        ticket: Ticket,
+        done: u64,
+        total: u64,
+    },
+    /// The query parses, but what it asks for cannot be listed.
+    NotListed {
+        ticket: Ticket,
+        reason: String,
+    },
     Detail(Box<Detail>),
     /// The sentence cannot be read.
     NotOpened {

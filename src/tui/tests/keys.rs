@@ -394,6 +394,40 @@ fn what_a_run_changed_is_one_key_away() {
 }
 
 #[test]
+fn a_list_says_how_far_its_ranking_is_and_why_there_is_none() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("g w");
+    let (ticket, done, total) = (u64::MAX, 400_000, 1_000_000);
+    bench.reply(Reply::Ranking {
+        ticket,
+        done,
+        total,
+    });
+    assert!(bench.sees("ranking… 40%"), "{}", bench.text());
+    // One that is late changes nothing.
+    bench.press("-");
+    assert!(!bench.sees("ranking"), "{}", bench.text());
+    let ticket = 0;
+    bench.reply(Reply::Ranking {
+        ticket,
+        done,
+        total,
+    });
+    assert!(!bench.sees("ranking"), "{}", bench.text());
+    let reason = "only one run has predictions here".to_owned();
+    let ticket = u64::MAX;
+    bench.reply(Reply::NotListed { ticket, reason });
+    assert!(!bench.sees("does not parse"), "{}", bench.text());
+    assert!(
+        bench.sees("only one run has predictions"),
+        "{}",
+        bench.text()
+    );
+    bench.press("esc");
+    assert!(bench.sees("56,195 sentences"), "{}", bench.text());
+}
+
+#[test]
 fn a_threshold_is_tried_then_kept_or_dropped() {
     let mut bench = Bench::new(120, 30);
     bench.press("] j tab tab tab");

@@ -28,11 +28,11 @@ pub enum Panel {
     Relations,
 }
 
-/// A query that does not parse.
+/// A query that does not parse, or asks for what cannot be listed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BadQuery {
-    /// 0-based, in characters.
-    pub column: usize,
+    /// Where it does not parse: 0-based, in characters.
+    pub column: Option<usize>,
     pub message: String,
 }
 
@@ -43,6 +43,8 @@ pub struct CorpusView {
     /// The query being typed.
     pub editing: Option<Input>,
     pub bad: Option<BadQuery>,
+    /// Sentences read and in all, while the engine ranks a queue.
+    pub ranking: Option<(u64, u64)>,
     query_ticket: Ticket,
     /// The number of this list: its pages are of one moment.
     list_ticket: Ticket,
@@ -122,6 +124,7 @@ impl CorpusView {
     pub fn search(&mut self, query: &str, shared: &mut Shared) {
         self.query = query.trim().to_owned();
         self.bad = None;
+        self.ranking = None;
         self.dirty = false;
         self.range_start = None;
         self.queue = None;
@@ -192,6 +195,7 @@ impl CorpusView {
             self.list.cursor = moved.row();
         }
         self.queue = page.queue;
+        self.ranking = None;
         self.take_counts(page.relations, shared);
         self.moved(&from_open)
     }
@@ -230,11 +234,18 @@ impl CorpusView {
         }
     }
 
-    pub fn on_bad_query(&mut self, ticket: Ticket, column: usize, message: String) {
+    pub fn on_bad_query(&mut self, ticket: Ticket, bad: BadQuery) {
         if ticket >= self.query_ticket {
-            self.bad = Some(BadQuery { column, message });
+            self.bad = Some(bad);
+            self.ranking = None;
             self.pages.refused();
             self.editing = Some(Input::new(&self.query));
+        }
+    }
+
+    pub fn on_ranking(&mut self, ticket: Ticket, done: u64, total: u64) {
+        if ticket >= self.query_ticket {
+            self.ranking = Some((done, total));
         }
     }
 

@@ -7,7 +7,7 @@
 //!  place_lived     1204   998  210   12│○  2   3   1  Barack Obama was born in …
 //! ```
 
-use super::corpus::{Areas, CorpusView, Panel};
+use super::corpus::{Areas, BadQuery, CorpusView, Panel};
 use super::glyphs;
 use super::queue_lines;
 use crate::tui::clean::{pad, width};
@@ -93,6 +93,7 @@ impl CorpusView {
     fn draw_query(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         let count = match (self.pages.answered, shared.opened) {
             (_, false) => "opening…".to_owned(),
+            (_, true) if self.ranking.is_some() => self.ranking_in_words(),
             (false, _) => "searching…".to_owned(),
             _ if self.bad.is_some() => String::new(),
             _ if self.query.is_empty() => counted(self.pages.total, "sentence"),
@@ -114,28 +115,11 @@ impl CorpusView {
             Some(input) => {
                 let hidden = input.draw(painter, field);
                 if let Some(bad) = &self.bad {
-                    let caret = field.x as usize + bad.column.saturating_sub(hidden);
-                    let caret = (caret as u16).min(field.right().saturating_sub(1));
-                    // Under the column, and the message beside the caret where there is more room.
                     let below = Rect {
                         y: area.y + 1,
                         ..area
                     };
-                    painter.clear(below, Role::Text);
-                    painter.text(caret, below.y, 1, "^", Role::Error);
-                    let after = area.right().saturating_sub(caret + 2);
-                    let w = width(&bad.message) as u16;
-                    if w <= after || caret < area.width / 2 {
-                        painter.text(caret + 2, below.y, after, &bad.message, Role::Error);
-                    } else {
-                        painter.text_right(
-                            caret.saturating_sub(1),
-                            below.y,
-                            caret.saturating_sub(2),
-                            &bad.message,
-                            Role::Error,
-                        );
-                    }
+                    draw_bad(bad, below, field, hidden, painter);
                 }
             }
             None if self.query.is_empty() => {
@@ -301,16 +285,31 @@ impl CorpusView {
         }
     }
 
+    /// How far the ranking of a queue is.
+    fn ranking_in_words(&self) -> String {
+        match self.ranking {
+            Some((done, total)) if total > 0 => format!("ranking… {}%", done * 100 / total),
+            _ => "ranking…".to_owned(),
+        }
+    }
+
     fn draw_empty(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         let lines: &[&str] = if !shared.opened {
             &["Opening the workspace…"]
         } else if let Some(bad) = &self.bad {
+            let what = match bad.column {
+                Some(_) => "The query does not parse",
+                None => "There is no such list",
+            };
             &[
-                &format!("The query does not parse: {}.", bad.message),
+                &format!("{what}: {}.", bad.message),
                 "Change it and press enter; esc shows every sentence.",
             ]
         } else if !self.pages.answered {
-            &["Searching…"]
+            match self.ranking {
+                Some(_) => &["Ranking the whole workspace; another query stops it."],
+                None => &["Searching…"],
+            }
         } else if shared.info.n_sentences == 0 {
             &[
                 "This workspace has no sentences yet.",
@@ -400,4 +399,26 @@ fn sentence_line(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
         &row.snippet,
         Role::Text,
     );
+}
+
+/// What is wrong with a query, on the line `below` it: under the column, and the message beside the caret where there is more room.
+/// `hidden`: characters of the query left of its `field`.
+fn draw_bad(bad: &BadQuery, below: Rect, field: Rect, hidden: usize, painter: &mut Painter<'_>) {
+    painter.clear(below, Role::Text);
+    let Some(column) = bad.column else {
+        let cells = below.right().saturating_sub(field.x);
+        painter.text(field.x, below.y, cells, &bad.message, Role::Error);
+        return;
+    };
+    let caret = field.x as usize + column.saturating_sub(hidden);
+    let caret = (caret as u16).min(field.right().saturating_sub(1));
+    painter.text(caret, below.y, 1, "^", Role::Error);
+    let after = below.right().saturating_sub(caret + 2);
+    let w = width(&bad.message) as u16;
+    if w <= after || caret < below.width / 2 {
+        painter.text(caret + 2, below.y, after, &bad.message, Role::Error);
+    } else {
+        let (end, cells) = (caret.saturating_sub(1), caret.saturating_sub(2));
+        painter.text_right(end, below.y, cells, &bad.message, Role::Error);
+    }
 }

@@ -7,9 +7,9 @@ use crate::domain::{
     DecisionRule, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict,
 };
 use crate::store::Reader;
-use crate::workspace::pass::Pages;
-use crate::workspace::stored_rule;
+use crate::workspace::pass::each_view;
 use crate::workspace::view::Viewed;
+use crate::workspace::{Tell, stored_rule};
 use anyhow::Result;
 use std::collections::HashMap;
 
@@ -44,39 +44,41 @@ pub struct Found {
 }
 
 impl Found {
-    /// In document order; `folds` are those of the workspace.
+    /// In document order; `folds` are those of the workspace. `None` when `tell` stopped it.
     pub fn collect(
         reader: &Reader,
         kind: Kind,
         schema: &RelationSchema,
         folds: Option<&OutOfFolds>,
-    ) -> Result<Self> {
+        tell: Tell,
+    ) -> Result<Option<Self>> {
         let rule = stored_rule(reader)?;
         let (mut seen, mut keys): (Vec<Seen>, HashMap<(String, String), usize>) =
             Default::default();
         let mut frequency: Vec<u32> = Vec::new();
-        let mut pages = Pages::start();
-        while let Some(page) = pages.next(reader, &rule)? {
-            for (idx, viewed) in &page {
-                for pair in pairs(&viewed.annotation) {
-                    let names = (entity_key(viewed, pair.head), entity_key(viewed, pair.tail));
-                    let n = keys.len();
-                    let key = *keys.entry(names).or_insert(n);
-                    frequency.resize(keys.len(), 0);
-                    frequency[key] += 1;
-                    if kind == Kind::Wrong && pair.gold.is_empty() {
-                        continue;
-                    }
-                    seen.push(Seen {
-                        idx: *idx,
-                        id: viewed.sentence.id,
-                        model: model_scores(viewed, &pair, &rule),
-                        pair,
-                        key,
-                        length: viewed.sentence.tokens.len() as u32,
-                    });
+        let read = each_view(reader, &rule, tell, |idx, viewed| {
+            for pair in pairs(&viewed.annotation) {
+                let names = (entity_key(viewed, pair.head), entity_key(viewed, pair.tail));
+                let n = keys.len();
+                let key = *keys.entry(names).or_insert(n);
+                frequency.resize(keys.len(), 0);
+                frequency[key] += 1;
+                if kind == Kind::Wrong && pair.gold.is_empty() {
+                    continue;
                 }
+                seen.push(Seen {
+                    idx,
+                    id: viewed.sentence.id,
+                    model: model_scores(viewed, &pair, &rule),
+                    pair,
+                    key,
+                    length: viewed.sentence.tokens.len() as u32,
+                });
             }
+            Ok(())
+        })?;
+        if !read {
+            return Ok(None);
         }
         let used = used_relations(&seen);
         let together = Together::count(&seen);
@@ -119,7 +121,7 @@ impl Found {
             }
             candidates.extend(of_pair);
         }
-        Ok(Self { candidates })
+        Ok(Some(Self { candidates }))
     }
 }
 

@@ -46,15 +46,18 @@ pub struct FindingRow {
     pub text: String,
 }
 
-/// Findings with their sentences, of one relation where asked, and how many there are.
+/// Findings with their sentences, of one relation where asked, and how many there are; `None` when stopped.
 pub fn finding_rows(
     dir: &Path,
     kind: QueueKind,
     relation: Option<&str>,
     limit: usize,
-) -> Result<(Vec<FindingRow>, usize)> {
+    tell: Tell,
+) -> Result<Option<(Vec<FindingRow>, usize)>> {
     let reader = &Reader::open(dir)?;
-    let findings = findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default();
+    let Some(findings) = findings(dir, reader, kind, tell)? else {
+        return Ok(None);
+    };
     let schema = reader.schema()?;
     let only = relation.map(|name| {
         schema
@@ -79,5 +82,5 @@ pub fn finding_rows(
             text: sentence.text,
         })
     });
-    Ok((rows.collect::<Result<_>>()?, total))
+    Ok(Some((rows.collect::<Result<_>>()?, total)))
 }

@@ -9,6 +9,7 @@ use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, Signa
 use crate::analysis::{Change, Sample};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
+use crate::workspace::Tell;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -198,11 +199,19 @@ impl Ranking {
     }
 }
 
-/// Scores every candidate of the workspace in `dir`, in document order.
-pub fn rank(dir: &Path, reader: &Reader, kind: Kind, signals: SignalSet) -> Result<Ranking> {
+/// Scores every candidate of the workspace in `dir`, in document order; `None` when stopped. `tell` hears sentences read.
+pub fn rank(
+    dir: &Path,
+    reader: &Reader,
+    kind: Kind,
+    signals: SignalSet,
+    tell: Tell,
+) -> Result<Option<Ranking>> {
     let schema = reader.schema()?;
     let folds = read_folds(dir)?;
-    let found = Found::collect(reader, kind, &schema, folds.as_ref())?;
+    let Some(found) = Found::collect(reader, kind, &schema, folds.as_ref(), tell)? else {
+        return Ok(None);
+    };
     let mut cases = Vec::with_capacity(found.candidates.len());
     let mut rest = Vec::with_capacity(found.candidates.len());
     for (candidate, case, answer) in found.candidates {
@@ -234,12 +243,12 @@ pub fn rank(dir: &Path, reader: &Reader, kind: Kind, signals: SignalSet) -> Resu
                 .map_or(before.clone(), |c| c.score(&case, &before));
             (candidate, scored, case)
         });
-    Ok(Ranking {
+    Ok(Some(Ranking {
         candidates: open.collect(),
         judged: answers,
         calibrated: combiner.is_some(),
         folds: folds.is_some(),
-    })
+    }))
 }
 
 /// Share of a screen's rows that are drawn at random.
@@ -293,8 +302,13 @@ impl QueueOptions {
     }
 }
 
-/// The candidates as the options ask for them.
-pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Listed> {
+/// The candidates as the options ask for them; `None` when stopped.
+pub fn listed(
+    dir: &Path,
+    reader: &Reader,
+    options: &QueueOptions,
+    tell: Tell,
+) -> Result<Option<Listed>> {
     let schema = reader.schema()?;
     let only = options.relation.as_deref().map(|name| {
         schema
@@ -302,7 +316,10 @@ pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Lis
             .with_context(|| format!("no relation {name} in this workspace"))
     });
     let only = only.transpose()?;
-    let mut ranking = rank(dir, reader, options.kind, options.signals)?;
+    let ranking = rank(dir, reader, options.kind, options.signals, tell)?;
+    let Some(mut ranking) = ranking else {
+        return Ok(None);
+    };
     ranking
         .candidates
         .retain(|(c, _, _)| only.is_none_or(|r| c.triple.relation == r));
@@ -321,26 +338,28 @@ pub fn listed(dir: &Path, reader: &Reader, options: &QueueOptions) -> Result<Lis
         }
         _ => with_control(candidates, options.limit, options.control),
     };
-    Ok(Listed {
+    Ok(Some(Listed {
         rows,
         tallies,
         calibrated: ranking.calibrated,
         folds: ranking.folds,
-    })
+    }))
 }
 
-/// The queue with the sentences of its rows, for the command line.
-pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
+/// The queue with the sentences of its rows, for the command line; `None` when stopped.
+pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Queue>> {
     let reader = Reader::open(dir)?;
     let schema = reader.schema()?;
-    let listed = listed(dir, &reader, options)?;
+    let Some(listed) = listed(dir, &reader, options, tell)? else {
+        return Ok(None);
+    };
     let mut rows = Vec::with_capacity(listed.rows.len());
     for (n, (control, (candidate, scored, case))) in listed.rows.into_iter().enumerate() {
         let sentence = reader.sentence(candidate.id)?;
         let row = row(n + 1, &sentence, &candidate, &scored, &case, &schema);
         rows.push(QueueRow { control, ..row });
     }
-    Ok(Queue {
+    Ok(Some(Queue {
         rows,
         standing: Standing {
             kind: QueueKind::Noise(options.kind),
@@ -349,7 +368,7 @@ pub fn queue(dir: &Path, options: &QueueOptions) -> Result<Queue> {
             calibrated: listed.calibrated,
             folds: listed.folds,
         },
-    })
+    }))
 }
 
 /// A candidate with its score and all that is known of it.

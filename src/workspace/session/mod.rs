@@ -59,6 +59,8 @@ struct Shared {
     cancel_repair: Cancel,
     sliced: AtomicU64,
     compared: AtomicU64,
+    /// The list that is wanted; rankings for another stop.
+    listed: AtomicU64,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -153,6 +155,7 @@ impl Session {
             cancel_repair: Cancel::new(),
             sliced: AtomicU64::new(0),
             compared: AtomicU64::new(0),
+            listed: AtomicU64::new(0),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -195,8 +198,11 @@ impl Session {
     /// Hands a request to its lane; returns at once.
     pub fn send(&self, request: Request) {
         let alive = match request {
-            Request::Search { .. }
-            | Request::Open { .. }
+            Request::Search { list, .. } => {
+                self.shared.listed.store(list, Ordering::Relaxed);
+                self.query.send(request)
+            }
+            Request::Open { .. }
             | Request::Disputes { .. }
             | Request::PlanVerdict { .. }
             | Request::PlanDuplicates { .. } => self.query.send(request),
@@ -319,6 +325,7 @@ impl Drop for Session {
         self.shared.cancel_repair.cancel();
         self.shared.sliced.store(u64::MAX, Ordering::Relaxed);
         self.shared.compared.store(u64::MAX, Ordering::Relaxed);
+        self.shared.listed.store(u64::MAX, Ordering::Relaxed);
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

@@ -19,10 +19,11 @@ use crate::workspace::messages::{
 use crate::workspace::mutual::explain_mutual;
 use crate::workspace::noise::queue::{Order, QueueKind};
 use crate::workspace::noise::standing::Standing;
-use crate::workspace::{asked_for, hits, viewed};
+use crate::workspace::{Tell, asked_for, hits, viewed};
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Characters of a sentence that a list row carries.
 const SNIPPET: usize = 300;
@@ -150,17 +151,12 @@ impl Query {
         Ok(())
     }
 
-    /// `None`: the query is wrong, or its queue cannot be made; the list says why and waits for another.
+    /// `None`: the query is wrong or its queue cannot be made, and the list says why and waits for another; or another came.
     fn list_anew(&self, ticket: Ticket, list: Ticket, text: &str) -> Result<Option<Listed>> {
         let schema = self.reader.schema()?;
         let asked = Asked::read(text);
-        let refuse = |message: String| {
-            let column = 0;
-            self.shared.reply(Reply::BadQuery {
-                ticket,
-                column,
-                message,
-            });
+        let refuse = |reason: String| {
+            self.shared.reply(Reply::NotListed { ticket, reason });
             Ok(None)
         };
         if let Some(name) = asked.unknown_relation(&schema) {
@@ -176,8 +172,16 @@ impl Query {
         let Some(kind) = asked.kind else {
             return Ok(Some(listed));
         };
-        match self.in_order_of(kind, asked.order, asked.relations(&schema), listed) {
-            Ok(listed) => Ok(Some(listed)),
+        let tell: Tell = &mut |done, total| {
+            self.shared.reply(Reply::Ranking {
+                ticket,
+                done,
+                total,
+            });
+            self.shared.listed.load(Ordering::Relaxed) == list
+        };
+        match self.in_order_of(kind, asked.order, asked.relations(&schema), listed, tell) {
+            Ok(listed) => Ok(listed),
             Err(error) => {
                 let message = in_words(&error);
                 tracing::error!("{text}: {message}");
@@ -207,16 +211,20 @@ impl Query {
         })
     }
 
-    /// The sentences of the queue that were found, in its order.
+    /// The sentences of the queue that were found, in its order; `None` when `tell` stopped the ranking.
     fn in_order_of(
         &self,
         kind: QueueKind,
         order: Order,
         relations: Vec<RelationId>,
         listed: Listed,
-    ) -> Result<Listed> {
+        tell: Tell,
+    ) -> Result<Option<Listed>> {
         let queues = &self.shared.queues;
-        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind, order)?;
+        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind, order, tell)?;
+        let Some(ranked) = ranked else {
+            return Ok(None);
+        };
         let decided = ranked.decided(&self.reader)?;
         let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
         let mut rows = ranked.sentences(&decided, &relations);
@@ -227,11 +235,11 @@ impl Query {
             relations,
             standing,
         });
-        Ok(Listed {
+        Ok(Some(Listed {
             rows,
             queue,
             ..listed
-        })
+        }))
     }
 
     /// What a queue asks about in a sentence: its most suspicious candidate that nobody has judged. One that is neither labelled nor

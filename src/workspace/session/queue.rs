@@ -19,8 +19,8 @@ use crate::workspace::noise::queue::{
 };
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::RuleBook;
-use crate::workspace::runs;
-use anyhow::{Context, Result};
+use crate::workspace::{Tell, runs};
+use anyhow::Result;
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -162,14 +162,15 @@ impl Queues {
         latest.clone().filter(|r| r.kind == kind)
     }
 
-    /// The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked, other folds, groups or rules, or another order is wanted.
+    /// `None` when `tell` stopped it. The queue, ranked anew where there are [`RERANK`] more corrections than when it was ranked, other folds, groups or rules, or another order is wanted.
     pub fn ranked(
         &self,
         dir: &Path,
         reader: &Reader,
         kind: QueueKind,
         order: Order,
-    ) -> Result<Arc<Ranked>> {
+        tell: Tell,
+    ) -> Result<Option<Arc<Ranked>>> {
         let corrections = reader.correction_count()?;
         let made_from = self.made_from(dir, reader, kind)?;
         if let Some(known) = self.latest(kind)
@@ -177,20 +178,21 @@ impl Queues {
             && corrections < known.corrections + RERANK
             && made_from == known.made_from
         {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let made = match kind {
-            QueueKind::Noise(noise) => Made::of(listed(
-                dir,
-                reader,
-                &QueueOptions::for_screen(noise, order),
-            )?),
-            QueueKind::Changed(change) => {
-                Made::of_findings(self.compared(reader, corrections)?.findings(change))
+            QueueKind::Noise(noise) => {
+                let options = QueueOptions::for_screen(noise, order);
+                listed(dir, reader, &options, tell)?.map(Made::of)
             }
-            _ => Made::of_findings(
-                findings(dir, reader, kind, &mut |_, _| true)?.unwrap_or_default(),
-            ),
+            QueueKind::Changed(change) => {
+                let compared = self.compared(reader, corrections, tell)?;
+                compared.map(|c| Made::of_findings(c.findings(change)))
+            }
+            _ => findings(dir, reader, kind, tell)?.map(Made::of_findings),
+        };
+        let Some(made) = made else {
+            return Ok(None);
         };
         let mut in_sentence: HashMap<SentenceId, Vec<usize>> = HashMap::new();
         for (at, ask) in made.asks.iter().enumerate() {
@@ -208,7 +210,7 @@ impl Queues {
         if let Ok(mut latest) = self.latest.lock() {
             *latest = Some(Arc::clone(&ranked));
         }
-        Ok(ranked)
+        Ok(Some(ranked))
     }
 
     /// Lists of changes are of these runs from now on.
@@ -227,18 +229,24 @@ impl Queues {
         }
     }
 
-    fn compared(&self, reader: &Reader, corrections: u64) -> Result<Arc<Compared>> {
+    fn compared(
+        &self,
+        reader: &Reader,
+        corrections: u64,
+        tell: Tell,
+    ) -> Result<Option<Arc<Compared>>> {
         let runs = self.changed_runs(reader)?;
         let known = self.compared.lock().ok().and_then(|c| c.clone());
         let identity = compare::identity(reader, runs)?;
         let holds =
             |c: &Arc<Compared>| c.identity == identity && corrections < c.corrections + RERANK;
         if let Some(known) = known.filter(holds) {
-            return Ok(known);
+            return Ok(Some(known));
         }
-        let found = compare::compared(reader, runs, &mut |_, _| true)?;
-        let found = Arc::new(found.context("stopped")?);
-        self.keep_compared(Arc::clone(&found));
+        let found = compare::compared(reader, runs, tell)?.map(Arc::new);
+        if let Some(found) = &found {
+            self.keep_compared(Arc::clone(found));
+        }
         Ok(found)
     }
 

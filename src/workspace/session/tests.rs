@@ -189,6 +189,22 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     let first = desk.page(1, "queue:wrong", 0);
     let standing = first.queue.unwrap();
     assert_eq!((standing.tally.left, standing.tally.judged), (12, 0));
+    // A ranking says how far it is, and one that is stopped leaves nothing behind.
+    let (reader, queues) = (
+        Reader::open(&desk.tmp.path().join("ws")).unwrap(),
+        queue::Queues::default(),
+    );
+    for kind in [QueueKind::ALL[0], QueueKind::ALL[1]] {
+        let mut heard = 0;
+        let stop = &mut |_, total| {
+            heard = total;
+            false
+        };
+        let dir = desk.tmp.path().join("ws");
+        let ranked = queues.ranked(&dir, &reader, kind, Order::Suspicious, stop);
+        assert!(ranked.unwrap().is_none() && queues.latest(kind).is_none());
+        assert_eq!(heard, 6, "{kind:?}");
+    }
     assert_eq!(desk.page(4, "Tamm3", 0).queue, None);
     let all = desk.page(2, "queue:wrong", 0);
     assert_eq!(all.total, 6);
@@ -425,7 +441,7 @@ fn what_a_run_changed_is_compared_and_listed() {
             limit: 5,
         },
         |reply| match reply {
-            Reply::BadQuery { message, .. } => Some(message),
+            Reply::NotListed { reason, .. } => Some(reason),
             _ => None,
         },
     );
