@@ -500,3 +500,60 @@ fn decode(bytes: &[u8]) -> Result<OutOfFolds> {
         n_text,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One pair, two relations, and text of three coordinates where `version` has any.
+    fn file(version: &str, n_text: usize) -> Vec<u8> {
+        let halves = |values: &[f32]| -> Vec<u8> {
+            let bytes = values.iter().map(|v| f16::from_f32(*v).to_le_bytes());
+            bytes.flatten().collect()
+        };
+        let (id, spans) = (
+            7u64.to_le_bytes(),
+            [0u32, 1, 2, 4].map(u32::to_le_bytes).concat(),
+        );
+        let priors = [0.25f32, 0.75].map(f32::to_le_bytes).concat();
+        let (p, alone) = (halves(&[0.5, 0.5]), halves(&[0.125, 0.25]));
+        let text = halves(&[1.5, -2.0, 0.5, 9.0][..n_text]);
+        let mut tensors = vec![
+            ("sentences", TensorView::new(Dtype::U64, vec![1], &id)),
+            ("spans", TensorView::new(Dtype::U32, vec![1, 4], &spans)),
+            ("priors", TensorView::new(Dtype::F32, vec![2], &priors)),
+            ("p", TensorView::new(Dtype::F16, vec![1, 2], &p)),
+            ("alone", TensorView::new(Dtype::F16, vec![1, 2], &alone)),
+        ];
+        if version != "1" {
+            tensors.push(("text", TensorView::new(Dtype::F16, vec![1, n_text], &text)));
+        }
+        let about = HashMap::from([
+            (VERSION.0.to_owned(), version.to_owned()),
+            ("relations".to_owned(), r#"["a", "b"]"#.to_owned()),
+        ]);
+        let tensors = tensors.into_iter().map(|(name, t)| (name, t.unwrap()));
+        safetensors::serialize(tensors, Some(about)).unwrap()
+    }
+
+    #[test]
+    fn folds_of_before_the_text_was_kept_are_read_and_newer_ones_are_not() {
+        let span = |from, to| TokenSpan::new(from, to).unwrap();
+        let key = (SentenceId(7), span(0, 1), span(2, 4));
+        let old = decode(&file("1", 0)).unwrap();
+        let [p, alone] = old.of(&key).unwrap();
+        assert_eq!((p[0].to_f32(), alone[1].to_f32()), (0.5, 0.25));
+        assert_eq!((old.text(&key), old.priors()), (None, &[0.25, 0.75][..]));
+        let new = decode(&file("2", 3)).unwrap();
+        assert_eq!(new.text(&key).as_deref(), Some(&[1.5, -2.0, 0.5][..]));
+        assert_eq!(new.text(&(SentenceId(8), key.1, key.2)), None);
+        // A corpus in which nothing differs has no coordinates.
+        assert_eq!(decode(&file("2", 0)).unwrap().text(&key), None);
+        let newer = decode(&file("3", 3)).err().unwrap().to_string();
+        assert!(newer.contains("not of version 1 or 2"), "{newer}");
+        let cut = file("2", 3);
+        for end in 0..cut.len() {
+            assert!(decode(&cut[..end]).is_err(), "{end}");
+        }
+    }
+}
