@@ -162,7 +162,7 @@ fn orthonormal(q: &mut [f32], k: usize) {
     }
 }
 
-/// Of columns of mean 0: [k][k].
+/// Of columns of mean 0: `[k][k]`.
 fn covariance(y: &[f32], k: usize) -> Vec<Vec<f64>> {
     let mut sums = vec![vec![0f64; k]; k];
     for row in y.chunks(k.max(1)) {
@@ -177,7 +177,7 @@ fn covariance(y: &[f32], k: usize) -> Vec<Vec<f64>> {
     sums
 }
 
-/// W [k][kept] with Wᵀ C W = 1: the columns of L⁻ᵀ; columns without variance of their own are left out.
+/// W `[k][kept]` with Wᵀ C W = 1: the columns of L⁻ᵀ; columns without variance of their own are left out.
 fn whiten(covariance: &[Vec<f64>], k: usize) -> Vec<Vec<f64>> {
     let mean = (0..k).map(|i| covariance[i][i]).sum::<f64>() / k.max(1) as f64;
     // Gram-Schmidt in the metric of the covariance: each column less what those before it say of it.
