@@ -129,6 +129,11 @@ pub fn chosen(
             "only one run has predictions here; predict with another model, or fine-tune, then compare",
         )?,
     };
+    if reader.current_run()? == Some(after) && reader.kept_of_run(after)?.0 == 0 {
+        bail!(
+            "the current model has predicted nothing here yet; `redress predict` does, or P on the screen"
+        );
+    }
     if before == after {
         bail!("both are run {after}; name another with --before");
     }

@@ -277,4 +277,15 @@ fn runs_are_compared_and_old_predictions_make_room() {
     assert_eq!(ws.drop_run(RunId(6)).unwrap(), 20);
     assert_eq!((kept(&ws), runs(ws.read()).unwrap().len()), (KEPT - 1, 7));
     assert!(chosen(ws.read(), None, None).is_ok());
+    // A model that was just made current.
+    ws.note_current(RunId(9)).unwrap();
+    let info = RunInfo {
+        id: RunId(9),
+        model: "{}".into(),
+        at_ms: 0,
+    };
+    ws.store.put_run(&info).unwrap();
+    ws.store.set_current_run(RunId(9)).unwrap();
+    let why = chosen(ws.read(), None, None).unwrap_err().to_string();
+    assert!(why.contains("predicted nothing here yet"), "{why}");
 }
