@@ -3,6 +3,7 @@
 
 noise.py REDRESS CROWD [--model MODEL] [--seeds 1,2,3] [--batch 50] [--share 1]
 noise.py REDRESS CROWD --ablation [..]     each signal alone, and left out
+noise.py REDRESS sample_data --demo        the queue of wrong labels on the demo, against its truth.jsonl, before any verdict
 
 CROWD is a JSON-lines file of {"id", "sentence", "term1", "term2", "span1": [from, to] in characters, "span2", "ds": [relations], "srs": {relation:
 score}}; a label is right at a score of .5. Each label or candidate is inspected once, in the order of the queue; AUPRC is the average precision of that
@@ -84,6 +85,32 @@ def ablation(workspace, add, answers_of, re_ranked, static):
                 add(kind, f"without {signal}, re-ranked", re_ranked(fresh_copy(), kind, "--without", signal))
 
 
+def demo(folder, call, directory):
+    """The demo's distant labels as `redress label` gives them, each right if truth.jsonl has it."""
+    workspace, path = os.path.join(directory, "workspace"), lambda *parts: os.path.join(folder, *parts)
+    records = [json.loads(line) for line in open(path("corpus.jsonl"))]
+    spans = {r["native_id"]: {e["id"]: (e["start"], e["end"]) for e in r["entities"]} for r in records}
+    truth = set()
+    for record in (json.loads(line) for line in open(path("truth.jsonl"))):
+        of = spans[record["id"]]
+        truth |= {(record["id"], of[r["head"]], r["type"], of[r["tail"]]) for r in record["relations"]}
+    call("import", path("corpus.jsonl"), "-w", workspace)
+    call("kb", "import", path("kb", "triples.tsv"), "--names", path("kb", "names.tsv"), "-w", workspace)
+    call("label", "-w", workspace)
+
+    def show(name, *more):
+        rows = [json.loads(line) for line in call("queue", "-w", workspace, "--kind", "wrong", "--json", *more).splitlines()]
+        place = lambda m: (m["start"], m["end"])
+        wrong = [(r["id"], place(r["head"]), r["relation"], place(r["tail"])) not in truth for r in rows]
+        print(f"{name}: {len(wrong)} labels, {100 * sum(wrong) / len(wrong):.1f} % wrong, AUPRC {average_precision(wrong):.3f}, of the first hundred {sum(wrong[:100])}")
+
+    show("cheap signals")
+    call("folds", "-w", workspace)
+    show("with folds")
+    call("predict", "-w", workspace)
+    show("the sentence-level model's score alone", "--only", "model")
+
+
 def main():
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("redress")
@@ -94,11 +121,15 @@ def main():
     parse.add_argument("--share", type=float, default=1.0, help="of the missing queue, inspect this much in turn; the rest in the order it then has")
     parse.add_argument("--static", action="store_true", help="leave the re-ranked runs out")
     parse.add_argument("--ablation", action="store_true", help="each signal alone, and left out")
+    parse.add_argument("--demo", action="store_true", help="on the demo: CROWD is sample_data")
     args = parse.parse_args()
+    call = lambda *a: subprocess.run([args.redress, *a], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    if args.demo:
+        with tempfile.TemporaryDirectory() as directory:
+            return demo(args.crowd, call, directory)
     records = [json.loads(line) for line in open(args.crowd)]
     by_id = {r["id"]: r for r in records}
     relations = sorted({k for r in records for k in r["srs"]})
-    call = lambda *a: subprocess.run([args.redress, *a], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
 
     def fresh(directory):
         workspace, file = os.path.join(directory, "workspace"), os.path.join(directory, "crowd.jsonl")
