@@ -20,6 +20,7 @@ mod keymap;
 mod overlay;
 mod paint;
 mod queries;
+mod question;
 mod replies;
 mod run;
 mod state;

@@ -1,7 +1,7 @@
 //! Writing cells: the only code that touches a buffer. Every string is cleaned and clipped here, so a view can
 //! neither draw outside its area nor let a character of the corpus act on the terminal.
 
-use super::clean::{clean, fit, width};
+use super::clean::{clean, fit, lines, width};
 use super::theme::{Role, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -70,6 +70,19 @@ impl<'a> Painter<'a> {
     /// Adds the style of `role` to what is drawn in `area`, as for the row under the cursor.
     pub fn restyle(&mut self, area: Rect, role: Role) {
         self.buffer.set_style(area, self.theme.style(role));
+    }
+
+    /// What stands where there is nothing to list: the first sentence says why, the others what to do. Broken between words.
+    pub fn instead(&mut self, area: Rect, sentences: &[&str]) {
+        let cells = usize::from(area.width);
+        let roles = std::iter::once(Role::Text).chain(std::iter::repeat(Role::Dim));
+        let lines = sentences.iter().zip(roles).flat_map(|(sentence, role)| {
+            let lines = lines(sentence, cells).into_iter();
+            lines.map(move |line| (line, role))
+        });
+        for (y, (line, role)) in (area.y..area.bottom()).zip(lines) {
+            self.text(area.x, y, area.width, &line, role);
+        }
     }
 
     pub fn horizontal(&mut self, area: Rect, role: Role) {
@@ -175,6 +188,16 @@ pub fn row(area: Rect, index: u16) -> Rect {
 pub fn below(area: Rect, n: u16) -> Rect {
     let n = n.min(area.height);
     Rect::new(area.x, area.y + n, area.width, area.height - n)
+}
+
+/// Without two cells at the left, where a list has its cursor, and one at the right.
+pub fn sides(area: Rect) -> Rect {
+    let left = area.width.min(2);
+    Rect {
+        x: area.x + left,
+        width: (area.width - left).saturating_sub(1),
+        ..area
+    }
 }
 
 /// A box of at most `width` x `height` in the middle of `area`.

@@ -5,16 +5,15 @@ use super::noise::finding::Finding;
 use super::noise::queue::Candidate;
 use super::pass::Pages;
 use super::study::PROTOCOL;
-use super::view::Viewed;
 use super::{PAGE, Tell, rules_of_run, runs, stored_rule};
 use crate::analysis::{Change, ChangedRow, Changes, align_sentence};
-use crate::domain::{DecisionRule, RelationId, RunId, SentenceIdx, Split, Triple};
+use crate::domain::{DecisionRule, RelationId, RunId, Split};
 use crate::store::Reader;
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::HashMap;
 
-/// Changed decisions of each kind that are listed.
+/// Changed decisions of each kind that a screen and a queue list.
 pub const LISTED: usize = 20_000;
 
 /// A decision that changed.
@@ -61,7 +60,7 @@ pub struct RunComparison {
     pub notes: Vec<String>,
 }
 
-/// Two runs compared, for a screen.
+/// Two runs compared.
 #[derive(Clone, Debug)]
 pub struct Compared {
     pub before: RunId,
@@ -72,7 +71,7 @@ pub struct Compared {
     /// The largest change of F1 first.
     pub relations: Vec<(RelationId, ChangedRow)>,
     pub notes: Vec<String>,
-    /// In corpus order, at most [`LISTED`] of each kind.
+    /// In corpus order, as many of each kind as were asked for.
     pub decisions: Vec<Decision>,
     /// Corrections there were.
     pub corrections: u64,
@@ -109,33 +108,21 @@ impl Compared {
     }
 }
 
-/// One changed triple of a pass.
-struct Changed<'a> {
-    idx: SentenceIdx,
-    viewed: &'a Viewed,
-    triple: Triple,
-    change: Change,
-}
-
-impl Changed<'_> {
-    fn is_label(&self) -> bool {
-        let mut standing = self.viewed.annotation.standing();
-        standing.any(|s| s.triple == self.triple)
-    }
-}
-
-/// Two runs on the sentences that both have predicted, each by its own rule, against the labels that stand. `None` when `tell`
-/// stopped it.
-fn walk(
+/// Two runs on the sentences that both have predicted, each by its own rule, against the labels that stand; at most `most` changed
+/// decisions of each kind are kept. `None` when `tell` stopped it.
+pub fn compared(
     reader: &Reader,
     (before, after): (RunId, RunId),
-    rules: &[DecisionRule; 2],
     split: Option<Split>,
+    most: usize,
     tell: Tell,
-    mut take: impl FnMut(Changed<'_>),
-) -> Result<Option<Changes>> {
-    let [old, new] = rules;
-    let mut changes = Changes::default();
+) -> Result<Option<Compared>> {
+    let corrections = reader.correction_count()?;
+    let mut notes = Vec::new();
+    let rules = rules_of_both(reader, (before, after), &mut notes)?;
+    let [old, new] = &rules;
+    let (mut changes, mut decisions) = (Changes::default(), Vec::new());
+    let mut kept = [0; 2];
     let total = u64::from(reader.sentence_count()?);
     let (mut done, mut pages) = (0, Pages::start());
     while let Some(page) = pages.next(reader, new)? {
@@ -162,104 +149,18 @@ fn walk(
             }
             let aligned = |prediction, rule| align_sentence(&viewed.annotation, prediction, rule);
             for (triple, change) in changes.add(&aligned(&p, old), &aligned(&q, new)) {
-                let idx = *idx;
-                take(Changed {
-                    idx,
-                    viewed,
-                    triple,
-                    change,
-                });
+                let n = &mut kept[usize::from(change == Change::Fixed)];
+                if *n < most {
+                    *n += 1;
+                    let (idx, id) = (*idx, viewed.sentence.id);
+                    decisions.push(Decision {
+                        candidate: Candidate { idx, id, triple },
+                        change,
+                        label: viewed.annotation.standing().any(|s| s.triple == triple),
+                    });
+                }
             }
         }
-    }
-    Ok(Some(changes))
-}
-
-/// For the command line: at most `listed` changed decisions of each kind are named. `None` when `tell` stopped it.
-pub fn compare_runs(
-    reader: &Reader,
-    (before, after): (RunId, RunId),
-    split: Option<Split>,
-    listed: usize,
-    tell: Tell,
-) -> Result<Option<RunComparison>> {
-    let schema = reader.schema()?;
-    let mut notes = Vec::new();
-    let rules = rules_of_both(reader, (before, after), &mut notes)?;
-    let mut lists: [Vec<ChangedDecision>; 2] = Default::default();
-    let changes = walk(reader, (before, after), &rules, split, tell, |changed| {
-        let (list, name) = match changed.change {
-            Change::Fixed => (&mut lists[0], "fixed"),
-            Change::Broken => (&mut lists[1], "broken"),
-        };
-        if list.len() < listed {
-            let (sentence, triple) = (&changed.viewed.sentence, changed.triple);
-            list.push(ChangedDecision {
-                sentence: sentence.id.to_string(),
-                native_id: sentence.native_id.as_ref().map(ToString::to_string),
-                change: name,
-                head: sentence.surface(triple.head).to_owned(),
-                relation: schema.name(triple.relation).to_owned(),
-                tail: sentence.surface(triple.tail).to_owned(),
-                label: changed.is_label(),
-            });
-        }
-    })?;
-    let Some(changes) = changes else {
-        return Ok(None);
-    };
-    let sentences = changes.sentences();
-    let (all, relations) = changes.finish();
-    let [fixed, broken] = lists;
-    let named = |(id, row): (_, ChangedRow)| in_words(schema.name(id), &row);
-    Ok(Some(RunComparison {
-        protocol: format!("{PROTOCOL}, {BY_WHAT}"),
-        before: before.to_string(),
-        after: after.to_string(),
-        sentences,
-        all: in_words("all relations, micro", &all),
-        relations: relations.into_iter().map(named).collect(),
-        fixed,
-        broken,
-        notes,
-    }))
-}
-
-/// What the figures of a comparison are taken by, beside the protocol.
-pub const BY_WHAT: &str = "standing labels, each run by its own thresholds";
-
-/// For a screen. `None` when `tell` stopped it.
-pub fn compared(
-    reader: &Reader,
-    (before, after): (RunId, RunId),
-    tell: Tell,
-) -> Result<Option<Compared>> {
-    let corrections = reader.correction_count()?;
-    let mut notes = Vec::new();
-    let rules = rules_of_both(reader, (before, after), &mut notes)?;
-    let (mut decisions, mut n) = (Vec::new(), HashMap::new());
-    let changes = walk(reader, (before, after), &rules, None, tell, |changed| {
-        let of_kind = n.entry(changed.change == Change::Fixed).or_insert(0);
-        *of_kind += 1;
-        if *of_kind <= LISTED {
-            decisions.push(Decision {
-                candidate: Candidate {
-                    idx: changed.idx,
-                    id: changed.viewed.sentence.id,
-                    triple: changed.triple,
-                },
-                change: changed.change,
-                label: changed.is_label(),
-            });
-        }
-    })?;
-    let Some(changes) = changes else {
-        return Ok(None);
-    };
-    if n.values().any(|n| *n > LISTED) {
-        notes.push(format!(
-            "the lists hold the first {LISTED} changes of a kind"
-        ));
     }
     let sentences = changes.sentences();
     let (all, relations) = changes.finish();
@@ -272,21 +173,76 @@ pub fn compared(
         notes,
         decisions,
         corrections,
-        identity: identity(reader, (before, after))?,
+        identity: identity_by((before, after), &rules),
     }))
 }
+
+/// For the command line: the same, decisions with their names.
+pub fn compare_runs(
+    reader: &Reader,
+    runs: (RunId, RunId),
+    split: Option<Split>,
+    listed: usize,
+    tell: Tell,
+) -> Result<Option<RunComparison>> {
+    let Some(found) = compared(reader, runs, split, listed, tell)? else {
+        return Ok(None);
+    };
+    let schema = reader.schema()?;
+    let named = |decision: &Decision| -> Result<ChangedDecision> {
+        let Candidate { id, triple, .. } = decision.candidate;
+        let sentence = reader.sentence(id)?;
+        Ok(ChangedDecision {
+            sentence: id.to_string(),
+            native_id: sentence.native_id.as_ref().map(ToString::to_string),
+            change: match decision.change {
+                Change::Fixed => "fixed",
+                Change::Broken => "broken",
+            },
+            head: sentence.surface(triple.head).to_owned(),
+            relation: schema.name(triple.relation).to_owned(),
+            tail: sentence.surface(triple.tail).to_owned(),
+            label: decision.label,
+        })
+    };
+    let of = |change| -> Result<Vec<_>> {
+        let decisions = found.decisions.iter().filter(|d| d.change == change);
+        decisions.map(named).collect()
+    };
+    let relations = found.relations.iter();
+    Ok(Some(RunComparison {
+        protocol: format!("{PROTOCOL}, {BY_WHAT}"),
+        before: found.before.to_string(),
+        after: found.after.to_string(),
+        sentences: found.sentences,
+        all: in_words("all relations, micro", &found.all),
+        relations: relations
+            .map(|(id, row)| in_words(schema.name(*id), row))
+            .collect(),
+        fixed: of(Change::Fixed)?,
+        broken: of(Change::Broken)?,
+        notes: found.notes,
+    }))
+}
+
+/// What the figures of a comparison are taken by, beside the protocol.
+pub const BY_WHAT: &str = "standing labels, each run by its own thresholds";
 
 /// Changes with the runs compared and with their thresholds.
 pub fn identity(reader: &Reader, (before, after): (RunId, RunId)) -> Result<String> {
     let rules = rules_of_both(reader, (before, after), &mut Vec::new())?;
-    Ok(format!("{before} {after} {rules:?}"))
+    Ok(identity_by((before, after), &rules))
+}
+
+fn identity_by((before, after): (RunId, RunId), rules: &[DecisionRule; 2]) -> String {
+    format!("{before} {after} {rules:?}")
 }
 
 /// What the queue of fixed or broken decisions lists without a screen: the run before against the current one; an error where
 /// there are no two. `None` when `tell` stopped it.
 pub fn findings(reader: &Reader, change: Change, tell: Tell) -> Result<Option<Vec<Finding>>> {
     let chosen = runs::chosen(reader, None, None)?;
-    let found = compared(reader, chosen, tell)?;
+    let found = compared(reader, chosen, None, LISTED, tell)?;
     Ok(found.map(|c| c.findings(change)))
 }
 

@@ -12,6 +12,7 @@ use super::glyphs;
 use super::queue_lines;
 use crate::tui::clean::{pad, width};
 use crate::tui::paint::{Painter, below, row};
+use crate::tui::question::{in_words, percent};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::{MISSING, counted, grouped, short};
@@ -287,10 +288,8 @@ impl CorpusView {
 
     /// How far the ranking of a queue is.
     fn ranking_in_words(&self) -> String {
-        match self.ranking {
-            Some((done, total)) if total > 0 => format!("ranking… {}%", done * 100 / total),
-            _ => "ranking…".to_owned(),
-        }
+        let read = self.ranking.and_then(|(done, total)| percent(done, total));
+        in_words("ranking", read)
     }
 
     fn draw_empty(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
@@ -323,11 +322,7 @@ impl CorpusView {
             ]
         };
         let area = area.inner(ratatui::layout::Margin::new(2, 1));
-        for (i, line) in lines.iter().enumerate() {
-            let line_area = row(area, i as u16);
-            let role = if i == 0 { Role::Text } else { Role::Dim };
-            painter.text(line_area.x, line_area.y, line_area.width, line, role);
-        }
+        painter.instead(area, lines);
     }
 }
 

@@ -6,8 +6,9 @@ use crate::domain::annotation::Edit;
 use crate::domain::{SentenceId, Triple, Verdict};
 use crate::tui::action::{Action, App, Disputes, Nav};
 use crate::tui::clean::width;
-use crate::tui::paint::{Painter, below, row};
+use crate::tui::paint::{Painter, below, row, sides};
 use crate::tui::queries;
+use crate::tui::question::Question;
 use crate::tui::state::{Intent, Shared};
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::{counted, grouped, minute};
@@ -24,9 +25,8 @@ pub struct DisputesView {
     rows: Vec<Disputed>,
     total: usize,
     list: Scroll,
-    ticket: Ticket,
+    question: Question,
     answered: bool,
-    dirty: bool,
     /// The one that was settled last: after an undo the cursor goes back to it.
     last: Option<(SentenceId, Triple)>,
     area: Rect,
@@ -72,17 +72,13 @@ impl DisputesView {
     }
 
     pub fn mark_dirty(&mut self) {
-        self.dirty = true;
+        self.question.mark_stale();
     }
 
     /// Asks for the disputes if they were never asked for or may have changed since.
     pub fn fetch(&mut self, shared: &mut Shared) {
-        if self.ticket == 0 || self.dirty {
-            self.dirty = false;
-            self.ticket = shared.next_ticket();
-            shared.send(Request::Disputes {
-                ticket: self.ticket,
-            });
+        if let Some(ticket) = self.question.due(shared) {
+            shared.send(Request::Disputes { ticket });
         }
     }
 
@@ -93,7 +89,7 @@ impl DisputesView {
         total: usize,
         shared: &Shared,
     ) {
-        if ticket < self.ticket {
+        if !self.question.is_answered_by(ticket) {
             return;
         }
         // A choice on its way to the disk is made: its row must not come back under the next key.
@@ -183,18 +179,14 @@ impl DisputesView {
     }
 
     fn draw_empty(&self, area: Rect, painter: &mut Painter<'_>) {
-        let lines: [&str; 2] = match self.answered {
-            false => ["Looking…", ""],
-            true => [
+        let lines: &[&str] = match self.answered {
+            false => &["Looking…"],
+            true => &[
                 "Nobody disagrees with anybody here.",
                 "`redress apply FILE` merges another curator's corrections; what she decided differently waits here.",
             ],
         };
-        for (i, text) in lines.iter().enumerate() {
-            let line = row(below(area, 1), i as u16);
-            let role = if i == 0 { Role::Text } else { Role::Dim };
-            painter.text(line.x + 2, line.y, line.width.saturating_sub(3), text, role);
-        }
+        painter.instead(sides(below(area, 1)), lines);
     }
 }
 

@@ -137,15 +137,15 @@ pub fn make_folds(
     let Some(features) = work.features(&train, tell)? else {
         return Ok(None);
     };
-    let Some(fitted) = work.fit(&train, &features, tell)? else {
-        return Ok(None);
-    };
     let rows = Rows {
         values: &features,
         width: model.masked_width(),
     };
+    let Some(fitted) = work.fit(&train, rows, tell)? else {
+        return Ok(None);
+    };
     let space = Subspace::fit(rows, TEXT, options.seed);
-    let Some(answers) = work.answers(&train, &features, &fitted, &space, tell)? else {
+    let Some(answers) = work.answers(&train, rows, &fitted, &space, tell)? else {
         return Ok(None);
     };
     let names = relations.iter().map(|r| schema.name(*r).to_owned());
@@ -203,16 +203,7 @@ impl Work<'_> {
         Ok(Some(features))
     }
 
-    fn fit(
-        &self,
-        train: &[usize],
-        features: &[f32],
-        tell: Tell,
-    ) -> Result<Option<[FoldModels; 2]>> {
-        let rows = Rows {
-            values: features,
-            width: self.model.masked_width(),
-        };
+    fn fit(&self, train: &[usize], rows: Rows, tell: Tell) -> Result<Option<[FoldModels; 2]>> {
         let folds: Vec<usize> = train.iter().map(|i| self.asked[*i].fold).collect();
         let (done, total) = (train.len() as u64, self.asked.len() as u64);
         let mut fit = |link| {
@@ -262,12 +253,11 @@ impl Work<'_> {
     fn answers(
         &self,
         train: &[usize],
-        features: &[f32],
+        rows: Rows,
         fitted: &[FoldModels; 2],
         space: &Subspace,
         tell: Tell,
     ) -> Result<Option<Answers>> {
-        let width = self.model.masked_width();
         let known: HashMap<usize, usize> =
             train.iter().enumerate().map(|(row, i)| (*i, row)).collect();
         let mut answers = Answers {
@@ -287,10 +277,10 @@ impl Work<'_> {
                 .collect();
             let encoded = self.encode(&new)?;
             done += new.len();
-            let mut fresh = encoded.chunks(width);
+            let mut fresh = encoded.chunks(rows.width);
             for i in chunk {
                 let row = match known.get(i) {
-                    Some(row) => &features[row * width..(row + 1) * width],
+                    Some(row) => rows.row(*row),
                     None => fresh.next().unwrap_or_default(),
                 };
                 for (answers, models) in answers.p.iter_mut().zip(fitted) {

@@ -16,7 +16,7 @@ mod terms;
 mod tests;
 
 use super::Workspace;
-use super::messages::{JobKind, Reply, Request, WorkspaceInfo};
+use super::messages::{JobKind, Reply, Request, Ticket, WorkspaceInfo};
 use super::models::{ModelChoice, Models};
 use crate::domain::DecisionRule;
 use crate::index::Searcher;
@@ -39,6 +39,19 @@ pub struct SessionOptions {
     pub device: Device,
 }
 
+/// The question of a kind that is wanted: work for an older one looks here and stops.
+#[derive(Default)]
+struct Latest(AtomicU64);
+
+impl Latest {
+    fn want(&self, ticket: Ticket) {
+        self.0.store(ticket, Ordering::Relaxed);
+    }
+    fn is(&self, ticket: Ticket) -> bool {
+        self.0.load(Ordering::Relaxed) == ticket
+    }
+}
+
 /// What all lanes look at.
 struct Shared {
     model: RwLock<Option<Arc<Models>>>,
@@ -54,13 +67,13 @@ struct Shared {
     cancel_predict: Cancel,
     cancel_train: Cancel,
     /// Ticket of the error analysis that is wanted; others stop.
-    studied: AtomicU64,
+    studied: Latest,
     cancel_folds: Cancel,
     cancel_repair: Cancel,
-    sliced: AtomicU64,
-    compared: AtomicU64,
+    sliced: Latest,
+    compared: Latest,
     /// The list that is wanted; rankings for another stop.
-    listed: AtomicU64,
+    listed: Latest,
     /// The index lacks an edit.
     stale: AtomicBool,
     replies: Sender<Reply>,
@@ -150,12 +163,12 @@ impl Session {
             device: options.device,
             cancel_predict: Cancel::new(),
             cancel_train: Cancel::new(),
-            studied: AtomicU64::new(0),
+            studied: Latest::default(),
             cancel_folds: Cancel::new(),
             cancel_repair: Cancel::new(),
-            sliced: AtomicU64::new(0),
-            compared: AtomicU64::new(0),
-            listed: AtomicU64::new(0),
+            sliced: Latest::default(),
+            compared: Latest::default(),
+            listed: Latest::default(),
             stale: AtomicBool::new(false),
             replies,
         });
@@ -199,7 +212,7 @@ impl Session {
     pub fn send(&self, request: Request) {
         let alive = match request {
             Request::Search { list, .. } => {
-                self.shared.listed.store(list, Ordering::Relaxed);
+                self.shared.listed.want(list);
                 self.query.send(request)
             }
             Request::Open { .. }
@@ -208,15 +221,15 @@ impl Session {
             | Request::PlanDuplicates { .. } => self.query.send(request),
             Request::Explain { .. } => self.explain.send(request),
             Request::Study { ticket } => {
-                self.shared.studied.store(ticket, Ordering::Relaxed);
+                self.shared.studied.want(ticket);
                 self.study.send(request)
             }
             Request::Slices { ticket } => {
-                self.shared.sliced.store(ticket, Ordering::Relaxed);
+                self.shared.sliced.want(ticket);
                 self.study.send(request)
             }
             Request::Compare { ticket, .. } => {
-                self.shared.compared.store(ticket, Ordering::Relaxed);
+                self.shared.compared.want(ticket);
                 self.study.send(request)
             }
             Request::KeepSlice { slice } => self.disk.send(disk::Work::KeepSlice(slice)),
@@ -320,12 +333,12 @@ impl Drop for Session {
         self.stop.store(true, Ordering::Relaxed);
         self.shared.cancel_predict.cancel();
         self.shared.cancel_train.cancel();
-        self.shared.studied.store(u64::MAX, Ordering::Relaxed);
+        self.shared.studied.want(u64::MAX);
         self.shared.cancel_folds.cancel();
         self.shared.cancel_repair.cancel();
-        self.shared.sliced.store(u64::MAX, Ordering::Relaxed);
-        self.shared.compared.store(u64::MAX, Ordering::Relaxed);
-        self.shared.listed.store(u64::MAX, Ordering::Relaxed);
+        self.shared.sliced.want(u64::MAX);
+        self.shared.compared.want(u64::MAX);
+        self.shared.listed.want(u64::MAX);
         if let Some(ticker) = self.ticker.take() {
             let _ = ticker.join();
         }

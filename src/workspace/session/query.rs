@@ -23,7 +23,6 @@ use crate::workspace::{Tell, asked_for, hits, viewed};
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Characters of a sentence that a list row carries.
 const SNIPPET: usize = 300;
@@ -178,7 +177,7 @@ impl Query {
                 done,
                 total,
             });
-            self.shared.listed.load(Ordering::Relaxed) == list
+            self.shared.listed.is(list)
         };
         match self.in_order_of(kind, asked.order, asked.relations(&schema), listed, tell) {
             Ok(listed) => Ok(listed),

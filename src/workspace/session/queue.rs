@@ -243,7 +243,7 @@ impl Queues {
         if let Some(known) = known.filter(holds) {
             return Ok(Some(known));
         }
-        let found = compare::compared(reader, runs, tell)?.map(Arc::new);
+        let found = compare::compared(reader, runs, None, compare::LISTED, tell)?.map(Arc::new);
         if let Some(found) = &found {
             self.keep_compared(Arc::clone(found));
         }

@@ -2,7 +2,7 @@
 
 use super::Shared;
 use crate::store::Reader;
-use crate::workspace::compare::compared;
+use crate::workspace::compare::{LISTED, compared};
 use crate::workspace::in_words;
 use crate::workspace::messages::{Reply, Request, Ticket};
 use crate::workspace::runs;
@@ -10,7 +10,6 @@ use crate::workspace::slices;
 use crate::workspace::study::study;
 use anyhow::Result;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub struct Study {
     reader: Reader,
@@ -43,7 +42,7 @@ impl Study {
             .collect();
         let searcher = &self.shared.searcher;
         let found = slices::measure(&self.reader, searcher, &all, &mut |_, _| {
-            self.shared.sliced.load(Ordering::Relaxed) == ticket
+            self.shared.sliced.is(ticket)
         })?;
         if let Some(rows) = found {
             self.shared.reply(Reply::Sliced { ticket, rows });
@@ -54,13 +53,13 @@ impl Study {
     fn compare(&self, ticket: Ticket, before: Option<&str>) -> Result<()> {
         let runs = runs::runs(&self.reader)?;
         let compared = |two| {
-            compared(&self.reader, two, &mut |done, total| {
+            compared(&self.reader, two, None, LISTED, &mut |done, total| {
                 self.shared.reply(Reply::Comparing {
                     ticket,
                     done,
                     total,
                 });
-                self.shared.compared.load(Ordering::Relaxed) == ticket
+                self.shared.compared.is(ticket)
             })
         };
         let found = match runs::chosen(&self.reader, before, None).and_then(compared) {
@@ -87,7 +86,7 @@ impl Study {
                 done,
                 total,
             });
-            self.shared.studied.load(Ordering::Relaxed) == ticket
+            self.shared.studied.is(ticket)
         })?;
         if let Some(study) = found {
             self.shared.reply(Reply::Studied {

@@ -10,11 +10,12 @@ mod thresholds;
 
 use crate::analysis::{Against, Measured, Study};
 use crate::tui::action::{Action, App, Errors, Nav};
-use crate::tui::paint::{Painter, below, row};
+use crate::tui::paint::{Painter, below, row, sides};
+use crate::tui::question::{Question, in_words};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::grouped;
-use crate::workspace::messages::{Reply, Request, Ticket};
+use crate::workspace::messages::{Reply, Request};
 use crate::workspace::study::PROTOCOL;
 use matrix::Matrix;
 use outcomes::Outcomes;
@@ -79,10 +80,8 @@ pub struct ErrorsView {
     thresholds: Thresholds,
     slices: Slices,
     runs: Runs,
-    ticket: Ticket,
-    /// Sentences counted and in all, while the engine counts.
-    counting: Option<(u64, u64)>,
-    dirty: bool,
+    /// About the figures of all pages but slices and runs.
+    question: Question,
 }
 
 /// What a page draws from.
@@ -118,20 +117,15 @@ impl ErrorsView {
     }
 
     pub fn mark_dirty(&mut self) {
-        self.dirty = true;
+        self.question.mark_stale();
         self.slices.mark_dirty();
         self.runs.mark_dirty();
     }
 
     /// Asks for the figures if they were never asked for or have changed since.
     pub fn fetch(&mut self, shared: &mut Shared) {
-        if self.ticket == 0 || self.dirty {
-            self.dirty = false;
-            self.ticket = shared.next_ticket();
-            self.counting = Some((0, 0));
-            shared.send(Request::Study {
-                ticket: self.ticket,
-            });
+        if let Some(ticket) = self.question.due(shared) {
+            shared.send(Request::Study { ticket });
         }
         match self.page {
             Page::Slices => self.slices.fetch(shared),
@@ -147,9 +141,8 @@ impl ErrorsView {
                 ticket,
                 done,
                 total,
-            } if ticket == self.ticket => self.counting = Some((done, total)),
-            Reply::Studied { ticket, study } if ticket == self.ticket => {
-                self.counting = None;
+            } => self.question.on_progress(ticket, done, total),
+            Reply::Studied { ticket, study } if self.question.is_answered_by(ticket) => {
                 self.study = Some(study);
                 self.spread();
             }
@@ -316,10 +309,8 @@ impl ErrorsView {
         };
         parts.push((against.to_owned(), role));
         painter.parts(top, &parts);
-        let protocol = match (&self.study, self.counting) {
-            (Some(_), Some((done, total))) if total > 0 => {
-                format!(" counting again, {}% …", done * 100 / total)
-            }
+        let protocol = match (&self.study, self.question.percent()) {
+            (Some(_), Some(percent)) => format!(" counting again, {percent}% …"),
             (Some(study), _) => {
                 let left = match study.not_predicted {
                     0 => String::new(),
@@ -336,25 +327,17 @@ impl ErrorsView {
     }
 
     fn draw_empty(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
-        let counting = match self.counting {
-            Some((done, total)) if total > 0 => format!("Counting… {}%", done * 100 / total),
-            _ => "Counting…".to_owned(),
-        };
-        let lines: [&str; 2] = if self.study.is_none() {
-            [&counting, ""]
+        let counting = in_words("Counting", self.question.percent());
+        let lines: &[&str] = if self.study.is_none() {
+            &[&counting]
         } else if shared.info.run.is_none() {
-            ["There is no model, so there is nothing to compare.", ""]
+            &["There is no model, so there is nothing to compare."]
         } else {
-            [
+            &[
                 "Nothing is predicted yet, so there is nothing to compare.",
                 "P predicts the whole workspace in the background.",
             ]
         };
-        for (i, text) in lines.iter().enumerate() {
-            let line = row(area, i as u16);
-            let cells = line.width.saturating_sub(3);
-            let role = if i == 0 { Role::Text } else { Role::Dim };
-            painter.text(line.x + 2, line.y, cells, text, role);
-        }
+        painter.instead(sides(area), lines);
     }
 }

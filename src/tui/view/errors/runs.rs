@@ -4,13 +4,14 @@ use super::super::glyphs;
 use crate::analysis::ChangedRow;
 use crate::domain::RelationId;
 use crate::tui::action::{Action, Errors, Nav};
-use crate::tui::paint::{Painter, below, row};
+use crate::tui::paint::{Painter, below, row, sides};
 use crate::tui::queries;
+use crate::tui::question::{Question, in_words};
 use crate::tui::state::{Intent, Shared};
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::{MISSING, fraction, grouped, minute};
 use crate::tui::widget::scroll::Scroll;
-use crate::workspace::compare::{BY_WHAT, Compared};
+use crate::workspace::compare::{BY_WHAT, Compared, LISTED};
 use crate::workspace::messages::{Request, Ticket};
 use crate::workspace::runs::RunRow;
 use ratatui::layout::Rect;
@@ -36,33 +37,24 @@ pub struct Runs {
     before: Option<String>,
     /// The first row is all relations together.
     list: Scroll,
-    ticket: Ticket,
-    comparing: Option<(u64, u64)>,
-    dirty: bool,
+    question: Question,
     area: Rect,
 }
 
 impl Runs {
     pub fn mark_dirty(&mut self) {
-        self.dirty = true;
+        self.question.mark_stale();
     }
 
     pub fn fetch(&mut self, shared: &mut Shared) {
-        if self.ticket == 0 || self.dirty {
-            self.dirty = false;
-            self.ticket = shared.next_ticket();
-            self.comparing = Some((0, 0));
-            shared.send(Request::Compare {
-                ticket: self.ticket,
-                before: self.before.clone(),
-            });
+        if let Some(ticket) = self.question.due(shared) {
+            let before = self.before.clone();
+            shared.send(Request::Compare { ticket, before });
         }
     }
 
     pub fn on_comparing(&mut self, ticket: Ticket, done: u64, total: u64) {
-        if ticket == self.ticket {
-            self.comparing = Some((done, total));
-        }
+        self.question.on_progress(ticket, done, total);
     }
 
     pub fn take(
@@ -71,11 +63,10 @@ impl Runs {
         runs: Vec<RunRow>,
         found: Result<Arc<Compared>, String>,
     ) {
-        if ticket != self.ticket {
+        if !self.question.is_answered_by(ticket) {
             return;
         }
         let selected = self.selected();
-        self.comparing = None;
         // An earlier run that is kept no more is forgotten.
         let is_kept = |name: &String| runs.iter().any(|r| &r.run == name && r.predicted > 0);
         self.before = self.before.take().filter(is_kept);
@@ -140,7 +131,7 @@ impl Runs {
         match next.and_then(|at| earlier.get(at)) {
             Some(run) => {
                 self.before = Some(run.run.clone());
-                self.dirty = true;
+                self.question.mark_stale();
             }
             None => shared.warn("no other run with predictions on that side"),
         }
@@ -210,7 +201,12 @@ impl Runs {
             key(Errors::Open),
             key(Errors::Fixed)
         );
-        let notes = compared.notes.join("; ");
+        let mut notes = compared.notes.clone();
+        if compared.all.fixed.max(compared.all.broken) > LISTED as u64 {
+            let most = grouped(LISTED as u64);
+            notes.push(format!("the lists hold the first {most} of a kind"));
+        }
+        let notes = notes.join("; ");
         for (from_below, text, role) in [(2, notes, Role::Warning), (1, lists, Role::Dim)] {
             let line = row(area, area.height.saturating_sub(from_below));
             painter.text(
@@ -246,11 +242,9 @@ impl Runs {
             painter.parts(row(area, y), &parts);
         }
         let sentences = grouped(compared.sentences);
-        let text = match self.comparing {
-            Some((done, total)) if total > 0 => {
-                format!("  comparing again, {}% …", done * 100 / total)
-            }
-            _ => format!("  {sentences} sentences of both; {BY_WHAT}"),
+        let text = match self.question.percent() {
+            Some(percent) => format!("  comparing again, {percent}% …"),
+            None => format!("  {sentences} sentences of both; {BY_WHAT}"),
         };
         let line = row(area, 2);
         painter.text(line.x, line.y, line.width, &text, Role::Dim);
@@ -258,14 +252,11 @@ impl Runs {
 
     /// There are no two runs, or they are being compared for the first time.
     fn draw_without(&self, area: Rect, painter: &mut Painter<'_>) {
-        let text = match (&self.found, self.comparing) {
-            (Some(Err(why)), None) => why.clone(),
-            (_, Some((done, total))) if total > 0 => format!("Comparing… {}%", done * 100 / total),
-            _ => "Comparing…".to_owned(),
+        let text = match &self.found {
+            Some(Err(why)) if !self.question.is_under_way() => why.clone(),
+            _ => in_words("Comparing", self.question.percent()),
         };
-        let line = row(area, 0);
-        let cells = line.width.saturating_sub(3);
-        painter.text(line.x + 2, line.y, cells, &text, Role::Text);
+        painter.instead(sides(area), &[&text]);
     }
 }
 

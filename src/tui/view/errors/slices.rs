@@ -7,6 +7,7 @@ use crate::tui::overlay::Overlay;
 use crate::tui::overlay::line::LineEditor;
 use crate::tui::overlay::picker::Purpose;
 use crate::tui::paint::{Painter, below, row};
+use crate::tui::question::{Question, in_words};
 use crate::tui::state::{Intent, Shared};
 use crate::tui::theme::Role;
 use crate::tui::widget::numbers::grouped;
@@ -19,31 +20,24 @@ use ratatui::layout::Rect;
 pub struct Slices {
     rows: Vec<Sliced>,
     list: Scroll,
-    ticket: Ticket,
-    counting: bool,
-    dirty: bool,
+    question: Question,
     area: Rect,
 }
 
 impl Slices {
     pub fn mark_dirty(&mut self) {
-        self.dirty = true;
+        self.question.mark_stale();
     }
 
     pub fn fetch(&mut self, shared: &mut Shared) {
-        if self.ticket == 0 || self.dirty {
-            self.dirty = false;
-            self.ticket = shared.next_ticket();
-            self.counting = true;
-            shared.send(Request::Slices {
-                ticket: self.ticket,
-            });
+        if let Some(ticket) = self.question.due(shared) {
+            shared.send(Request::Slices { ticket });
         }
     }
 
     pub fn take(&mut self, ticket: Ticket, rows: Vec<Sliced>) {
-        if ticket == self.ticket {
-            (self.rows, self.counting) = (rows, false);
+        if self.question.is_answered_by(ticket) {
+            self.rows = rows;
         }
     }
 
@@ -112,7 +106,7 @@ impl Slices {
         }
         let foot = row(area, area.height.saturating_sub(1));
         let text = match self.rows.get(self.list.cursor) {
-            _ if self.counting => "Counting…".to_owned(),
+            _ if self.question.is_under_way() => in_words("Counting", None),
             Some(sliced) => format!("query: {}", sliced.slice.query),
             None => String::new(),
         };
