@@ -20,7 +20,6 @@ const TEXT_SCALE: f32 = 0.5;
 const OPTIONS: RegressionOptions = RegressionOptions {
     l2: 1.0,
     iterations: 60,
-    standardize: false,
     link: Link::Independent,
 };
 

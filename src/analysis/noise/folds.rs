@@ -3,7 +3,7 @@
 //! Folds are disjoint by entity pair, not by sentence: a model that saw another sentence of the pair repeats what the knowledge base
 //! said of it.
 
-use super::logistic::{LogisticError, Regression, RegressionOptions, Rows};
+use super::logistic::{LogisticError, Regression, RegressionOptions};
 use sha2::{Digest, Sha256};
 
 /// The fold of an entity pair; head and tail exchanged are the same pair.
@@ -34,7 +34,7 @@ pub struct FoldModels {
 impl FoldModels {
     /// `targets` [rows, classes]; `folds`: of each row. `tell` hears the fold and stops by `false`.
     pub fn fit(
-        rows: Rows,
+        rows: &[&[f32]],
         targets: &[f32],
         n_classes: usize,
         folds: &[usize],
@@ -47,16 +47,12 @@ impl FoldModels {
             if !tell(fold) {
                 return Ok(None);
             }
-            let (mut values, mut wanted) = (Vec::new(), Vec::new());
-            for i in (0..rows.count()).filter(|i| folds[*i] != fold) {
-                values.extend_from_slice(rows.row(i));
+            let (mut train, mut wanted) = (Vec::new(), Vec::new());
+            for i in (0..rows.len()).filter(|i| folds[*i] != fold) {
+                train.push(rows[i]);
                 wanted.extend_from_slice(&targets[i * n_classes..(i + 1) * n_classes]);
             }
-            let train = Rows {
-                values: &values,
-                width: rows.width,
-            };
-            models.push(Regression::fit(train, &wanted, n_classes, options)?);
+            models.push(Regression::fit(&train, &wanted, n_classes, options)?);
         }
         Ok(Some(Self { models }))
     }
@@ -102,17 +98,13 @@ mod tests {
         let options = RegressionOptions {
             l2: 0.1,
             iterations: 100,
-            standardize: true,
             link: crate::analysis::noise::Link::Softmax,
         };
-        let rows = Rows {
-            values: &rows,
-            width: 1,
-        };
-        let fit = |go: bool| FoldModels::fit(rows, &targets, 2, &folds, 2, options, &mut |_| go);
+        let rows: Vec<&[f32]> = rows.chunks(1).collect();
+        let fit = |go: bool| FoldModels::fit(&rows, &targets, 2, &folds, 2, options, &mut |_| go);
         let models = fit(true).unwrap().unwrap();
         for i in 0..10 {
-            let p = models.probabilities(0, rows.row(i));
+            let p = models.probabilities(0, rows[i]);
             assert!(p[i % 2] > 0.8, "row {i}: {p:?}");
         }
         assert!(fit(false).unwrap().is_none());

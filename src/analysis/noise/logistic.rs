@@ -1,6 +1,7 @@
 //! Logistic regression with soft targets and an L2 penalty, minimised by L-BFGS: one distribution over the classes, or each class for itself.
 //!
-//! loss(W, b) = -Σ_i Σ_k t_ik ln softmax(W z_i + b)_k + l2/2 ||W||², z the features, scaled to mean 0 and deviation 1 over the training rows if asked.
+//! loss(W, b) = -Σ_i Σ_k t_ik ln softmax(W z_i + b)_k + l2/2 ||W||², z the features: scaled to mean 0 and deviation 1 over the training rows
+//! where they are dense, as they are where most are zero.
 //! A row may have several right answers: its target is then a distribution (a pair with two labels counts half for each). With
 //! [`Link::Independent`] the loss is the sum of each class's own binary cross entropy, and a row's targets are 0 or 1.
 
@@ -23,23 +24,6 @@ pub enum LogisticError {
     },
     #[error("the regression did not come to an end: {0}")]
     Solver(String),
-}
-
-/// A matrix of features, row after row.
-#[derive(Clone, Copy, Debug)]
-pub struct Rows<'a> {
-    pub values: &'a [f32],
-    /// Features of a row.
-    pub width: usize,
-}
-
-impl<'a> Rows<'a> {
-    pub fn count(&self) -> usize {
-        self.values.len().checked_div(self.width).unwrap_or(0)
-    }
-    pub fn row(&self, i: usize) -> &'a [f32] {
-        &self.values[i * self.width..(i + 1) * self.width]
-    }
 }
 
 /// A feature and its value.
@@ -96,8 +80,6 @@ pub struct RegressionOptions {
     pub link: Link,
     pub l2: f64,
     pub iterations: u64,
-    /// Scale features to mean 0 and deviation 1 over the training rows; else they are taken as they are.
-    pub standardize: bool,
 }
 
 /// A fitted regression.
@@ -114,24 +96,19 @@ pub struct Regression {
 }
 
 impl Regression {
-    /// `targets`: [rows, classes], each row summing to one.
+    /// Of `rows` of one length, scaled to mean 0 and deviation 1. `targets`: [rows, classes], each row summing to one.
     pub fn fit(
-        rows: Rows,
+        rows: &[&[f32]],
         targets: &[f32],
         n_classes: usize,
         options: RegressionOptions,
     ) -> Result<Self, LogisticError> {
-        let width = rows.width;
-        let (mean, scale) = if options.standardize {
-            moments(rows)
-        } else {
-            (vec![0.0; width], vec![1.0; width])
-        };
-        let scaled = (0..rows.count()).map(|i| {
-            let row = rows.row(i).iter().zip(&mean).zip(&scale);
+        let (mean, scale) = moments(rows);
+        let scaled = rows.iter().map(|row| {
+            let row = row.iter().zip(&mean).zip(&scale);
             row.zip(0..).map(|(((v, m), s), j)| (j, (v - m) * s))
         });
-        let terms = Terms::new(scaled, width);
+        let terms = Terms::new(scaled, mean.len());
         let fitted = Self::fit_terms(&terms, targets, n_classes, options)?;
         Ok(Self {
             mean,
@@ -250,11 +227,12 @@ fn softmax(logits: &mut [f32]) -> f32 {
 }
 
 /// Mean and 1 / deviation of each feature.
-pub(super) fn moments(rows: Rows) -> (Vec<f32>, Vec<f32>) {
-    let n = rows.count().max(1) as f64;
-    let (mut sum, mut squares) = (vec![0f64; rows.width], vec![0f64; rows.width]);
-    for i in 0..rows.count() {
-        for (j, value) in rows.row(i).iter().enumerate() {
+pub(super) fn moments(rows: &[&[f32]]) -> (Vec<f32>, Vec<f32>) {
+    let n = rows.len().max(1) as f64;
+    let width = rows.first().map_or(0, |row| row.len());
+    let (mut sum, mut squares) = (vec![0f64; width], vec![0f64; width]);
+    for row in rows {
+        for (j, value) in row.iter().enumerate() {
             sum[j] += f64::from(*value);
             squares[j] += f64::from(*value) * f64::from(*value);
         }
@@ -394,7 +372,6 @@ mod tests {
     const OPTIONS: RegressionOptions = RegressionOptions {
         l2: 1.0,
         iterations: 100,
-        standardize: true,
         link: Link::Softmax,
     };
 
@@ -440,11 +417,8 @@ mod tests {
         let targets: Vec<f32> = (0..60)
             .flat_map(|i| (0..3).map(move |k| f32::from(u8::from(i % 3 == k))))
             .collect();
-        let rows = Rows {
-            values: &rows,
-            width: 2,
-        };
-        let fitted = Regression::fit(rows, &targets, 3, OPTIONS).unwrap();
+        let rows: Vec<&[f32]> = rows.chunks(2).collect();
+        let fitted = Regression::fit(&rows, &targets, 3, OPTIONS).unwrap();
         for k in 0..3 {
             let p = fitted.probabilities(&[k as f32, 7.0]);
             assert!((p.iter().sum::<f32>() - 1.0).abs() < 1e-5);
@@ -454,23 +428,17 @@ mod tests {
         assert_eq!(fitted.share(1, 7.0, 0), 0.0);
         assert!(fitted.share(0, 0.0, 0) > 0.0);
         // Same data, same bits.
-        assert_eq!(Regression::fit(rows, &targets, 3, OPTIONS).unwrap(), fitted);
+        assert_eq!(
+            Regression::fit(&rows, &targets, 3, OPTIONS).unwrap(),
+            fitted
+        );
     }
 
     #[test]
     fn half_a_label_each_gives_half_the_probability_each() {
-        let rows = [0.0f32; 8];
+        let rows = [&[0.0f32][..]; 8];
         let targets = [0.5, 0.5, 0.0].repeat(8);
-        let fitted = Regression::fit(
-            Rows {
-                values: &rows,
-                width: 1,
-            },
-            &targets,
-            3,
-            OPTIONS,
-        )
-        .unwrap();
+        let fitted = Regression::fit(&rows, &targets, 3, OPTIONS).unwrap();
         let p = fitted.probabilities(&[0.0]);
         assert!(
             (p[0] - 0.5).abs() < 0.02 && (p[1] - 0.5).abs() < 0.02,
@@ -481,27 +449,10 @@ mod tests {
             link: Link::Independent,
             ..OPTIONS
         };
-        let fitted = Regression::fit(
-            Rows {
-                values: &rows,
-                width: 1,
-            },
-            &both,
-            3,
-            independent,
-        )
-        .unwrap();
+        let fitted = Regression::fit(&rows, &both, 3, independent).unwrap();
         let q = fitted.probabilities(&[0.0]);
         assert!(q[0] > 0.9 && q[1] > 0.9 && q[2] < 0.1, "{q:?}");
-        let wrong = Regression::fit(
-            Rows {
-                values: &rows,
-                width: 1,
-            },
-            &[1.0],
-            3,
-            OPTIONS,
-        );
+        let wrong = Regression::fit(&rows, &[1.0], 3, OPTIONS);
         assert!(matches!(wrong, Err(LogisticError::Shape { .. })));
     }
 }

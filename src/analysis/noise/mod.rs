@@ -15,6 +15,6 @@ pub mod subspace;
 
 pub use combine::{Combiner, Judged, Scored, rank_sum};
 pub use folds::{FoldModels, fold_of};
-pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Rows, Term, Terms};
+pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Term, Terms};
 pub use signals::{Case, Kind, OutOfFold, Signal, SignalSet};
 pub use subspace::Subspace;

@@ -4,7 +4,7 @@
 //! deviation 1. A penalised regression on whitened coordinates does not care how they are rotated, so no eigenvectors are needed:
 //! the coordinates are Z Q L⁻ᵀ with L Lᵀ the covariance of Z Q (Cholesky).
 
-use super::logistic::{Rows, moments};
+use super::logistic::moments;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -19,6 +19,22 @@ const CHUNK: usize = 256;
 /// Of the mean variance of the directions; a direction with less is none.
 const LEAST: f64 = 1e-9;
 
+/// A matrix, row after row.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    values: &'a [f32],
+    width: usize,
+}
+
+impl<'a> Rows<'a> {
+    fn count(&self) -> usize {
+        self.values.len().checked_div(self.width).unwrap_or(0)
+    }
+    fn row(&self, i: usize) -> &'a [f32] {
+        &self.values[i * self.width..(i + 1) * self.width]
+    }
+}
+
 /// A linear map from features to coordinates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subspace {
@@ -30,24 +46,21 @@ pub struct Subspace {
 
 impl Subspace {
     /// At most `k` directions; fewer where the rows, or what they differ in, are fewer.
-    pub fn fit(rows: Rows, k: usize, seed: u64) -> Self {
+    pub fn fit(rows: &[&[f32]], k: usize, seed: u64) -> Self {
         let (mean, scale) = moments(rows);
-        let step = rows.count().div_ceil(MAX_ROWS).max(1);
-        let chosen: Vec<usize> = (0..rows.count()).step_by(step).collect();
-        let k = k.min(rows.width).min(chosen.len().saturating_sub(1));
+        let width = mean.len();
+        let step = rows.len().div_ceil(MAX_ROWS).max(1);
+        let chosen = rows.iter().step_by(step);
+        let k = k.min(width).min(chosen.len().saturating_sub(1));
         let z: Vec<f32> = chosen
-            .iter()
-            .flat_map(|i| {
-                let row = rows.row(*i).iter().zip(&mean).zip(&scale);
+            .flat_map(|row| {
+                let row = row.iter().zip(&mean).zip(&scale);
                 row.map(|((v, m), s)| (v - m) * s)
             })
             .collect();
-        let z = Rows {
-            values: &z,
-            width: rows.width,
-        };
+        let z = Rows { values: &z, width };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut q: Vec<f32> = (0..rows.width * k)
+        let mut q: Vec<f32> = (0..width * k)
             .map(|_| StandardNormal.sample(&mut rng))
             .collect();
         orthonormal(&mut q, k);
@@ -59,7 +72,7 @@ impl Subspace {
         let whitened = whiten(&covariance(&y, k), k);
         let kept = whitened.first().map_or(0, Vec::len);
         // axes = D Q L⁻ᵀ, D the scale of the features.
-        let axes = (0..rows.width).flat_map(|j| {
+        let axes = (0..width).flat_map(|j| {
             let of_feature = &q[j * k..(j + 1) * k];
             let (scale, whitened) = (scale[j], &whitened);
             (0..kept).map(move |c| {
@@ -231,13 +244,10 @@ mod tests {
     #[test]
     fn coordinates_are_white_and_hold_what_varies() {
         let (values, hidden) = rows(600);
-        let rows = Rows {
-            values: &values,
-            width: 10,
-        };
-        let space = Subspace::fit(rows, 3, 1);
+        let rows: Vec<&[f32]> = values.chunks(10).collect();
+        let space = Subspace::fit(&rows, 3, 1);
         assert_eq!(space.n(), 3);
-        let y: Vec<f32> = (0..600).flat_map(|i| space.project(rows.row(i))).collect();
+        let y: Vec<f32> = rows.iter().flat_map(|row| space.project(row)).collect();
         for (a, row) in covariance(&y, 3).iter().enumerate() {
             for (b, value) in row.iter().enumerate() {
                 let expected = f64::from(u8::from(a == b));
@@ -259,13 +269,16 @@ mod tests {
             let own = hidden.iter().map(|v| v[h] * v[h]).sum::<f32>() / 600.0;
             assert!(share / own > 0.97, "{h}: {share} of {own}");
         }
-        assert_eq!(space, Subspace::fit(rows, 3, 1));
+        assert_eq!(space, Subspace::fit(&rows, 3, 1));
     }
 
     #[test]
     fn there_are_no_more_coordinates_than_directions() {
         let same = [1.0, 2.0, 1.0, 2.0, 1.0, 2.0];
-        let fit = |values: &[f32], width, k| Subspace::fit(Rows { values, width }, k, 1);
+        let fit = |values: &[f32], width, k| {
+            let rows: Vec<&[f32]> = values.chunks(width).collect();
+            Subspace::fit(&rows, k, 1)
+        };
         let none = fit(&same, 2, 2);
         assert_eq!((none.n(), none.project(&[1.0, 2.0])), (0, vec![]));
         // Two features that say the same: one direction.

@@ -1,7 +1,7 @@
 //! `redress folds`: what models that never saw a pair say of it, names hidden, for every pair of the workspace.
 
 use super::pairs::{entity_key, pairs};
-use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Rows, Subspace, fold_of};
+use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Subspace, fold_of};
 use crate::domain::{RelationId, SentenceId, SentenceIdx, TokenSpan};
 use crate::export::{Overwrite, write_atomically};
 use crate::model::masked::MaskedPair;
@@ -137,15 +137,12 @@ pub fn make_folds(
     let Some(features) = work.features(&train, tell)? else {
         return Ok(None);
     };
-    let rows = Rows {
-        values: &features,
-        width: model.masked_width(),
-    };
-    let Some(fitted) = work.fit(&train, rows, tell)? else {
+    let rows: Vec<&[f32]> = features.chunks(model.masked_width()).collect();
+    let Some(fitted) = work.fit(&train, &rows, tell)? else {
         return Ok(None);
     };
-    let space = Subspace::fit(rows, TEXT, options.seed);
-    let Some(answers) = work.answers(&train, rows, &fitted, &space, tell)? else {
+    let space = Subspace::fit(&rows, TEXT, options.seed);
+    let Some(answers) = work.answers(&train, &rows, &fitted, &space, tell)? else {
         return Ok(None);
     };
     let names = relations.iter().map(|r| schema.name(*r).to_owned());
@@ -203,7 +200,7 @@ impl Work<'_> {
         Ok(Some(features))
     }
 
-    fn fit(&self, train: &[usize], rows: Rows, tell: Tell) -> Result<Option<[FoldModels; 2]>> {
+    fn fit(&self, train: &[usize], rows: &[&[f32]], tell: Tell) -> Result<Option<[FoldModels; 2]>> {
         let folds: Vec<usize> = train.iter().map(|i| self.asked[*i].fold).collect();
         let (done, total) = (train.len() as u64, self.asked.len() as u64);
         let mut fit = |link| {
@@ -211,7 +208,6 @@ impl Work<'_> {
                 link,
                 l2: self.options.l2,
                 iterations: 100,
-                standardize: true,
             };
             let (n, n_folds) = (self.n_relations, self.options.folds);
             let targets = self.targets(train, link);
@@ -253,7 +249,7 @@ impl Work<'_> {
     fn answers(
         &self,
         train: &[usize],
-        rows: Rows,
+        rows: &[&[f32]],
         fitted: &[FoldModels; 2],
         space: &Subspace,
         tell: Tell,
@@ -277,10 +273,10 @@ impl Work<'_> {
                 .collect();
             let encoded = self.encode(&new)?;
             done += new.len();
-            let mut fresh = encoded.chunks(rows.width);
+            let mut fresh = encoded.chunks(self.model.masked_width());
             for i in chunk {
                 let row = match known.get(i) {
-                    Some(row) => rows.row(*row),
+                    Some(row) => rows[*row],
                     None => fresh.next().unwrap_or_default(),
                 };
                 for (answers, models) in answers.p.iter_mut().zip(fitted) {
