@@ -27,7 +27,7 @@ def torch_model():
     from transformers import AutoModel
 
     torch.set_num_threads(threads)
-    return torch, AutoModel.from_pretrained(directory, attn_implementation="sdpa").eval()
+    return torch, AutoModel.from_pretrained(directory, attn_implementation="sdpa", dtype=torch.float32).eval()
 
 
 def onnx_file(quantised):

@@ -72,7 +72,7 @@ class Kernel(nn.Module):
 class Model(nn.Module):
     def __init__(self):
         super().__init__()
-        self.encoder = AutoModel.from_pretrained(directory, attn_implementation="sdpa")
+        self.encoder = AutoModel.from_pretrained(directory, attn_implementation="sdpa", dtype=torch.float32)
         for p in self.encoder.embeddings.parameters():
             p.requires_grad = False
         d = self.encoder.config.hidden_size

@@ -16,8 +16,6 @@ use serde::{Deserialize, Serialize};
 
 /// Widths from this one on share a vector.
 const WIDTHS: usize = 12;
-/// Added to the logits that a target does not allow.
-const NEVER: f32 = -1e30;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -137,18 +135,15 @@ impl Spans {
     ) -> Result<Tensor> {
         let logits = self.logits(encoded, spans, mode)?;
         let classes = logits.dim(1)?;
-        let mut forbidden = vec![NEVER; targets.len() * classes];
-        for (row, target) in forbidden.chunks_exact_mut(classes).zip(targets) {
+        let mut allowed = vec![false; targets.len() * classes];
+        for (row, target) in allowed.chunks_exact_mut(classes).zip(targets) {
             match *target {
-                SpanTarget::None => row[0] = 0.0,
-                SpanTarget::Type(kind) if kind + 1 < classes => row[kind + 1] = 0.0,
-                SpanTarget::Type(_) | SpanTarget::Entity => row[1..].fill(0.0),
+                SpanTarget::None => row[0] = true,
+                SpanTarget::Type(kind) if kind + 1 < classes => row[kind + 1] = true,
+                SpanTarget::Type(_) | SpanTarget::Entity => row[1..].fill(true),
             }
         }
-        let forbidden = Tensor::from_vec(forbidden, logits.shape(), logits.device())?
-            .to_dtype(logits.dtype())?;
-        let allowed = (&logits + forbidden)?.log_sum_exp(D::Minus1)?;
-        (logits.log_sum_exp(D::Minus1)? - allowed)?.mean_all()
+        ops::allowed_loss(&logits, &allowed)? / targets.len() as f64
     }
 
     /// One score a span, in order.

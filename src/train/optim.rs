@@ -3,7 +3,7 @@
 //! Owned here because candle's AdamW has one rate and hides its moments, so a run could not be resumed to the same bits.
 //! Moments are kept by parameter name in a stable order; the update touches each value once.
 
-use crate::model::ops::{AdamStep, add_in_place, sums_of_squares};
+use crate::model::ops::{AdamStep, add_in_place, sum_of_squares};
 use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail};
 use std::collections::BTreeMap;
 
@@ -371,8 +371,7 @@ impl Step {
 
 /// Euclidean norm of all gradients together, summed in parameter order in f64 so that it does not depend on threads.
 pub fn global_norm(grads: &Gradients) -> Result<f64> {
-    let sums = sums_of_squares(grads.values())?;
-    Ok(sums.into_iter().sum::<f64>().sqrt())
+    Ok(sum_of_squares(grads.values())?.sqrt())
 }
 
 /// Factor that brings `norm` down to `max`; 1 below it.

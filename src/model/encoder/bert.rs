@@ -106,8 +106,8 @@ struct Layer {
 
 /// How the layers run.
 enum Form {
-    /// As training does, whatever records it.
-    Recorded,
+    /// As training does, whatever records it. Where sentences must be padded, how.
+    Recorded(Option<Arc<Padding>>),
     /// On the CPU, where nothing can change or is recorded.
     Fused,
     /// The same on another device, and what the layers compute in.
@@ -198,7 +198,9 @@ impl BertEncoder {
         for layer in &self.layers {
             low = top;
             top = match &form {
-                Form::Recorded => self.run_layer(layer, &low, layout, mode)?,
+                Form::Recorded(padding) => {
+                    self.run_layer(layer, &low, layout, padding.as_ref(), mode)?
+                }
                 Form::Fused => self.fused(layer)?.forward(&low, layout)?,
                 Form::Padded(padding, dtype) => {
                     self.padded(layer, *dtype)?.forward(&low, padding)?
@@ -247,6 +249,7 @@ impl BertEncoder {
         layer: &Layer,
         x: &Tensor,
         layout: &Arc<BatchLayout>,
+        padding: Option<&Arc<Padding>>,
         mode: Mode,
     ) -> Result<Tensor> {
         let dropout = self.config.hidden_dropout_prob;
@@ -255,6 +258,7 @@ impl BertEncoder {
             &layer.key.forward(x, mode)?,
             &layer.value.forward(x, mode)?,
             layout,
+            padding,
             self.config.num_attention_heads,
             mode.draw_dropout(self.attention_dropout),
         )?;
@@ -272,13 +276,16 @@ impl BertEncoder {
         let has_form = matches!(self.config.hidden_act, HiddenAct::Gelu);
         let recorded = x.track_op() || self.layers.iter().any(Layer::is_recorded);
         if mode.is_train() || recorded || !has_form {
-            return Ok(Form::Recorded);
+            return Ok(Form::Recorded(match ops::is_fused(x) {
+                true => None,
+                false => Some(Arc::new(Padding::new(layout, x.dtype(), x.device())?)),
+            }));
         }
         if ops::is_fused(x) {
             return Ok(Form::Fused);
         }
         if x.device().is_cpu() || x.dtype() != DType::F32 {
-            return Ok(Form::Recorded);
+            return Ok(Form::Recorded(None));
         }
         let dtype = match self.products {
             Products::Bf16 => DType::BF16,

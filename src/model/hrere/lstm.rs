@@ -15,11 +15,9 @@
 //! with tensor operations, so they run on any device.
 
 use super::layers::zeros_like_rows;
-use crate::model::ops::{known_on_cpu, known_on_gpu};
+use crate::model::ops::known2;
 use crate::model::params::{Init, Scope};
-use candle_core::{
-    CpuStorage, CudaStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail,
-};
+use candle_core::{D, Device, Result, Tensor, bail};
 use candle_nn::ops::sigmoid;
 
 /// Reading order.
@@ -150,13 +148,14 @@ fn recurrence(projected: &Tensor, w_h: &Tensor, counts: &[usize], forget: f64) -
     if !trained {
         return Ok(output);
     }
-    let operation = Recurrence {
+    let recurrence = Recurrence {
         trace,
         hidden,
-        output,
         counts: counts.to_vec(),
     };
-    projected.contiguous()?.apply_op2(w_h, operation)
+    known2([projected, w_h], output, move |grad| {
+        recurrence.back(&plain_w_h, grad)
+    })
 }
 
 /// One step's activations, each [n, d].
@@ -226,12 +225,11 @@ fn sigmoid_slope(s: &Tensor) -> Result<Tensor> {
 struct Recurrence {
     trace: Vec<Cell>,
     hidden: Vec<Tensor>,
-    output: Tensor,
     counts: Vec<usize>,
 }
 
 impl Recurrence {
-    fn back(&self, w_h: &Tensor, d_output: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+    fn back(&self, w_h: &Tensor, d_output: &Tensor) -> Result<[Tensor; 2]> {
         let mut d_gates: Vec<Tensor> = Vec::with_capacity(self.counts.len());
         let mut later: Option<(Tensor, Tensor)> = None; // gradients of h and c, rows of the next step
         let mut end = d_output.dim(0)?;
@@ -251,7 +249,7 @@ impl Recurrence {
         let first = self.counts.first().copied().unwrap_or(0);
         let rest = d_projected.dim(0)? - first;
         if rest == 0 {
-            return Ok((d_projected, None)); // one step: W_h was not used
+            return Ok([d_projected, w_h.zeros_like()?]); // one step: W_h was not used
         }
         let before: Vec<Tensor> = self
             .hidden
@@ -265,7 +263,7 @@ impl Recurrence {
             .t()?
             .contiguous()?
             .matmul(&before)?;
-        Ok((d_projected, Some(d_w_h)))
+        Ok([d_projected, d_w_h])
     }
 }
 
@@ -276,43 +274,6 @@ fn grown(x: &Tensor, n: usize) -> Result<Tensor> {
         return Ok(x.clone());
     }
     Tensor::cat(&[x, &zeros_like_rows(x, n - m)?], 0)
-}
-
-impl CustomOp2 for Recurrence {
-    fn name(&self) -> &'static str {
-        "lstm-recurrence"
-    }
-
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        known_on_cpu(&self.output)
-    }
-
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        known_on_gpu(&self.output)
-    }
-
-    fn bwd(
-        &self,
-        _projected: &Tensor,
-        w_h: &Tensor,
-        _output: &Tensor,
-        d_output: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let (d_projected, d_w_h) = self.back(&w_h.detach(), &d_output.contiguous()?)?;
-        Ok((Some(d_projected), d_w_h))
-    }
 }
 
 #[cfg(test)]

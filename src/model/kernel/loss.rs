@@ -34,9 +34,9 @@ impl Kernel {
         for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS) {
             let logits = self.logits(encoded, &grids[run.clone()])?;
             let sheets = &sheets[run];
-            let gold = sheets.iter().flat_map(|s| s.gold.iter().copied());
-            let weights = sheets.iter().flat_map(|s| s.weights.iter().copied());
-            let sum = bce_sum(&logits, gold.collect(), Some(weights.collect()))?;
+            let gold = by_relation(sheets, self.n_relations(), |sheet| &sheet.gold);
+            let weights = by_relation(sheets, self.n_relations(), |sheet| &sheet.weights);
+            let sum = bce_sum(&logits, gold, Some(weights))?;
             total = Some(match total {
                 Some(total) => (total + sum)?,
                 None => sum,
@@ -64,6 +64,20 @@ impl Kernel {
             .map(|(sentence, pairs)| Sheet::new(sentence, &pairs, self.n_relations()))
             .collect())
     }
+}
+
+/// Values of some sheets in the logits' order: relation after relation, in each sheet after sheet.
+fn by_relation(sheets: &[Sheet], relations: usize, values: fn(&Sheet) -> &[f32]) -> Vec<f32> {
+    let part = |sheet, relation| {
+        let all = values(sheet);
+        let n = all.len() / relations;
+        &all[relation * n..(relation + 1) * n]
+    };
+    (0..relations)
+        .flat_map(|relation| sheets.iter().map(move |sheet| part(sheet, relation)))
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// A pair and its packed pieces.

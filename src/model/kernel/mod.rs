@@ -248,7 +248,7 @@ impl Kernel {
         })
     }
 
-    /// Logits of the cells of some grids, one grid after another, each [R, heads, tails].
+    /// Logits of the cells of some grids: for each relation one grid after another, each [heads, tails]; [R, N].
     fn logits(&self, encoded: &Encoded, grids: &[Grid]) -> Result<Tensor> {
         let heads = self.head.all(&grid::head_features(encoded, grids)?)?;
         let tails = self.tail.all(&grid::tail_features(encoded, grids)?)?;

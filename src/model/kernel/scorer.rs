@@ -221,21 +221,20 @@ impl KernelScorer {
             Form::Folded(folded) => folded.sheets(encoded, grids, self.n_relations),
             Form::Factored(kernel) => {
                 let logits = kernel.logits(encoded, grids)?.detach();
-                let logits: Vec<f32> = logits.to_dtype(DType::F32)?.to_vec1()?;
-                let mut left = &logits[..];
-                Ok(grids
-                    .iter()
-                    .map(|grid| {
-                        let (s, t) = (grid.heads.len(), grid.tails.len());
-                        let (values, rest) = left.split_at(self.n_relations * s * t);
-                        left = rest;
-                        Sheet {
-                            values: values.to_vec(),
-                            relation_stride: s * t,
-                            row_stride: t,
-                        }
-                    })
-                    .collect())
+                let logits: Vec<Vec<f32>> = logits.to_dtype(DType::F32)?.to_vec2()?;
+                let mut from = 0;
+                let sheet = |grid: &Grid| {
+                    let (s, t) = (grid.heads.len(), grid.tails.len());
+                    let cells = from..from + s * t;
+                    from = cells.end;
+                    let own = logits.iter().flat_map(|cells_of| &cells_of[cells.clone()]);
+                    Sheet {
+                        values: own.copied().collect(),
+                        relation_stride: s * t,
+                        row_stride: t,
+                    }
+                };
+                Ok(grids.iter().map(sheet).collect())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! GELU (the erf form that BERT uses) and softmax over the last dimension.
 
+use super::known::known1;
 use super::simd::{dot, erf, exp, max, sigmoid, sum, vectorised};
 use super::{TASK_VALUES, is_fused, task_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
@@ -19,8 +20,21 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
     if is_fused(x) {
         x.contiguous()?.apply_op1(Softmax)
     } else {
-        candle_nn::ops::softmax(x, D::Minus1)
+        softmax_of_rows(x)
     }
+}
+
+/// On any device: dx = y·(g - Σ y·g).
+fn softmax_of_rows(x: &Tensor) -> Result<Tensor> {
+    let y = candle_nn::ops::softmax_last_dim(&x.detach().contiguous()?)?;
+    let value = y.clone();
+    known1(x, value, move |grad| softmax_slope(&y, grad))
+}
+
+/// The gradient of softmax's input, from its value and the value's gradient.
+pub(super) fn softmax_slope(y: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let along = (grad * y)?.sum_keepdim(D::Minus1)?;
+    y * grad.broadcast_sub(&along)?
 }
 
 /// 1 / (1 + e^-x) of each value.
@@ -160,6 +174,12 @@ mod tests {
                 &format!("softmax {shape:?}"),
                 &[shape],
                 |v| softmax(&v[0]),
+                |v| candle_nn::ops::softmax(&v[0], D::Minus1),
+            )?;
+            check_op(
+                &format!("softmax of rows {shape:?}"),
+                &[shape],
+                |v| softmax_of_rows(&v[0]),
                 |v| candle_nn::ops::softmax(&v[0], D::Minus1),
             )?;
         }

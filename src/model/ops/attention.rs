@@ -3,13 +3,15 @@
 //! softmax(Q·Kᵀ / sqrt(d))·V per sentence and head (Vaswani et al. 2017, equation 1). The backward pass computes the
 //! probabilities again instead of keeping them: a score matrix is as large as all hidden states of a long sentence.
 
-use super::activation::{softmax_rows, softmax_rows_backward};
+use super::activation::{softmax_rows, softmax_rows_backward, softmax_slope};
 use super::dropout::{Dropout, Mask, apply_mask};
+use super::known::known3;
 use super::matrix::{Matrix, Out, multiply};
-use super::padded::PaddedRows;
-use super::{check_starts, is_fused, split_sentences, take_rows, values, values_of};
+use super::padded::Padding;
+use super::{check_starts, is_fused, split_sentences, values, values_of};
 use crate::model::encoded::BatchLayout;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_nn::ops::softmax_last_dim;
 use gemm::Parallelism;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -19,12 +21,14 @@ fn part_mask(dropout: Dropout, sentence: usize, head: usize) -> Mask {
     dropout.mask(((sentence as u64) << 20) ^ head as u64)
 }
 
-/// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h].
+/// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h]. `padding`, where known, is the
+/// layout's; only devices without the fused form use it.
 pub fn packed_attention(
     q: &Tensor,
     k: &Tensor,
     v: &Tensor,
     layout: &Arc<BatchLayout>,
+    padding: Option<&Arc<Padding>>,
     n_heads: usize,
     dropout: Option<Dropout>,
 ) -> Result<Tensor> {
@@ -40,7 +44,11 @@ pub fn packed_attention(
     check_starts(&layout.piece_starts, n_pieces, "attention")?;
     let dropout = dropout.filter(|d| d.probability > 0.0);
     if !is_fused(q) {
-        return padded_attention(q, k, v, layout, n_heads, dropout);
+        let made = match padding {
+            Some(padding) => Arc::clone(padding),
+            None => Arc::new(Padding::new(layout, q.dtype(), q.device())?),
+        };
+        return padded_attention([q, k, v], layout, &made, n_heads, dropout);
     }
     let op = PackedAttention {
         layout: layout.clone(),
@@ -222,48 +230,116 @@ impl CustomOp3 for PackedAttention {
     }
 }
 
-/// The same by plain candle operations on a padded batch, for devices without the fused form.
+/// On any device, on sentences padded to the longest; the backward pass is [`PackedAttention::sentence_backward`]'s.
 fn padded_attention(
-    q: &Tensor,
-    k: &Tensor,
-    v: &Tensor,
+    [q, k, v]: [&Tensor; 3],
+    layout: &BatchLayout,
+    padding: &Arc<Padding>,
+    n_heads: usize,
+    dropout: Option<Dropout>,
+) -> Result<Tensor> {
+    if padding.longest == 0 {
+        return q.zeros_like();
+    }
+    let heads = Heads::of(padding, q, n_heads);
+    let scale = 1.0 / (heads.width as f64).sqrt();
+    let (queries, keys) = ((heads.spread(q)? * scale)?, heads.spread(k)?);
+    let values = heads.spread(v)?;
+    let scores = padding.masked(&queries.matmul(&keys.t()?)?)?;
+    let probabilities = softmax_last_dim(&scores)?;
+    let mask = match dropout {
+        None => None,
+        Some(dropout) => {
+            let mask = padded_mask(dropout, &layout.piece_starts, n_heads, padding.longest);
+            let mask = Tensor::from_vec(mask, scores.shape(), q.device())?;
+            Some(mask.to_dtype(q.dtype())?)
+        }
+    };
+    let masked = move |cells: &Tensor| match &mask {
+        Some(mask) => cells * mask,
+        None => Ok(cells.clone()),
+    };
+    let dropped = masked(&probabilities)?;
+    let value = heads.gather(&dropped.matmul(&values)?)?;
+    known3([q, k, v], value, move |grad| {
+        let grad = heads.spread(grad)?;
+        let d_values = dropped.t()?.matmul(&grad)?;
+        let d_cells = masked(&grad.matmul(&values.t()?)?)?;
+        let d_scores = softmax_slope(&probabilities, &d_cells)?;
+        let d_queries = (d_scores.matmul(&keys)? * scale)?;
+        let d_keys = d_scores.t()?.matmul(&queries)?;
+        Ok([
+            heads.gather(&d_queries)?,
+            heads.gather(&d_keys)?,
+            heads.gather(&d_values)?,
+        ])
+    })
+}
+
+/// Between packed rows [P, h] and heads of padded sentences [B, heads, n, d]. Nothing is recorded.
+struct Heads {
+    padding: Arc<Padding>,
+    n: usize,
+    width: usize,
+}
+
+impl Heads {
+    fn of(padding: &Arc<Padding>, rows: &Tensor, n: usize) -> Self {
+        Self {
+            padding: Arc::clone(padding),
+            n,
+            width: rows.dims().last().map_or(0, |h| h / n),
+        }
+    }
+
+    fn spread(&self, rows: &Tensor) -> Result<Tensor> {
+        let (b, n) = (self.padding.n_sentences, self.padding.longest);
+        self.padding
+            .spread(&rows.detach())?
+            .reshape((b, n, self.n, self.width))?
+            .transpose(1, 2)?
+            .contiguous()
+    }
+
+    fn gather(&self, heads: &Tensor) -> Result<Tensor> {
+        let rows = self.padding.n_sentences * self.padding.longest;
+        let padded = heads
+            .transpose(1, 2)?
+            .reshape((rows, self.n * self.width))?;
+        self.padding.gather(&padded)
+    }
+}
+
+/// The same as one recorded formula: what the tests compare with.
+#[cfg(test)]
+fn plain_attention(
+    [q, k, v]: [&Tensor; 3],
     layout: &BatchLayout,
     n_heads: usize,
     dropout: Option<Dropout>,
 ) -> Result<Tensor> {
+    use super::{padded::PaddedRows, take_rows};
     let (width, device) = (q.dim(1)?, q.device());
     let starts = &layout.piece_starts;
-    let PaddedRows {
-        n_sentences,
-        longest,
-        packed_row,
-        place,
-        mask,
-    } = PaddedRows::new(starts);
-    if longest == 0 {
-        return q.zeros_like();
-    }
-    let mask = Tensor::from_vec(mask, (n_sentences, 1, 1, longest), device)?;
-    let head_width = width / n_heads;
+    let rows = PaddedRows::new(starts);
+    let (b, n) = (rows.n_sentences, rows.longest);
+    let mask = Tensor::from_vec(rows.mask, (b, 1, 1, n), device)?;
     let heads = |x: &Tensor| -> Result<Tensor> {
-        take_rows(x, packed_row.clone())?
-            .reshape((n_sentences, longest, n_heads, head_width))?
+        take_rows(x, rows.packed_row.clone())?
+            .reshape((b, n, n_heads, width / n_heads))?
             .transpose(1, 2)?
             .contiguous()
     };
-    let scale = 1.0 / (head_width as f64).sqrt();
+    let scale = 1.0 / ((width / n_heads) as f64).sqrt();
     let scores = (heads(q)? * scale)?.matmul(&heads(k)?.t()?)?;
-    let scores = scores.broadcast_add(&mask.to_dtype(q.dtype())?)?;
+    let scores = scores.broadcast_add(&mask)?;
     let mut cells = candle_nn::ops::softmax(&scores, candle_core::D::Minus1)?;
     if let Some(dropout) = dropout {
-        let mask = padded_mask(dropout, starts, n_heads, longest);
-        cells = (cells * Tensor::from_vec(mask, scores.shape(), device)?.to_dtype(q.dtype())?)?;
+        let mask = padded_mask(dropout, starts, n_heads, n);
+        cells = (cells * Tensor::from_vec(mask, scores.shape(), device)?)?;
     }
-    let context = cells
-        .matmul(&heads(v)?)?
-        .transpose(1, 2)?
-        .reshape((n_sentences * longest, width))?;
-    take_rows(&context, place)
+    let context = cells.matmul(&heads(v)?)?.transpose(1, 2)?;
+    take_rows(&context.reshape((b * n, width))?, rows.place)
 }
 
 /// The packed form's dropout mask, spread over [B, heads, longest, longest].
@@ -290,6 +366,7 @@ fn padded_mask(dropout: Dropout, starts: &[usize], n_heads: usize, longest: usiz
 mod tests {
     use super::super::testing::*;
     use super::*;
+    use candle_core::{DType, Device};
 
     fn layout(lengths: &[usize]) -> Arc<BatchLayout> {
         let mut piece_starts = vec![0];
@@ -323,8 +400,17 @@ mod tests {
                 check_op(
                     &format!("attention {lengths:?}, {n_heads} heads, {dropout:?}"),
                     &[shape, shape, shape],
-                    |x| packed_attention(&x[0], &x[1], &x[2], &layout, n_heads, dropout),
-                    |x| padded_attention(&x[0], &x[1], &x[2], &layout, n_heads, dropout),
+                    |x| packed_attention(&x[0], &x[1], &x[2], &layout, None, n_heads, dropout),
+                    |x| plain_attention([&x[0], &x[1], &x[2]], &layout, n_heads, dropout),
+                )?;
+                let padding = Arc::new(Padding::new(&layout, DType::F32, &Device::Cpu)?);
+                check_op(
+                    &format!("padded attention {lengths:?}, {n_heads} heads, {dropout:?}"),
+                    &[shape, shape, shape],
+                    |x| {
+                        padded_attention([&x[0], &x[1], &x[2]], &layout, &padding, n_heads, dropout)
+                    },
+                    |x| plain_attention([&x[0], &x[1], &x[2]], &layout, n_heads, dropout),
                 )?;
             }
         }
@@ -334,8 +420,8 @@ mod tests {
     #[test]
     fn a_layout_of_another_batch_is_refused() -> Result<()> {
         let x = random(&[5, 4], 1)?;
-        assert!(packed_attention(&x, &x, &x, &layout(&[3, 1]), 2, None).is_err());
-        assert!(packed_attention(&x, &x, &x, &layout(&[3, 2]), 3, None).is_err());
+        assert!(packed_attention(&x, &x, &x, &layout(&[3, 1]), None, 2, None).is_err());
+        assert!(packed_attention(&x, &x, &x, &layout(&[3, 2]), None, 3, None).is_err());
         Ok(())
     }
 }

@@ -3,12 +3,15 @@
 //! `(E_b·W_h[i] + b_h[i]) · (E_p·W_t[i] + b_t[i])ᵀ · scale` (Li and Tian 2020). Only the cells of each sentence's own grid
 //! exist; nothing is padded.
 
+use super::known::{known2, known3};
 use super::matrix::{Matrix, Out, multiply};
+use super::rows::NO_ROW;
 use super::simd::add_column_sums;
 use super::{is_fused, values, values_of};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use gemm::Parallelism;
 use rayon::prelude::*;
+use std::sync::Arc;
 
 /// Rows of `x` whose gradient one task computes.
 const TASK_ROWS: usize = 64;
@@ -35,9 +38,25 @@ pub fn project(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
             .contiguous()?
             .apply_op3(&weight.contiguous()?, &bias.contiguous()?, op);
     }
+    project_by_relation(x, weight, bias)
+}
+
+/// On any device; see the fused form's backward pass.
+fn project_by_relation(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (relations, h, _) = weight.dims3()?;
     // A broadcast view, not a copy for each relation.
-    let x = x.unsqueeze(0)?.broadcast_as((relations, s, h))?;
-    x.matmul(weight)?.broadcast_add(&bias.unsqueeze(1)?)
+    let input = x
+        .detach()
+        .unsqueeze(0)?
+        .broadcast_as((relations, x.dim(0)?, h))?;
+    let w = weight.detach();
+    let value = input
+        .matmul(&w)?
+        .broadcast_add(&bias.detach().unsqueeze(1)?)?;
+    known3([x, weight, bias], value, move |grad| {
+        let dx = grad.matmul(&w.t()?)?.sum(0)?;
+        Ok([dx, input.t()?.matmul(grad)?, grad.sum(1)?])
+    })
 }
 
 struct Project {
@@ -144,8 +163,8 @@ impl CustomOp3 for Project {
     }
 }
 
-/// heads [R, S, r], tails [R, T, r]; grid g owns the next `grids[g].0` heads and `grids[g].1` tails. Gives
-/// scale · heads·tailsᵀ of each grid, one after another, each [R, heads, tails]: `[N]`.
+/// heads [R, S, r], tails [R, T, r]; grid g owns the next `grids[g].0` heads and `grids[g].1` tails. Gives for each relation
+/// scale · heads·tailsᵀ of the grids, one after another, [R, N].
 pub fn grid_products(
     heads: &Tensor,
     tails: &Tensor,
@@ -162,7 +181,7 @@ pub fn grid_products(
         );
     }
     if !is_fused(heads) {
-        return plain_grid_products(heads, tails, grids, scale);
+        return padded_grid_products(heads, tails, grids, scale);
     }
     let op = GridProducts {
         grids: grids.to_vec(),
@@ -175,6 +194,113 @@ pub fn grid_products(
     heads.contiguous()?.apply_op2(&tails.contiguous()?, op)
 }
 
+/// On any device: one product over grids padded to the largest.
+fn padded_grid_products(
+    heads: &Tensor,
+    tails: &Tensor,
+    grids: &[(usize, usize)],
+    scale: f64,
+) -> Result<Tensor> {
+    let padded = Arc::new(PaddedGrids::new(heads, grids)?);
+    if padded.n_cells == 0 {
+        return Tensor::zeros((heads.dim(0)?, 0), heads.dtype(), heads.device());
+    }
+    let rows = padded.spread(heads, 0)?;
+    let columns = (padded.spread(tails, 1)? * scale)?;
+    let value = padded.cells(&rows.matmul(&columns.t()?)?)?;
+    known2([heads, tails], value, move |grad| {
+        let grad = padded.grid(grad)?;
+        let d_rows = grad.matmul(&columns)?;
+        let d_columns = (grad.t()?.matmul(&rows)? * scale)?;
+        Ok([padded.gather(&d_rows, 0)?, padded.gather(&d_columns, 1)?])
+    })
+}
+
+/// Where the pieces and cells of grids stand when each grid has as many rows and columns as any, [R, G, rows, columns].
+struct PaddedGrids {
+    relations: usize,
+    n_grids: usize,
+    n_cells: usize,
+    /// Rows and columns of a padded grid.
+    size: [usize; 2],
+    /// Heads and tails: the piece of each padded place of all grids, and the place of each piece.
+    pieces: [(Tensor, Tensor); 2],
+    /// The padded place of each cell, and the cell of each place.
+    cells: (Tensor, Tensor),
+}
+
+impl PaddedGrids {
+    /// `heads` [R, S, r].
+    fn new(heads: &Tensor, grids: &[(usize, usize)]) -> Result<Self> {
+        let (device, relations) = (heads.device(), heads.dim(0)?);
+        let n_grids = grids.len();
+        let most = |of: fn(&(usize, usize)) -> usize| grids.iter().map(of).max().unwrap_or(0);
+        let size = [most(|g| g.0), most(|g| g.1)];
+        let pieces = |of: fn(&(usize, usize)) -> usize, most: usize| {
+            let (mut piece_of, mut places) = (vec![NO_ROW; n_grids * most], Vec::new());
+            for (g, grid) in grids.iter().enumerate() {
+                for i in 0..of(grid) {
+                    piece_of[g * most + i] = places.len() as u32;
+                    places.push((g * most + i) as u32);
+                }
+            }
+            let (n, m) = (piece_of.len(), places.len());
+            let tensors = (
+                Tensor::from_vec(piece_of, n, device)?,
+                Tensor::from_vec(places, m, device)?,
+            );
+            Result::Ok(tensors)
+        };
+        let square = size[0] * size[1];
+        let (mut places, mut cell_of) = (Vec::new(), vec![NO_ROW; n_grids * square]);
+        for (g, (s, t)) in grids.iter().enumerate() {
+            for place in (0..*s).flat_map(|i| (0..*t).map(move |j| i * size[1] + j)) {
+                cell_of[g * square + place] = places.len() as u32;
+                places.push((g * square + place) as u32);
+            }
+        }
+        let (n_cells, n_places) = (places.len(), cell_of.len());
+        Ok(Self {
+            relations,
+            n_grids,
+            n_cells,
+            size,
+            pieces: [pieces(|g| g.0, size[0])?, pieces(|g| g.1, size[1])?],
+            cells: (
+                Tensor::from_vec(places, n_cells, device)?,
+                Tensor::from_vec(cell_of, n_places, device)?,
+            ),
+        })
+    }
+
+    /// [R, S, r] -> [R, G, rows, r], zeros where a grid has none. A constant.
+    fn spread(&self, pieces: &Tensor, side: usize) -> Result<Tensor> {
+        let rank = pieces.dim(2)?;
+        pieces
+            .detach()
+            .contiguous()?
+            .index_select(&self.pieces[side].0, 1)?
+            .reshape((self.relations, self.n_grids, self.size[side], rank))
+    }
+
+    /// The reverse of [`spread`](Self::spread).
+    fn gather(&self, padded: &Tensor, side: usize) -> Result<Tensor> {
+        padded.flatten(1, 2)?.index_select(&self.pieces[side].1, 1)
+    }
+
+    /// [R, G, rows, columns] -> the cells that exist, grid after grid, [R, N].
+    fn cells(&self, grids: &Tensor) -> Result<Tensor> {
+        grids.flatten(1, 3)?.index_select(&self.cells.0, 1)
+    }
+
+    /// The reverse of [`cells`](Self::cells), zeros elsewhere.
+    fn grid(&self, cells: &Tensor) -> Result<Tensor> {
+        let places = cells.index_select(&self.cells.1, 1)?;
+        places.reshape((self.relations, self.n_grids, self.size[0], self.size[1]))
+    }
+}
+
+#[cfg(test)]
 fn plain_grid_products(
     heads: &Tensor,
     tails: &Tensor,
@@ -187,10 +313,10 @@ fn plain_grid_products(
         let cells = rows
             .contiguous()?
             .matmul(&columns.transpose(1, 2)?.contiguous()?)?;
-        parts.push((cells * scale)?.flatten_all()?);
+        parts.push((cells * scale)?.flatten_from(1)?);
         from = (from.0 + s, from.1 + t);
     }
-    Tensor::cat(&parts, 0)
+    Tensor::cat(&parts, 1)
 }
 
 struct GridProducts {
@@ -222,13 +348,14 @@ impl GridProducts {
                 cell,
             };
             (head, tail) = (head + size.0, tail + size.1);
-            cell += self.relations * size.0 * size.1;
+            cell += size.0 * size.1;
             place
         };
         self.grids.iter().map(place).collect()
     }
+    /// N, of each relation.
     fn n_cells(&self) -> usize {
-        self.grids.iter().map(|g| self.relations * g.0 * g.1).sum()
+        self.grids.iter().map(|g| g.0 * g.1).sum()
     }
     fn rows<'a>(&self, all: &'a [f32], relation: usize, place: &Place) -> Matrix<'a> {
         let from = (relation * self.heads + place.head) * self.rank;
@@ -240,7 +367,7 @@ impl GridProducts {
     }
     fn cells<'a>(&self, all: &'a [f32], relation: usize, place: &Place) -> Matrix<'a> {
         let (s, t) = place.size;
-        Matrix::new(&all[place.cell + relation * s * t..], s, t, t)
+        Matrix::new(&all[relation * self.n_cells() + place.cell..], s, t, t)
     }
 }
 
@@ -257,14 +384,15 @@ impl CustomOp2 for GridProducts {
         tails_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (heads, tails) = (values(heads, heads_layout)?, values(tails, tails_layout)?);
-        let mut out = vec![0.0; self.n_cells()];
+        let mut out = vec![0.0; self.relations * self.n_cells()];
         let mut tasks = Vec::with_capacity(self.grids.len() * self.relations);
         let mut left = &mut out[..];
-        for place in self.places() {
-            for relation in 0..self.relations {
+        let places = self.places();
+        for relation in 0..self.relations {
+            for place in &places {
                 let (out, rest) = left.split_at_mut(place.size.0 * place.size.1);
                 left = rest;
-                tasks.push((place, relation, out));
+                tasks.push((*place, relation, out));
             }
         }
         tasks
@@ -279,8 +407,8 @@ impl CustomOp2 for GridProducts {
                     Parallelism::None,
                 );
             });
-        let n = out.len();
-        Ok((CpuStorage::F32(out), Shape::from(n)))
+        let shape = Shape::from((self.relations, self.n_cells()));
+        Ok((CpuStorage::F32(out), shape))
     }
 
     /// d heads = scale · G·tails, d tails = scale · Gᵀ·heads.
@@ -344,6 +472,12 @@ mod tests {
                 |v| project(&v[0], &v[1], &v[2]),
                 plain,
             )?;
+            check_op(
+                &format!("project by relation {s}x{h}, {relations} of {rank}"),
+                &[&[s, h], &[relations, h, rank], &[relations, rank]],
+                |v| project_by_relation(&v[0], &v[1], &v[2]),
+                plain,
+            )?;
         }
         Ok(())
     }
@@ -362,6 +496,12 @@ mod tests {
                 &format!("grids {grids:?}, {relations} of {rank}"),
                 &[&[relations, sums.0, rank], &[relations, sums.1, rank]],
                 |v| grid_products(&v[0], &v[1], grids, 0.5),
+                |v| plain_grid_products(&v[0], &v[1], grids, 0.5),
+            )?;
+            check_op(
+                &format!("padded grids {grids:?}, {relations} of {rank}"),
+                &[&[relations, sums.0, rank], &[relations, sums.1, rank]],
+                |v| padded_grid_products(&v[0], &v[1], grids, 0.5),
                 |v| plain_grid_products(&v[0], &v[1], grids, 0.5),
             )?;
         }

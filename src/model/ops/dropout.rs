@@ -1,6 +1,7 @@
 //! Inverted dropout whose mask depends on a seed and the element's place only, so the backward pass draws it again
 //! instead of keeping it, and any part of it can be drawn on its own.
 
+use super::known::known1;
 use super::simd::vectorised;
 use super::{TASK_VALUES, is_fused, values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
@@ -70,14 +71,26 @@ pub fn dropout(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
     if is_fused(x) {
         return x.contiguous()?.apply_op1(DropoutOp { mask });
     }
-    plain_dropout(x, dropout)
+    times_constant(x, mask_tensor(x, dropout)?)
 }
 
-pub(super) fn plain_dropout(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
+/// On any device; the mask is drawn here and kept for the backward pass.
+fn times_constant(x: &Tensor, factors: Tensor) -> Result<Tensor> {
+    let value = (x.detach() * &factors)?;
+    known1(x, value, move |grad| grad * &factors)
+}
+
+/// The factors of each element of `x`, of its shape and kind.
+fn mask_tensor(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
     let (mut factors, mask) = (vec![1.0; x.elem_count()], dropout.mask(0));
     let parts = factors.par_chunks_mut(TASK_VALUES).enumerate();
     parts.for_each(|(i, part)| apply_mask(part, i * TASK_VALUES, mask));
-    x * Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())?
+    Tensor::from_vec(factors, x.shape(), x.device())?.to_dtype(x.dtype())
+}
+
+#[cfg(test)]
+pub(super) fn plain_dropout(x: &Tensor, dropout: Dropout) -> Result<Tensor> {
+    x * mask_tensor(x, dropout)?
 }
 
 /// `x` under a mask, as a constant: dropout's backward pass is its forward pass.
@@ -122,6 +135,12 @@ mod tests {
                 &format!("dropout {shape:?}"),
                 &[shape],
                 |v| dropout(&v[0], DROPOUT),
+                |v| plain_dropout(&v[0], DROPOUT),
+            )?;
+            check_op(
+                &format!("dropout by a constant {shape:?}"),
+                &[shape],
+                |v| times_constant(&v[0], mask_tensor(&v[0], DROPOUT)?),
                 |v| plain_dropout(&v[0], DROPOUT),
             )?;
         }

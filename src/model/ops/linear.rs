@@ -1,5 +1,6 @@
 //! x·Wᵀ + b in one pass: the bias is written first and the product added to it.
 
+use super::known::known3;
 use super::matrix::{Matrix, Out, current_pool, multiply};
 use super::simd::add_column_sums;
 use super::{TASK_VALUES, is_fused, values, values_of};
@@ -26,9 +27,19 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         rows.contiguous()?
             .apply_op3(&weight.contiguous()?, &bias.contiguous()?, Linear)?
     } else {
-        rows.matmul(&weight.t()?)?.broadcast_add(bias)?
+        linear_of_products(&rows, weight, bias)?
     };
     out.reshape(shape)
+}
+
+/// On any device: dx = g·W, dW = gᵀ·x, db = column sums of g.
+fn linear_of_products(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let (input, w) = (x.detach(), weight.detach());
+    let value = input.matmul(&w.t()?)?.broadcast_add(&bias.detach())?;
+    known3([x, weight, bias], value, move |grad| {
+        let d_weight = grad.t()?.matmul(&input)?;
+        Ok([grad.matmul(&w)?, d_weight, grad.sum(0)?])
+    })
 }
 
 struct Linear;
@@ -115,6 +126,12 @@ mod tests {
                 &format!("linear {rows}x{n_in}->{n_out}"),
                 &[&[rows, n_in], &[n_out, n_in], &[n_out]],
                 |v| linear(&v[0], &v[1], &v[2]),
+                |v| v[0].matmul(&v[1].t()?)?.broadcast_add(&v[2]),
+            )?;
+            check_op(
+                &format!("linear of products {rows}x{n_in}->{n_out}"),
+                &[&[rows, n_in], &[n_out, n_in], &[n_out]],
+                |v| linear_of_products(&v[0], &v[1], &v[2]),
                 |v| v[0].matmul(&v[1].t()?)?.broadcast_add(&v[2]),
             )?;
         }

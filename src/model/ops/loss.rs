@@ -1,9 +1,10 @@
-//! Binary cross-entropy on logits, summed; used by both sentence-level heads.
+//! Losses on logits, summed over their terms.
 
+use super::known::known1;
 use super::simd::{exp, ln_1p, sigmoid, sum, vectorised};
 use super::{TASK_VALUES, is_fused, values, values_of};
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
-use candle_nn::ops::sigmoid as candle_sigmoid;
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
+use candle_nn::ops::{sigmoid as candle_sigmoid, softmax_last_dim};
 use rayon::prelude::*;
 
 /// Σ weight · -ln p, p the probability that `sigmoid(logits)` gives to `gold` (0 or 1), a scalar. `gold` and `weights`
@@ -16,13 +17,11 @@ pub fn bce_sum(logits: &Tensor, gold: Vec<f32>, weights: Option<Vec<f32>>) -> Re
     if is_fused(logits) {
         return logits.contiguous()?.apply_op1(BceSum { gold, weights });
     }
-    plain_bce_sum(logits, gold, weights)
+    bce_sum_of_terms(logits, gold, weights)
 }
 
-/// Each term is `max(s,0) - s*y + ln(1 + e^-|s|)`, finite for every logit. Its derivative, `sigmoid(s) - y`, is attached
-/// as `(s - detach(s)) * derivative`, which adds zero to the value: the dozen intermediate tensors of the stable form
-/// are then neither kept for the backward pass nor walked by it.
-fn plain_bce_sum(logits: &Tensor, gold: Vec<f32>, weights: Option<Vec<f32>>) -> Result<Tensor> {
+/// On any device. Each term is `max(s,0) - s*y + ln(1 + e^-|s|)`, finite for every logit; its derivative is `sigmoid(s) - y`.
+fn bce_sum_of_terms(logits: &Tensor, gold: Vec<f32>, weights: Option<Vec<f32>>) -> Result<Tensor> {
     let dense = |values: Vec<f32>| {
         Tensor::from_vec(values, logits.shape(), logits.device())?.to_dtype(logits.dtype())
     };
@@ -30,13 +29,58 @@ fn plain_bce_sum(logits: &Tensor, gold: Vec<f32>, weights: Option<Vec<f32>>) -> 
     let positive = s.relu()?;
     // -|s| = s - 2 max(s,0)
     let log_term = ((&s - (&positive * 2.0)?)?.exp()? + 1.0)?.log()?;
-    let value = ((positive - (&s * &gold)?)? + log_term)?;
-    let derivative = (candle_sigmoid(&s)? - gold)?;
-    let losses = (value + ((logits - &s)? * derivative)?)?;
-    match weights {
-        Some(weights) => (losses * dense(weights)?)?.sum_all(),
-        None => losses.sum_all(),
+    let mut terms = ((positive - (&s * &gold)?)? + log_term)?;
+    let mut slopes = (candle_sigmoid(&s)? - gold)?;
+    if let Some(weights) = weights {
+        let weights = dense(weights)?;
+        (terms, slopes) = ((terms * &weights)?, (slopes * weights)?);
     }
+    known1(logits, total(&terms)?, move |grad| {
+        slopes.broadcast_mul(grad)
+    })
+}
+
+/// Σ x, in two steps: a GPU gives each sum of a step to one of its many processors.
+fn total(x: &Tensor) -> Result<Tensor> {
+    const ROW: usize = 1024;
+    let x = x.flatten_all()?;
+    let (n, rows) = (x.elem_count(), x.elem_count() / ROW);
+    if rows < 2 {
+        return x.sum_all();
+    }
+    let whole = x.narrow(0, 0, rows * ROW)?.reshape((rows, ROW))?;
+    let whole = whole.sum(1)?.sum_all()?;
+    match n - rows * ROW {
+        0 => Ok(whole),
+        rest => whole + x.narrow(0, rows * ROW, rest)?.sum_all()?,
+    }
+}
+
+/// Added to the logits of what is not allowed; no logit comes near.
+const NEVER: f32 = -1e30;
+
+/// Σ over rows of -ln P(allowed), P the softmax of `logits` [n, c]; a scalar. `allowed` has a row for each row of `logits`,
+/// with at least one class; one class a row is cross-entropy.
+pub fn allowed_loss(logits: &Tensor, allowed: &[bool]) -> Result<Tensor> {
+    if allowed.len() != logits.elem_count() {
+        bail!(
+            "{} classes allowed or not, {:?} logits",
+            allowed.len(),
+            logits.dims()
+        );
+    }
+    let forbidden: Vec<f32> = allowed
+        .iter()
+        .map(|a| if *a { 0.0 } else { NEVER })
+        .collect();
+    let forbidden = Tensor::from_vec(forbidden, logits.shape(), logits.device())?;
+    let s = logits.detach().contiguous()?;
+    let within = (&s + forbidden.to_dtype(s.dtype())?)?;
+    let terms = (s.log_sum_exp(D::Minus1)? - within.log_sum_exp(D::Minus1)?)?;
+    let slopes = (softmax_last_dim(&s)? - softmax_last_dim(&within)?)?;
+    known1(logits, terms.sum_all()?, move |grad| {
+        slopes.broadcast_mul(grad)
+    })
 }
 
 struct BceSum {
@@ -140,7 +184,7 @@ mod tests {
     fn values_and_gradients_hold_at_large_logits() -> Result<()> {
         type Form = fn(&Tensor, Vec<f32>, Option<Vec<f32>>) -> Result<Tensor>;
         let check = |logit: f32, gold: f32, loss: f32, gradient: f32| -> Result<()> {
-            for form in [bce_sum as Form, plain_bce_sum] {
+            for form in [bce_sum as Form, bce_sum_of_terms] {
                 let s = Var::new(&[logit], &Device::Cpu)?;
                 let value = form(&s, vec![gold], None)?;
                 let grad = value.backward()?.get(&s).unwrap().clone();
@@ -184,10 +228,39 @@ mod tests {
             let gold: Vec<f32> = (0..n).map(|i| (i % 3 == 0) as u8 as f32).collect();
             let weights: Vec<f32> = (0..n).map(|i| (i % 5) as f32 / n as f32).collect();
             let sum = |v: &[Tensor]| bce_sum(&(&v[0] * 4.0)?, gold.clone(), Some(weights.clone()));
-            let plain =
-                |v: &[Tensor]| plain_bce_sum(&(&v[0] * 4.0)?, gold.clone(), Some(weights.clone()));
+            let plain = |v: &[Tensor]| {
+                bce_sum_of_terms(&(&v[0] * 4.0)?, gold.clone(), Some(weights.clone()))
+            };
             check_op(&format!("bce of {n}"), &[&[n]], sum, plain)?;
         }
+        Ok(())
+    }
+
+    #[test]
+    fn the_loss_of_allowed_classes_is_that_of_their_logarithm() -> Result<()> {
+        for (n, c) in [(1, 2), (5, 4), (300, 9)] {
+            // One class, two, or all.
+            let allowed: Vec<bool> = (0..n * c)
+                .map(|i| i % c == (i / c) % c || (i / c) % 3 == 1 && i % c == 0 || (i / c) % 3 == 2)
+                .collect();
+            let mask: Vec<f32> = allowed.iter().map(|a| f32::from(u8::from(*a))).collect();
+            let mask = Tensor::from_vec(mask, (n, c), &Device::Cpu)?;
+            check_op(
+                &format!("allowed {n}x{c}"),
+                &[&[n, c]],
+                |v| allowed_loss(&(&v[0] * 4.0)?, &allowed),
+                |v| {
+                    let p = candle_nn::ops::softmax(&(&v[0] * 4.0)?, D::Minus1)?;
+                    (p * &mask)?.sum(D::Minus1)?.log()?.sum_all()?.neg()
+                },
+            )?;
+        }
+        let far = Tensor::new(&[[200f32, -200.0]], &Device::Cpu)?;
+        assert_eq!(
+            allowed_loss(&far, &[false, true])?.to_scalar::<f32>()?,
+            400.0
+        );
+        assert!(allowed_loss(&far, &[true]).is_err());
         Ok(())
     }
 }

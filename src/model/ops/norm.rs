@@ -2,7 +2,8 @@
 //!
 //! s = dropout(x) + residual; y = (s - mean) / sqrt(var + eps) · weight + bias. (Ba, Kiros, Hinton 2016, equation 4.)
 
-use super::dropout::{Dropout, Mask, apply_mask, dropped, plain_dropout};
+use super::dropout::{Dropout, Mask, apply_mask, dropped};
+use super::known::known3;
 use super::simd::{add_column_sums, dot, sum, sum_squares, vectorised};
 use super::{is_fused, task_rows, values, values_of};
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, D, Layout, Result, Shape, Tensor};
@@ -12,7 +13,7 @@ use rayon::prelude::*;
 pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     check_width(x, weight)?;
     if !is_fused(x) {
-        return plain_layer_norm(x, weight, bias, eps);
+        return layer_norm_of_rows(x, weight, bias, eps);
     }
     x.contiguous()?.apply_op2(
         &Tensor::stack(&[weight, bias], 0)?,
@@ -34,7 +35,11 @@ pub fn add_layer_norm(
 ) -> Result<Tensor> {
     check_width(x, weight)?;
     if !is_fused(x) {
-        return plain_add_layer_norm(x, dropout, residual, weight, bias, eps);
+        let x = match dropout {
+            Some(drawn) => super::dropout(x, drawn)?,
+            None => x.clone(),
+        };
+        return layer_norm_of_rows(&(x + residual)?, weight, bias, eps);
     }
     if x.shape() != residual.shape() {
         candle_core::bail!("add_layer_norm: {:?} and {:?}", x.dims(), residual.dims());
@@ -56,6 +61,28 @@ fn check_width(x: &Tensor, weight: &Tensor) -> Result<()> {
     Ok(())
 }
 
+/// On any device: with y the normed rows before weight and bias and h = g·weight,
+/// dx = (h - mean(h) - y·mean(h·y)) / sqrt(var + eps), means over a row.
+fn layer_norm_of_rows(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
+    let (input, w, b) = (x.detach().contiguous()?, weight.detach(), bias.detach());
+    let value = match x.device().is_cpu() {
+        true => plain_layer_norm(&input, &w, &b, eps)?,
+        false => candle_nn::ops::layer_norm(&input, &w, &b, eps as f32)?,
+    };
+    known3([x, weight, bias], value, move |grad| {
+        let n = input.dim(D::Minus1)?;
+        let mean = |x: &Tensor| x.sum_keepdim(D::Minus1)? / n as f64;
+        let centred = input.broadcast_sub(&mean(&input)?)?;
+        let scale = (mean(&centred.sqr()?)? + eps)?.powf(-0.5)?;
+        let y = centred.broadcast_mul(&scale)?;
+        let h = grad.broadcast_mul(&w)?;
+        let along = y.broadcast_mul(&mean(&(&h * &y)?)?)?;
+        let dx = (h.broadcast_sub(&mean(&h)?)? - along)?.broadcast_mul(&scale)?;
+        let columns = |x: &Tensor| x.reshape(((), n))?.sum(0);
+        Ok([dx, columns(&(grad * y)?)?, columns(grad)?])
+    })
+}
+
 fn plain_layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
@@ -65,6 +92,7 @@ fn plain_layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Res
         .broadcast_add(bias)
 }
 
+#[cfg(test)]
 fn plain_add_layer_norm(
     x: &Tensor,
     dropout: Option<Dropout>,
@@ -74,7 +102,7 @@ fn plain_add_layer_norm(
     eps: f64,
 ) -> Result<Tensor> {
     let x = match dropout {
-        Some(dropout) => plain_dropout(x, dropout)?,
+        Some(drawn) => super::dropout::plain_dropout(x, drawn)?,
         None => x.clone(),
     };
     plain_layer_norm(&(x + residual)?, weight, bias, eps)
@@ -298,6 +326,12 @@ mod tests {
                 &name,
                 &[&[rows, n], &[n], &[n]],
                 |v| layer_norm(&v[0], &v[1], &v[2], 1e-5),
+                |v| plain_layer_norm(&v[0], &v[1], &v[2], 1e-5),
+            )?;
+            check_op(
+                &format!("{name}, of rows"),
+                &[&[rows, n], &[n], &[n]],
+                |v| layer_norm_of_rows(&v[0], &v[1], &v[2], 1e-5),
                 |v| plain_layer_norm(&v[0], &v[1], &v[2], 1e-5),
             )?;
             let dropout = Dropout {

@@ -51,8 +51,8 @@ impl PaddedRows {
 
 /// Where the packed rows of a batch stand when every sentence is as long as the longest.
 pub struct Padding {
-    n_sentences: usize,
-    longest: usize,
+    pub(super) n_sentences: usize,
+    pub(super) longest: usize,
     /// `None` where all are equally long and nothing moves.
     places: Option<Places>,
 }
@@ -91,6 +91,30 @@ impl Padding {
             longest,
             places,
         })
+    }
+
+    /// Packed rows [P, w] -> padded ones [B·n, w], zeros where there is none. A constant.
+    pub(super) fn spread(&self, packed: &Tensor) -> Result<Tensor> {
+        match &self.places {
+            Some(places) => packed.index_select(&places.packed_row, 0),
+            None => Ok(packed.clone()),
+        }
+    }
+
+    /// Padded rows [B·n, w] -> the packed ones [P, w].
+    pub(super) fn gather(&self, padded: &Tensor) -> Result<Tensor> {
+        match &self.places {
+            Some(places) => padded.index_select(&places.place, 0),
+            None => Ok(padded.clone()),
+        }
+    }
+
+    /// `scores` [B, heads, n, n], -inf for keys beyond a sentence's end.
+    pub(super) fn masked(&self, scores: &Tensor) -> Result<Tensor> {
+        match &self.places {
+            Some(places) => scores.broadcast_add(&places.mask),
+            None => Ok(scores.clone()),
+        }
     }
 }
 
@@ -174,27 +198,18 @@ impl PaddedBlock {
     fn attend(&self, x: &Tensor, padding: &Padding) -> Result<Tensor> {
         let (h, heads) = (x.dim(1)?, self.n_heads);
         let (b, n) = (padding.n_sentences, padding.longest);
-        let mut inputs = self.inputs.apply(x)?; // [P, 3h]
-        if let Some(places) = &padding.places {
-            inputs = inputs.index_select(&places.packed_row, 0)?; // [B·n, 3h]
-        }
-        let inputs = inputs
+        let inputs = padding
+            .spread(&self.inputs.apply(x)?)? // [B·n, 3h]
             .reshape((b, n, 3, heads, h / heads))?
             .permute((2, 0, 3, 1, 4))?
             .contiguous()?; // [3, B, heads, n, d]
         let part = |which: usize| inputs.narrow(0, which, 1)?.squeeze(0);
-        let mut scores = part(0)?.matmul(&part(1)?.t()?)?;
-        if let Some(places) = &padding.places {
-            scores = scores.broadcast_add(&places.mask)?;
-        }
+        let scores = padding.masked(&part(0)?.matmul(&part(1)?.t()?)?)?;
         let context = softmax_last_dim(&scores)?
             .matmul(&part(2)?)?
             .transpose(1, 2)?
             .reshape((b * n, h))?;
-        match &padding.places {
-            Some(places) => context.index_select(&places.place, 0),
-            None => Ok(context),
-        }
+        padding.gather(&context)
     }
 }
 

@@ -4,9 +4,11 @@
 //! into what each side contributes. Cells are packed: sentence after sentence, row (head) after row. The hidden layer of
 //! a few rows at a time is all that exists of it; the backward passes compute it again.
 
+use super::known::{known1, known2};
 use super::matrix::{Matrix, Out, multiply};
+use super::rows::{NO_ROW, sums};
 use super::simd::{add_column_sums, vectorised};
-use super::{check_starts, is_fused, split_sentences, take_rows, values, values_of};
+use super::{check_starts, is_fused, linear, split_sentences, values, values_of};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 use std::ops::Range;
@@ -14,6 +16,9 @@ use std::sync::OnceLock;
 
 /// Cells whose hidden layer is held at once: with 64 floats each, a quarter of a usual second-level cache.
 const BLOCK_CELLS: usize = 512;
+
+/// Added to what is no cell before a maximum; no logit comes near.
+const NEVER: f32 = -1e30;
 
 /// Cells that the plain formula computes at once; its hidden layer is 16 MiB at 64 floats a cell.
 const PLAIN_CELLS: usize = 1 << 16;
@@ -94,15 +99,30 @@ impl PairLayer<'_> {
         let device = self.head.device();
         let mut parts = Vec::new();
         for cells in cells.chunks(PLAIN_CELLS) {
-            let heads = take_rows(self.head, cells.iter().map(|c| c.0).collect())?;
-            let tails = take_rows(self.tail, cells.iter().map(|c| c.1).collect())?;
-            let logits = (heads + tails)?.relu()?.matmul(&self.weight.t()?)?;
-            parts.push(logits.broadcast_add(self.bias)?);
+            let hidden = self.hidden(cells)?;
+            parts.push(linear(&hidden, self.weight, self.bias)?);
         }
         if parts.is_empty() {
             return Tensor::zeros((0, self.bias.elem_count()), self.head.dtype(), device);
         }
         Tensor::cat(&parts, 0)
+    }
+
+    /// relu(head + tail) of some cells, [cells, d].
+    fn hidden(&self, cells: &[(u32, u32)]) -> Result<Tensor> {
+        let heads: Vec<u32> = cells.iter().map(|c| c.0).collect();
+        let tails: Vec<u32> = cells.iter().map(|c| c.1).collect();
+        let take = |x: &Tensor, rows: &[u32]| {
+            let rows = Tensor::from_slice(rows, rows.len(), x.device())?;
+            x.detach().contiguous()?.index_select(&rows, 0)
+        };
+        let hidden = (take(self.head, &heads)? + take(self.tail, &tails)?)?.relu()?;
+        let (value, n_words) = (hidden.clone(), self.head.dim(0)?);
+        known2([self.head, self.tail], value, move |grad| {
+            let passed = (grad * hidden.gt(0.0)?.to_dtype(grad.dtype())?)?;
+            let of = |rows: &[u32]| sums(&passed, rows, n_words);
+            Ok([of(&heads)?, of(&tails)?])
+        })
     }
 
     fn plain_best(&self) -> Result<Tensor> {
@@ -112,19 +132,35 @@ impl PairLayer<'_> {
         if n_words == 0 {
             return Ok(logits);
         }
-        // Each head's cells, its first one again where a sentence is shorter than the longest: no other maximum.
-        let mut cells = Vec::with_capacity(n_words * longest);
-        let mut from = 0;
+        // Each head's cells, as many as the longest sentence has.
+        let (mut cells, mut places) = (vec![NO_ROW; n_words * longest], Vec::new());
+        let mut beyond = vec![NEVER; n_words * longest];
+        let mut word = 0;
         for n in lengths() {
             for _ in 0..n {
-                cells.extend((0..longest).map(|j| (from + if j < n { j } else { 0 }) as u32));
-                from += n;
+                for place in word * longest..word * longest + n {
+                    cells[place] = places.len() as u32;
+                    beyond[place] = 0.0;
+                    places.push(place as u32);
+                }
+                word += 1;
             }
         }
-        let rows = take_rows(&logits, cells)?.reshape((n_words, longest, ()))?;
+        let device = logits.device();
+        let cells = Tensor::from_vec(cells, n_words * longest, device)?;
+        let places = Tensor::from_vec(places, logits.dim(0)?, device)?;
+        let beyond = Tensor::from_vec(beyond, (n_words, longest, 1), device)?;
+        let rows = logits.detach().index_select(&cells, 0)?;
+        let rows = rows.reshape((n_words, longest, ()))?;
+        let rows = rows.broadcast_add(&beyond.to_dtype(rows.dtype())?)?;
         // Not `max`: its gradient goes to every equal entry.
-        let best = rows.detach().argmax_keepdim(1)?;
-        rows.gather(&best, 1)?.squeeze(1)
+        let best = rows.argmax_keepdim(1)?;
+        let value = rows.gather(&best, 1)?.squeeze(1)?;
+        known1(&logits, value, move |grad| {
+            let none = rows.zeros_like()?;
+            let d_rows = none.scatter_add(&best, &grad.unsqueeze(1)?, 1)?;
+            d_rows.flatten(0, 1)?.index_select(&places, 0)
+        })
     }
 }
 

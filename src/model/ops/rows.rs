@@ -3,8 +3,8 @@
 //! candle adds the gradients of `index_select` up in one loop over all taken rows, which takes a GPU longer than the rest of
 //! a training step. Here each source row's takers are known before: they are gathered side by side and summed.
 
-use super::{known_on_cpu, known_on_gpu};
-use candle_core::{CpuStorage, CudaStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use super::known::known1;
+use candle_core::{Result, Tensor};
 
 /// A row of zeros; candle's own sign for it.
 pub const NO_ROW: u32 = u32::MAX;
@@ -21,14 +21,9 @@ pub fn take_rows(x: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
 fn taken_apart(x: &Tensor, rows: Vec<u32>) -> Result<Tensor> {
     let x = x.contiguous()?;
     let index = Tensor::from_slice(&rows, rows.len(), x.device())?;
-    let output = x.detach().index_select(&index, 0)?;
-    x.apply_op1(TakeRows { output, rows })
-}
-
-/// The value is there before; only the backward pass is the operation's own.
-struct TakeRows {
-    output: Tensor,
-    rows: Vec<u32>,
+    let value = x.detach().index_select(&index, 0)?;
+    let n = x.dim(0)?;
+    known1(&x, value, move |grad| sums(grad, &rows, n))
 }
 
 /// Takers of each row that has some, side by side.
@@ -70,37 +65,23 @@ impl Takers {
     }
 }
 
-impl CustomOp1 for TakeRows {
-    fn name(&self) -> &'static str {
-        "take-rows"
+/// Each of `n` rows' sum of `grad` [rows, d] over its takers, [n, d].
+pub(super) fn sums(grad: &Tensor, rows: &[u32], n: usize) -> Result<Tensor> {
+    let (width, device) = (grad.dim(1)?, grad.device());
+    let takers = Takers::new(rows, n);
+    if takers.most == 0 {
+        return Tensor::zeros((n, width), grad.dtype(), device);
     }
-
-    fn cpu_fwd(&self, _: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
-        known_on_cpu(&self.output)
+    let n_touched = takers.places.len() / takers.most;
+    let places = Tensor::from_vec(takers.places, n_touched * takers.most, device)?;
+    let mut sums = grad.index_select(&places, 0)?;
+    if takers.most > 1 {
+        sums = sums.reshape((n_touched, takers.most, width))?.sum(1)?;
     }
-
-    fn cuda_fwd(&self, _: &CudaStorage, _: &Layout) -> Result<(CudaStorage, Shape)> {
-        known_on_gpu(&self.output)
+    if n_touched < n {
+        sums = sums.index_select(&Tensor::from_vec(takers.touched, n, device)?, 0)?;
     }
-
-    fn bwd(&self, x: &Tensor, _output: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let (n, width) = x.dims2()?;
-        let takers = Takers::new(&self.rows, n);
-        if takers.most == 0 {
-            return Ok(Some(x.zeros_like()?));
-        }
-        let (grad, device) = (grad.detach().contiguous()?, grad.device());
-        let n_touched = takers.places.len() / takers.most;
-        let places = Tensor::from_vec(takers.places, n_touched * takers.most, device)?;
-        let mut sums = grad.index_select(&places, 0)?;
-        if takers.most > 1 {
-            sums = sums.reshape((n_touched, takers.most, width))?.sum(1)?;
-        }
-        if n_touched < n {
-            sums = sums.index_select(&Tensor::from_vec(takers.touched, n, device)?, 0)?;
-        }
-        Ok(Some(sums))
-    }
+    Ok(sums)
 }
 
 #[cfg(test)]

@@ -14,25 +14,26 @@ pub fn add_in_place(sum: &Tensor, more: &Tensor) -> Result<()> {
     sum.inplace_op2(&more.contiguous()?, &AddInPlace)
 }
 
-/// Σ x² of each, in f64; does not depend on the number of threads.
-pub fn sums_of_squares<'a>(all: impl Iterator<Item = &'a Tensor>) -> Result<Vec<f64>> {
-    let (mut sums, mut elsewhere) = (Vec::new(), Vec::new());
+/// Σ x² over all, in f64; does not depend on the number of threads.
+pub fn sum_of_squares<'a>(all: impl Iterator<Item = &'a Tensor>) -> Result<f64> {
+    let (mut sum, mut elsewhere) = (0.0, Vec::new());
     for x in all {
         if is_fused(x) {
-            sums.push(sum_of_squares(&x.contiguous()?)?);
+            sum += squares_of(&x.contiguous()?)?;
         } else {
-            elsewhere.push(x.sqr()?.sum_all()?.to_dtype(DType::F32)?);
+            elsewhere.push(x.detach().flatten_all()?);
         }
     }
     if !elsewhere.is_empty() {
-        // One copy for all: each waits until another device has done everything it was asked for.
-        let found: Vec<f32> = Tensor::stack(&elsewhere, 0)?.to_vec1()?;
-        sums.extend(found.into_iter().map(f64::from));
+        // One product for all, and one copy: each waits until another device has done everything it was asked for.
+        let row = Tensor::cat(&elsewhere, 0)?.unsqueeze(0)?;
+        let found = row.matmul(&row.t()?)?.to_dtype(DType::F32)?;
+        sum += f64::from(found.flatten_all()?.to_vec1::<f32>()?[0]);
     }
-    Ok(sums)
+    Ok(sum)
 }
 
-fn sum_of_squares(x: &Tensor) -> Result<f64> {
+fn squares_of(x: &Tensor) -> Result<f64> {
     let all = values_of(x)?;
     let parts: Vec<f32> = all
         .par_chunks(TASK)
@@ -189,11 +190,15 @@ mod tests {
             let squares: f32 = y.sqr()?.sum_all()?.to_scalar()?;
             add_in_place(&x, &y)?;
             assert_near("sum", &x, &expected)?;
-            let got = sums_of_squares([&y].into_iter())?[0];
+            let got = sum_of_squares([&y].into_iter())?;
             assert!(
                 (got / f64::from(squares) - 1.0).abs() < 1e-4,
                 "{got} {squares}"
             );
+            // f64 takes the way of other devices.
+            let wide = y.to_dtype(DType::F64)?;
+            let both = sum_of_squares([&y, &wide, &wide].into_iter())?;
+            assert!((both / got / 3.0 - 1.0).abs() < 1e-4, "{both} {got}");
         }
         let (x, y) = (random(&[3], 1)?, random(&[4], 2)?);
         assert!(add_in_place(&x, &y).is_err());

@@ -88,7 +88,7 @@ fn golden_rin_slides_step_rounds() -> Result<()> {
         };
         check(&state.relation, "H_tilde");
         check(&state.entity, "H_bar");
-        check(&softmax(&rin.tag.apply(&state.entity)?, 1)?, "y_bar");
+        check(&softmax(&rin.tag.apply(&state.entity)?)?, "y_bar");
         let sides = rin.pair.sides(&state.relation)?;
         check(&rin.evidence(&sides, &cells)?, "y_hat");
         let p = probabilities(&rin, &state, &cells)?;
@@ -109,7 +109,7 @@ fn golden_rin_slides_step_loss() -> Result<()> {
     let golden = Golden::load("rin_slides_step");
     let (params, rin, encoded) = slides_head(&golden)?;
     let output = rin.forward(&encoded, Mode::Infer)?;
-    let tags = softmax(&output.tag_logits, 1)?;
+    let tags = softmax(&output.tag_logits)?;
     assert_close(&tags, &real(&golden, "/out/final/y_bar"), "final y_bar");
     let p = sigmoid(&output.cell_logits)?;
     assert_close(&p, &real_cells(&golden, "/out/final/p"), "final p");
@@ -218,7 +218,7 @@ fn golden_rin_emnlp_step() -> Result<()> {
     for k in 0..2 {
         let p = probabilities(&rin, &state, &cells)?;
         let evidence = rin.evidence(&rin.pair.sides(&state.relation)?, &cells)?;
-        let tags = softmax(&rin.tag.apply(&state.entity)?, 1)?;
+        let tags = softmax(&rin.tag.apply(&state.entity)?)?;
         state = rin.round(&state, &cells)?;
         assert_close(&p, &real_cells(&golden, &format!("/out/steps/{k}/p")), "p");
         for (actual, name) in [

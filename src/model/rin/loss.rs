@@ -2,8 +2,8 @@
 
 use super::{RinOutput, RinTargets};
 use crate::model::decode::{Cell, N_TAGS};
-use crate::model::ops::bce_sum;
-use candle_core::{D, Result, Tensor, bail};
+use crate::model::ops::{allowed_loss, bce_sum};
+use candle_core::{Result, Tensor, bail};
 
 /// Sums over a batch; scalars.
 pub struct RinLoss {
@@ -49,14 +49,11 @@ impl RinOutput {
                 tags.len()
             );
         }
-        let mut one_hot = vec![0f32; n_words * N_TAGS];
+        let mut gold = vec![false; n_words * N_TAGS];
         for (word, &tag) in tags.iter().enumerate() {
-            one_hot[word * N_TAGS + tag as usize] = 1.0;
+            gold[word * N_TAGS + tag as usize] = true;
         }
-        let logits = &self.tag_logits;
-        let gold = Tensor::from_vec(one_hot, (n_words, N_TAGS), logits.device())?
-            .to_dtype(logits.dtype())?;
-        logits.log_sum_exp(D::Minus1)?.sum_all()? - (logits * gold)?.sum_all()?
+        allowed_loss(&self.tag_logits, &gold)
     }
 
     fn cell_loss(&self, targets: &RinTargets) -> Result<Tensor> {

@@ -25,9 +25,10 @@ use super::decode::{Anchor, N_TAGS};
 use super::encoded::Encoded;
 use super::layers::Linear;
 use super::mode::Mode;
+use super::ops::softmax;
 use super::params::{Init, Scope};
-use candle_core::{D, Result, Tensor};
-use candle_nn::ops::{sigmoid, softmax};
+use candle_core::{Result, Tensor};
+use candle_nn::ops::sigmoid;
 use gru::Gru;
 use pairs::{PairModel, PairSides};
 use serde::{Deserialize, Serialize};
@@ -235,7 +236,7 @@ impl Rin {
 
     /// Predict, feed the predictions back, update both features.
     fn round(&self, state: &State, cells: &CellLayout) -> Result<State> {
-        let tags = softmax(&self.tag.apply(&state.entity)?, D::Minus1)?;
+        let tags = softmax(&self.tag.apply(&state.entity)?)?;
         let sides = self.pair.sides(&state.relation)?;
         let evidence = self.evidence(&sides, cells)?;
         match &self.slides {
