@@ -3,6 +3,7 @@
 
 noise.py REDRESS CROWD [--model MODEL] [--seeds 1,2,3] [--batch 50] [--share 1]
 noise.py REDRESS CROWD --ablation [..]     each signal alone, and left out
+noise.py REDRESS CROWD --estimate [..]     what `redress report` says is missing, as verdicts come, beside what is
 noise.py REDRESS sample_data --demo        the queue of wrong labels on the demo, against its truth.jsonl, before any verdict
 
 CROWD is a JSON-lines file of {"id", "sentence", "term1", "term2", "span1": [from, to] in characters, "span2", "ds": [relations], "srs": {relation:
@@ -121,6 +122,7 @@ def main():
     parse.add_argument("--share", type=float, default=1.0, help="of the missing queue, inspect this much in turn; the rest in the order it then has")
     parse.add_argument("--static", action="store_true", help="leave the re-ranked runs out")
     parse.add_argument("--ablation", action="store_true", help="each signal alone, and left out")
+    parse.add_argument("--estimate", action="store_true", help="the estimate of what is missing, beside the truth")
     parse.add_argument("--demo", action="store_true", help="on the demo: CROWD is sample_data")
     args = parse.parse_args()
     call = lambda *a: subprocess.run([args.redress, *a], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
@@ -167,9 +169,30 @@ def main():
                     answer = truth(row, kind)
                     if answer is not None:
                         order.append(answer)
-                    reject = (answer is None) or (answer == (kind == "wrong"))
-                    f.write(json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "unsure" if answer is None else "reject" if reject else "accept"}) + "\n")
+                    f.write(verdict(row, answer, kind))
             call("apply", verdicts, "-w", workspace)
+
+    def verdict(row, answer, kind):
+        reject = (answer is None) or (answer == (kind == "wrong"))
+        return json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "unsure" if answer is None else "reject" if reject else "accept"}) + "\n"
+
+    def estimate(workspace):
+        """A curator works through the missing queue, one row in twenty of it drawn at random."""
+        answers = answers_of(workspace, "missing")
+        print(f"{sum(answers)} of {len(answers)} are missing\n\n| judged | found | estimate of all | 95 % interval | drawn at random, missing |\n|---|---|---|---|---|")
+        file, judged = os.path.join(os.path.dirname(workspace), "verdicts.jsonl"), 0
+        for stop in (250, 500, 1000, 2000, 4000):
+            while judged < stop:
+                rows = queue(workspace, "missing", args.batch, "--control", "0.05")
+                with open(file, "w") as f:
+                    for row in rows:
+                        answer = truth(row, "missing")
+                        judged += answer is not None
+                        f.write(verdict(row, answer, "missing"))
+                call("apply", file, "-w", workspace)
+            m = json.loads(call("report", "-w", workspace, "--form", "json"))["missing"]
+            all_, low, high = m["all"] or [float("nan")] * 3
+            print(f"| {m['judged']} | {m['found']} | {all_:.0f} | {low:.0f} to {high:.0f} | {m['sample'][0]}, {m['sample'][1]} |", flush=True)
 
     results = {}
     add = lambda kind, name, answers: results.setdefault((kind, name), []).append((average_precision(answers), recall_at(answers, 0.1)))
@@ -178,14 +201,16 @@ def main():
             place = os.path.join(directory, seed)
             os.mkdir(place)
             workspace = fresh(place)
-            if not args.ablation:
+            if not (args.ablation or args.estimate):
                 for kind in ("wrong", "missing"):
                     answers = answers_of(workspace, kind)
                     add(kind, "cheap signals, static", answers)
                     results.setdefault((kind, "random"), []).append((sum(answers) / len(answers), 0.1))
                     results.setdefault((kind, "cap"), []).append((1.0, min(1.0, 0.1 * len(answers) / max(sum(answers), 1))))
             call("folds", "-w", workspace, "--seed", seed, *(["--model", args.model] if args.model else []))
-            if args.ablation:
+            if args.estimate:
+                estimate(workspace)
+            elif args.ablation:
                 ablation(workspace, add, answers_of, re_ranked, args.static)
             else:
                 for kind in ("wrong", "missing"):

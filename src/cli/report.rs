@@ -20,7 +20,7 @@ pub fn run(args: ReportArgs) -> Result<Ended> {
     let name = name.file_name().unwrap_or_default().to_string_lossy();
     let (reader, cancel) = (read_only(&dir)?, progress::cancel_on_signal());
     let report = progress::watched("sentences", &cancel, |tell| {
-        GainReport::collect(&reader, &name, tell)
+        GainReport::collect(&dir, &reader, &name, tell)
     })?;
     let Some(report) = report else {
         remark("stopped; nothing was written");

@@ -55,6 +55,56 @@ fn quality_comes_from_the_control_rows_of_the_queue() {
 }
 
 #[test]
+fn what_is_missing_is_estimated_from_rows_of_that_queue() {
+    let home = Home::with_workspace();
+    let before = home.run("report -w ws --form json").done().json()["missing"].clone();
+    assert_eq!(before["all"], Value::Null);
+    home.run("report -w ws")
+        .said(0, &["No estimate of all yet: 0 of the random sample"]);
+    let rows = "--kind missing --control 1 --limit 12";
+    let lines = verdicts(
+        &home,
+        "ws",
+        rows,
+        |n| if n < 2 { "accept" } else { "reject" },
+    );
+    home.write("v.jsonl", lines);
+    home.run("apply v.jsonl -w ws --by Ada").done();
+    let after = home.run("report -w ws --form json").done().json()["missing"].clone();
+    assert_eq!(after["judged"], json!(12));
+    assert_eq!(
+        (&after["found"], &after["sample"]),
+        (&json!(2), &json!([12, 2]))
+    );
+    // Without folds all are equally likely: two of twelve, so a sixth of all.
+    let all = |n: usize| after["all"][n].as_f64().unwrap();
+    let candidates = after["candidates"].as_f64().unwrap();
+    assert!((all(0) - candidates / 6.0).abs() < 1e-9, "{after}");
+    assert!(
+        2.0 <= all(1) && all(1) < all(0) && all(0) < all(2),
+        "{after}"
+    );
+    assert!((after["to_find"][0].as_f64().unwrap() - (all(0) - 2.0)).abs() < 1e-9);
+    // Nothing is known of the labels' own quality yet.
+    assert_eq!(after["completeness"], Value::Null);
+    let labels = verdicts(&home, "ws", "", |n| if n < 4 { "reject" } else { "accept" });
+    home.write("labels.jsonl", labels);
+    home.run("apply labels.jsonl -w ws --by Ada").done();
+    let after = home.run("report -w ws --form json").done().json()["missing"].clone();
+    let share = |when: &str| after["completeness"][when][0].as_f64().unwrap();
+    assert!(
+        (share("before") - 36.0 / (36.0 + all(0))).abs() < 1e-3,
+        "{after}"
+    );
+    assert!(
+        (share("after") - 38.0 / (36.0 + all(0))).abs() < 1e-3,
+        "{after}"
+    );
+    home.run("report -w ws")
+        .said(0, &["2 of them missing", "| before |"]);
+}
+
+#[test]
 fn a_report_is_one_file_that_fetches_and_runs_nothing() {
     let home = Home::with_workspace();
     home.run("import train.json -w a<b>&'c").done();

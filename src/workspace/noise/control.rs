@@ -1,21 +1,72 @@
 //! The random rows of a queue, which show what the ranking does not choose, and what they say of the whole queue.
 //!
-//! Every candidate has a number that has nothing to do with any signal. The candidates with the lowest numbers that nobody has judged are the
-//! control rows, in that order; they stand among the ranked ones and nowhere else. So the judged candidates below the lowest open number are a random
-//! sample of all candidates, whoever judged them and by whichever list.
+//! Every candidate draws a number that has nothing to do with any verdict. The candidates with the lowest numbers that nobody has judged are
+//! the control rows, in that order; they stand among the ranked ones and nowhere else. So the judged candidates below the lowest open number
+//! are a random sample of all candidates, whoever judged them and by whichever list. What is rare is looked for where it is likelier, and
+//! counted for less there ([`Chances`]).
 
 use super::queue::{Entry, Tally};
-use crate::analysis::mix;
+use crate::analysis::noise::{Case, Kind};
+use crate::analysis::{Drawn, draw_number, mix};
 use crate::domain::{RelationId, SentenceId, Triple};
 use crate::workspace::noise::candidates::Candidate;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// The candidate's number; by sentence, spans and relation, the same every time.
-pub fn chance(candidate: &Candidate) -> u64 {
-    number(candidate.id, candidate.triple)
+/// How likely candidates are to be drawn.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Chances {
+    /// What a candidate has beside its out-of-fold probability; `None`: all are equally likely.
+    beside: Option<f64>,
 }
 
-/// The same, for who has no candidate.
+impl Chances {
+    /// Wrong labels: all alike. Missing ones are so rare that even chances hardly ever meet one: each candidate is drawn by its out-of-fold
+    /// probability plus the mean of all, so that half of the draws go where they find something and half where nobody expects
+    /// anything. Neither depends on a verdict, except through folds made after it.
+    pub fn new<'a>(kind: Kind, cases: impl Iterator<Item = &'a Case>) -> Self {
+        if kind == Kind::Wrong {
+            return Self::default();
+        }
+        let (mut sum, mut n) = (0.0, 0usize);
+        for case in cases {
+            sum += expected(case);
+            n += 1;
+        }
+        Self {
+            beside: (sum > 0.0).then(|| sum / n as f64),
+        }
+    }
+
+    fn weight(&self, case: &Case) -> f64 {
+        self.beside.map_or(1.0, |beside| expected(case) + beside)
+    }
+
+    pub fn of(&self, candidate: &Candidate, case: &Case) -> Chance {
+        let weight = self.weight(case);
+        Chance {
+            weight,
+            number: draw_number(number(candidate.id, candidate.triple), weight),
+        }
+    }
+
+    /// A sample of nothing.
+    fn sample(&self) -> Drawn {
+        self.beside.map_or_else(Drawn::default, Drawn::uneven)
+    }
+}
+
+fn expected(case: &Case) -> f64 {
+    case.out_of_fold.map_or(0.0, |f| f64::from(f.p))
+}
+
+/// A candidate's place in the order of chance, and how likely it was to have an early one.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Chance {
+    pub number: f64,
+    pub weight: f64,
+}
+
+/// A triple's bits; by sentence, spans and relation, the same every time.
 pub fn number(id: SentenceId, triple: Triple) -> u64 {
     let t = triple;
     let places = [t.head.start(), t.head.end(), t.tail.start(), t.tail.end()];
@@ -25,38 +76,53 @@ pub fn number(id: SentenceId, triple: Triple) -> u64 {
 }
 
 /// The first of the order, with random ones mixed in evenly.
-pub fn with_control(candidates: Vec<Entry>, limit: usize, control: f64) -> Vec<(bool, Entry)> {
+pub fn with_control(
+    candidates: Vec<Entry>,
+    limit: usize,
+    control: f64,
+    chances: Chances,
+) -> Vec<(bool, Entry)> {
     let n = limit.min(candidates.len());
     let n_control = (control.clamp(0.0, 1.0) * n as f64).round() as usize;
     if n_control == 0 {
         return candidates.into_iter().take(n).map(|c| (false, c)).collect();
     }
-    let mut by_chance: Vec<usize> = (0..candidates.len()).collect();
-    by_chance.sort_by_cached_key(|i| chance(&candidates[*i].0));
+    let numbers = candidates
+        .iter()
+        .map(|(c, _, case)| chances.of(c, case).number);
+    let mut by_chance: Vec<(f64, usize)> = numbers.zip(0..).collect();
+    by_chance.sort_by(|a, b| a.0.total_cmp(&b.0));
     by_chance.truncate(n_control);
-    let drawn: HashSet<usize> = by_chance.into_iter().collect();
+    let drawn: HashMap<usize, f64> = by_chance.into_iter().map(|(n, i)| (i, n)).collect();
     let (mut control, mut ranked) = (Vec::new(), Vec::new());
     for (i, entry) in candidates.into_iter().enumerate() {
-        if drawn.contains(&i) {
-            control.push(entry);
-        } else {
-            ranked.push(entry);
+        match drawn.get(&i) {
+            Some(number) => control.push((*number, entry)),
+            None => ranked.push(entry),
         }
     }
-    control.sort_by_cached_key(|(candidate, ..)| chance(candidate));
+    control.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut control, mut ranked) = (control.into_iter(), ranked.into_iter());
     let mut rows = Vec::with_capacity(n);
     for i in 0..n {
         // The k-th random row stands where k of n_control are due.
         let due = (i + 1) * n_control / n > i * n_control / n;
         let next = if due {
-            control.next().map(|c| (true, c))
+            control.next().map(|(_, c)| (true, c))
         } else {
             None
         };
         rows.extend(next.or_else(|| ranked.next().map(|c| (false, c))));
     }
     rows
+}
+
+/// A candidate that somebody judged, and whether the suspicion was right.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Answered {
+    pub candidate: Candidate,
+    pub chance: Chance,
+    pub yes: bool,
 }
 
 /// Counts of a queue, of all relations and of each.
@@ -67,42 +133,52 @@ pub struct Tallies {
 }
 
 impl Tallies {
-    /// `open`: candidates that nobody has judged, with their scores; `judged`: the others, and whether the suspicion was right.
-    pub fn count<'a>(
-        open: impl Iterator<Item = (&'a Candidate, f32)>,
-        judged: &[(Candidate, bool)],
+    /// `open`: candidates that nobody has judged, their places in the order of chance and their scores.
+    pub fn count(
+        open: impl Iterator<Item = (Candidate, Chance, f32)>,
+        judged: &[Answered],
+        chances: Chances,
     ) -> Self {
         let mut tallies = Self::default();
-        let mut lowest: HashMap<Option<RelationId>, u64> = HashMap::new();
-        for (candidate, score) in open {
-            let (relation, number) = (candidate.triple.relation, chance(candidate));
+        tallies.all.sample = chances.sample();
+        let mut lowest: HashMap<Option<RelationId>, f64> = HashMap::new();
+        for (candidate, chance, score) in open {
+            let relation = candidate.triple.relation;
             for key in [None, Some(relation)] {
-                let lowest = lowest.entry(key).or_insert(u64::MAX);
-                *lowest = number.min(*lowest);
+                let lowest = lowest.entry(key).or_insert(f64::INFINITY);
+                *lowest = chance.number.min(*lowest);
             }
-            tallies.each(relation, |tally| {
+            tallies.each(relation, chances, |tally| {
                 tally.left += 1;
                 tally.expected += score;
             });
         }
-        for (candidate, yes) in judged {
-            let (relation, number) = (candidate.triple.relation, chance(candidate));
-            tallies.each(relation, |tally| tally.judge(*yes));
-            let below = |key| lowest.get(&key).is_none_or(|lowest| number < *lowest);
-            if below(None) {
-                tallies.all.sample.add(*yes);
+        let until = |key| lowest.get(&key).copied().unwrap_or(f64::INFINITY);
+        for answered in judged {
+            let relation = answered.candidate.triple.relation;
+            tallies.each(relation, chances, |tally| tally.judge(answered.yes));
+            let Chance { number, weight } = answered.chance;
+            if number < until(None) {
+                tallies.all.sample.add(weight, answered.yes);
             }
-            if below(Some(relation)) {
+            if number < until(Some(relation)) {
                 let of = tallies.of.entry(relation).or_default();
-                of.sample.add(*yes);
+                of.sample.add(weight, answered.yes);
             }
+        }
+        tallies.all.sample.close(until(None));
+        for (relation, tally) in &mut tallies.of {
+            tally.sample.close(until(Some(*relation)));
         }
         tallies
     }
 
-    fn each(&mut self, relation: RelationId, change: impl Fn(&mut Tally)) {
+    fn each(&mut self, relation: RelationId, chances: Chances, change: impl Fn(&mut Tally)) {
         change(&mut self.all);
-        change(self.of.entry(relation).or_default());
+        change(self.of.entry(relation).or_insert_with(|| Tally {
+            sample: chances.sample(),
+            ..Tally::default()
+        }));
     }
 }
 
@@ -110,6 +186,7 @@ impl Tallies {
 mod tests {
     use super::*;
     use crate::domain::{SentenceId, SentenceIdx, TokenSpan, Triple};
+    use std::collections::HashSet;
 
     fn candidate(n: u64, relation: u16) -> Candidate {
         let span = |a| TokenSpan::new(a, a + 1).unwrap();
@@ -129,32 +206,47 @@ mod tests {
         // 10,000 candidates of which 30 % are wrong; the ranking has found 2,000 of them and little else, the control rows 200 at random.
         let wrong = |n: u64| n < 3_000;
         let all: Vec<Candidate> = (0..10_000).map(|n| candidate(n, (n % 3) as u16)).collect();
+        let even = Chances::default();
+        let chance = |c: &Candidate| {
+            let weight = 1.0;
+            let number = draw_number(number(c.id, c.triple), weight);
+            Chance { number, weight }
+        };
         let mut by_chance = all.clone();
-        by_chance.sort_by_key(chance);
+        by_chance.sort_by(|a, b| chance(a).number.total_cmp(&chance(b).number));
         let by_rank = all.iter().take(2_000).copied();
         let judged: HashMap<SentenceId, Candidate> = by_rank
             .chain(by_chance.into_iter().take(200))
             .map(|c| (c.id, c))
             .collect();
         let open = all.iter().filter(|c| !judged.contains_key(&c.id));
-        let answers: Vec<(Candidate, bool)> =
-            judged.values().map(|c| (*c, wrong(c.id.0))).collect();
-        let tallies = Tallies::count(open.map(|c| (c, 0.5)), &answers);
-        let all = tallies.all;
+        let answers = judged.values().map(|c| Answered {
+            candidate: *c,
+            chance: chance(c),
+            yes: wrong(c.id.0),
+        });
+        let answers: Vec<Answered> = answers.collect();
+        let tallies = Tallies::count(open.map(|c| (*c, chance(c), 0.5)), &answers, even);
+        let all = &tallies.all;
         assert_eq!(all.left + all.judged, 10_000);
-        assert!((200..260).contains(&all.sample.judged), "{all:?}");
-        let share = all.sample.share().unwrap();
+        let sample = all.sample.counts();
+        assert!((200..260).contains(&sample.judged), "{all:?}");
+        let share = sample.share().unwrap();
         assert!(share.low < 0.3 && 0.3 < share.high, "{share:?}");
         assert!(all.confirmed as f64 / all.judged as f64 > 0.9);
         let of: usize = tallies.of.values().map(|t| t.judged).sum();
         assert_eq!(of, all.judged);
-        assert!(tallies.of.values().all(|t| t.sample.judged >= 50));
+        assert!(tallies.of.values().all(|t| t.sample.counts().judged >= 50));
     }
 
     #[test]
-    fn control_rows_stand_evenly_and_in_the_order_of_chance() {
-        let numbers: HashSet<u64> = (0..1_000).map(|n| chance(&candidate(n, 0))).collect();
-        assert_eq!(numbers.len(), 1_000);
-        assert_ne!(chance(&candidate(1, 0)), chance(&candidate(1, 1)));
+    fn no_two_triples_draw_the_same_bits() {
+        let bits = |n, relation| {
+            let c = candidate(n, relation);
+            number(c.id, c.triple)
+        };
+        let all: HashSet<u64> = (0..1_000).map(|n| bits(n, 0)).collect();
+        assert_eq!(all.len(), 1_000);
+        assert_ne!(bits(1, 0), bits(1, 1));
     }
 }

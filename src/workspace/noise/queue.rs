@@ -2,11 +2,11 @@
 
 pub use super::candidates::Candidate;
 use super::candidates::Found;
-use super::control::{Tallies, chance, with_control};
+use super::control::{Answered, Chances, Tallies, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
 use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
-use crate::analysis::{Change, Sample};
+use crate::analysis::{Change, Drawn};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use crate::workspace::Tell;
@@ -187,7 +187,8 @@ pub struct Ranking {
     /// Those that nobody has judged.
     pub candidates: Vec<Entry>,
     /// The others, and whether the suspicion was right.
-    pub judged: Vec<(Candidate, bool)>,
+    pub judged: Vec<Answered>,
+    pub chances: Chances,
     pub calibrated: bool,
     pub folds: bool,
 }
@@ -230,8 +231,15 @@ pub fn rank(
         })
         .collect();
     let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations(), signals)?;
-    let answers = rest.iter().filter_map(|(c, answer)| Some((*c, (*answer)?)));
-    let answers: Vec<(Candidate, bool)> = answers.collect();
+    let chances = Chances::new(kind, cases.iter());
+    let answers = rest.iter().zip(&cases).filter_map(|((c, answer), case)| {
+        Some(Answered {
+            candidate: *c,
+            chance: chances.of(c, case),
+            yes: (*answer)?,
+        })
+    });
+    let answers: Vec<Answered> = answers.collect();
     let open = rest
         .into_iter()
         .zip(before)
@@ -246,9 +254,34 @@ pub fn rank(
     Ok(Some(Ranking {
         candidates: open.collect(),
         judged: answers,
+        chances,
         calibrated: combiner.is_some(),
         folds: folds.is_some(),
     }))
+}
+
+/// Counts of the candidates of a kind, without ranking them; `None` when stopped. Nothing is expected of those left.
+pub fn tally(dir: &Path, reader: &Reader, kind: Kind, tell: Tell) -> Result<Option<Tally>> {
+    let (schema, folds) = (reader.schema()?, read_folds(dir)?);
+    let Some(found) = Found::collect(reader, kind, &schema, folds.as_ref(), tell)? else {
+        return Ok(None);
+    };
+    let chances = Chances::new(kind, found.candidates.iter().map(|(_, case, _)| case));
+    let mut judged = Vec::new();
+    let mut open = Vec::new();
+    for (candidate, case, answer) in found.candidates {
+        let chance = chances.of(&candidate, &case);
+        match answer {
+            None => open.push((candidate, chance, 0.0)),
+            Some(yes) => judged.push(Answered {
+                candidate,
+                chance,
+                yes,
+            }),
+        }
+    }
+    let tallies = Tallies::count(open.into_iter(), &judged, chances);
+    Ok(Some(tallies.all))
 }
 
 /// Share of a screen's rows that are drawn at random.
@@ -257,7 +290,7 @@ const CONTROL: f64 = 0.05;
 const LISTED: usize = 20_000;
 
 /// Counts of a queue's candidates.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Tally {
     /// That nobody has judged, listed or not.
     pub left: usize,
@@ -266,7 +299,7 @@ pub struct Tally {
     pub confirmed: usize,
     /// The scores of those left, summed: where calibrated, for how many of them the suspicion should be right.
     pub expected: f32,
-    pub sample: Sample,
+    pub sample: Drawn,
 }
 
 impl Tally {
@@ -282,6 +315,7 @@ pub struct Listed {
     /// In the order to look at them: whether drawn at random, and the candidate.
     pub rows: Vec<(bool, Entry)>,
     pub tallies: Tallies,
+    pub chances: Chances,
     /// Scores are probabilities that a regression on the verdicts gives.
     pub calibrated: bool,
     /// Whether out-of-fold signals were there (`redress folds`).
@@ -326,21 +360,24 @@ pub fn listed(
     let opens = ranking.opens(options.kind);
     ranking
         .judged
-        .retain(|(c, _)| only.is_none_or(|r| c.triple.relation == r));
-    let open = ranking.candidates.iter().map(|(c, s, _)| (c, s.score));
-    let tallies = Tallies::count(open, &ranking.judged);
-    let candidates = ordered(ranking.candidates, options.order, opens);
+        .retain(|a| only.is_none_or(|r| a.candidate.triple.relation == r));
+    let chances = ranking.chances;
+    let open = ranking.candidates.iter();
+    let open = open.map(|(c, s, case)| (*c, chances.of(c, case), s.score));
+    let tallies = Tallies::count(open, &ranking.judged, chances);
+    let candidates = ordered(ranking.candidates, options.order, opens, chances);
     let rows = match options.order {
         // Every row of this order is one that was drawn at random.
         Order::Random => {
             let rows = candidates.into_iter().take(options.limit);
             rows.map(|c| (true, c)).collect()
         }
-        _ => with_control(candidates, options.limit, options.control),
+        _ => with_control(candidates, options.limit, options.control, chances),
     };
     Ok(Some(Listed {
         rows,
         tallies,
+        chances,
         calibrated: ranking.calibrated,
         folds: ranking.folds,
     }))
@@ -364,7 +401,7 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
         standing: Standing {
             kind: QueueKind::Noise(options.kind),
             order: options.order,
-            tally: listed.tallies.all,
+            tally: listed.tallies.all.clone(),
             calibrated: listed.calibrated,
             folds: listed.folds,
         },
@@ -374,7 +411,7 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
 /// A candidate with its score and all that is known of it.
 pub type Entry = (Candidate, Scored, Case);
 
-fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> {
+fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool, chances: Chances) -> Vec<Entry> {
     let doubt = |s: &Scored| (s.score - 0.5).abs();
     match order {
         Order::Document => {}
@@ -385,7 +422,10 @@ fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> 
             }
         }
         Order::Uncertain => candidates.sort_by(|a, b| doubt(&a.1).total_cmp(&doubt(&b.1))),
-        Order::Random => candidates.sort_by_cached_key(|(c, _, _)| chance(c)),
+        Order::Random => {
+            let number = |(c, _, case): &Entry| chances.of(c, case).number;
+            candidates.sort_by(|a, b| number(a).total_cmp(&number(b)));
+        }
     }
     candidates
 }

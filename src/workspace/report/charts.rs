@@ -36,8 +36,8 @@ fn cut(name: &str) -> String {
     }
 }
 
-/// Share of right labels before and after, with intervals.
-pub(super) fn quality(q: &Shares) -> String {
+/// A share before and after, with intervals.
+pub(super) fn shares(q: &Shares, title: &str) -> String {
     let room = (WIDTH - LEFT - 210) as f64;
     let at = |share: f64| LEFT as f64 + share.clamp(0.0, 1.0) * room;
     let mut inside = String::new();
@@ -67,7 +67,7 @@ pub(super) fn quality(q: &Shares) -> String {
         );
         inside += &text(LEFT as f64 + room + 8.0, y + 18.0, "figure", &figure);
     }
-    svg(96, "share of right labels before and after", &inside)
+    svg(96, title, &inside)
 }
 
 /// Right, wrong and unsure of what was inspected, and what was added, by relation.

@@ -1,18 +1,21 @@
 //! One pass over the sentences and one over the history.
 
 use super::fine_tunes::{self, FineTuned};
-use crate::analysis::gain::{IDLE_MS, Judged, Pace, Quality, pace, quality, sample};
+use crate::analysis::gain::{FEWEST, IDLE_MS, Judged, Pace, Quality, pace, quality, sample};
+use crate::analysis::noise::Kind;
 use crate::analysis::{Estimate, Sample};
 use crate::domain::annotation::{Change, undone_seqs};
 use crate::domain::{AnnotatedTriple, Correction, Edit, Origin, RelationSchema, Verdict};
 use crate::store::Reader;
 use crate::workspace::noise::control::number;
+use crate::workspace::noise::queue::{Tally, tally};
 use crate::workspace::pass::each_view;
 use crate::workspace::view::Viewed;
 use crate::workspace::{Tell, now_ms, stored_rule};
 use anyhow::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Points of the curve.
 const POINTS: usize = 200;
@@ -29,6 +32,7 @@ pub struct GainReport {
     pub quality: Option<Shares>,
     /// Labels of the random sample, and those of them that were wrong.
     pub sample: Drawn,
+    pub missing: Missing,
     pub fine_tunes: Vec<FineTuned>,
     pub curators: Vec<Curator>,
     /// Verdicts so far, and labels or predictions rejected by them, in the order in which they came; at most 200 points.
@@ -67,6 +71,54 @@ pub struct Drawn {
     pub wrong: usize,
 }
 
+/// What the labels lack, of pairs and relations that the queue of missing labels asks about.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Missing {
+    pub candidates: usize,
+    pub judged: usize,
+    /// Confirmed by a curator.
+    pub found: usize,
+    /// Candidates of the random sample, and those of them that are missing.
+    pub sample: [usize; 2],
+    /// All that are missing, found ones too, and those that nobody has found: estimate, low and high end of the 95 % interval. `None`
+    /// with fewer than ten candidates in the sample.
+    pub all: Option<[f64; 3]>,
+    pub to_find: Option<[f64; 3]>,
+    /// Of the relations that hold, the share that stands in the corpus. `None` without an estimate of both sides.
+    pub completeness: Option<Shares>,
+}
+
+impl Missing {
+    /// `right`: labels that are right, found so or not.
+    fn new(tally: &Tally, right: Option<f64>) -> Self {
+        let candidates = tally.left + tally.judged;
+        let (found, counts) = (tally.confirmed as f64, tally.sample.counts());
+        let enough = counts.judged >= FEWEST || tally.left == 0;
+        let hits = tally.sample.hits_among(candidates).filter(|_| enough);
+        let all = hits.map(|hits| hits.map(|n| n.clamp(found, found + tally.left as f64)));
+        let completeness = all.zip(right).map(|(all, right)| {
+            // The more are missing, the less complete.
+            let shares = |known: f64| {
+                let share = |n: f64| known / (right + n).max(f64::MIN_POSITIVE);
+                [share(all.value), share(all.high), share(all.low)]
+            };
+            Shares {
+                before: shares(right),
+                after: shares(right + found),
+            }
+        });
+        Self {
+            candidates,
+            judged: tally.judged,
+            found: tally.confirmed,
+            sample: [counts.judged, counts.hits],
+            all: all.map(three),
+            to_find: all.map(|all| three(all.map(|n| n - found))),
+            completeness,
+        }
+    }
+}
+
 #[derive(Clone, Debug, Serialize)]
 pub struct Curator {
     pub name: String,
@@ -79,25 +131,31 @@ pub struct Curator {
 }
 
 impl GainReport {
-    /// Streams the workspace; `None` when stopped.
-    pub fn collect(reader: &Reader, name: &str, tell: Tell) -> Result<Option<Self>> {
+    /// Streams the workspace in `dir` twice; `None` when stopped.
+    pub fn collect(dir: &Path, reader: &Reader, name: &str, tell: Tell) -> Result<Option<Self>> {
         let schema = reader.schema()?;
         let total = u64::from(reader.sentence_count()?);
         let Some((labels, mut drawn)) = count(reader, &schema, tell)? else {
+            return Ok(None);
+        };
+        let Some(missing) = tally(dir, reader, Kind::Missing, tell)? else {
             return Ok(None);
         };
         drawn.sort_unstable_by_key(|(chance, _)| *chance);
         let sample = sample(drawn.into_iter().map(|(_, wrong)| wrong));
         let all = labels.values().fold(Labels::default(), |a, b| a.plus(b));
         let (found, curators) = history(reader)?;
+        let quality = quality(all.judged(), sample);
+        let right = quality.map(|q| q.before.value * all.judged().labels as f64);
         Ok(Some(Self {
             workspace: name.to_owned(),
             made_at_ms: now_ms(),
             sentences: total,
             labels: all,
             relations: by_relation(labels, &schema),
-            quality: quality(all.judged(), sample).map(shares),
+            quality: quality.map(shares),
             sample: drawn_of(sample),
+            missing: Missing::new(&missing, right),
             fine_tunes: fine_tunes::read(reader)?,
             curators,
             found,
@@ -187,11 +245,14 @@ fn by_relation(labels: ByRelation, schema: &RelationSchema) -> Vec<RelationGain>
 }
 
 fn shares(q: Quality) -> Shares {
-    let three = |e: Estimate| [e.value, e.low, e.high];
     Shares {
         before: three(q.before),
         after: three(q.after),
     }
+}
+
+fn three(e: Estimate) -> [f64; 3] {
+    [e.value, e.low, e.high]
 }
 
 fn drawn_of(sample: Sample) -> Drawn {

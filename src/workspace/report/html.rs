@@ -69,12 +69,22 @@ impl GainReport {
         page += &match &self.quality {
             Some(q) => format!(
                 "{}<p class=\"dim\">From {} labels drawn at random, {} of them wrong.</p>\n",
-                charts::quality(q),
+                charts::shares(q, "share of right labels before and after"),
                 self.sample.labels,
                 self.sample.wrong
             ),
             None => format!("<p>{}</p>\n", escape(&self.no_quality())),
         };
+        page += &format!(
+            "<h2>Missing relations</h2>\n<p>{}</p>\n",
+            escape(&self.missing_words())
+        );
+        if let Some(shares) = &self.missing.completeness {
+            page += &charts::shares(
+                shares,
+                "share of the relations that hold that stand in the corpus, before and after",
+            );
+        }
         page += "<h2>Relations</h2>\n<p class=\"key\">";
         for (class, what) in [
             ("right", "right"),

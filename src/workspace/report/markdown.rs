@@ -28,6 +28,16 @@ impl GainReport {
             ),
             None => format!("{}\n", self.no_quality()),
         };
+        text += &format!("\n## Missing relations\n\n{}\n", self.missing_words());
+        if let Some(shares) = &self.missing.completeness {
+            text += &format!(
+                "\n| | complete | 95 % interval |\n|---|---|---|\n| before | {} | {} |\n| after | {} | {} |\n",
+                percent(shares.before[0]),
+                interval(shares.before),
+                percent(shares.after[0]),
+                interval(shares.after)
+            );
+        }
         text += "\n## Relations\n\n| relation | labels | inspected | right | wrong | unsure | added |\n|---|---|---|---|---|---|---|\n";
         for r in &self.relations {
             text += &format!(
@@ -71,6 +81,27 @@ impl GainReport {
             text += &format!("- {line}\n");
         }
         text
+    }
+
+    /// What is missing, in words.
+    pub(super) fn missing_words(&self) -> String {
+        let m = &self.missing;
+        let begin = format!(
+            "{} of {} pairs and relations without a label judged, {} of them missing.",
+            m.judged, m.candidates, m.found
+        );
+        let [drawn, hits] = m.sample;
+        match (m.all, m.to_find) {
+            (Some([all, low, high]), Some([left, ..])) => format!(
+                "{begin} About {all:.0} are missing ({low:.0} to {high:.0}), {left:.0} of them not found yet: from {drawn} drawn at random, {hits} of \
+                 them missing."
+            ),
+            _ => format!(
+                "{begin} No estimate of all yet: {drawn} of the random sample are judged, {} are needed. The rows of `redress queue --kind missing` (g a \
+                 on the screen) that are drawn at random bring them.",
+                crate::analysis::gain::FEWEST
+            ),
+        }
     }
 
     /// Why there is no estimate.

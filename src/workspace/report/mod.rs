@@ -9,7 +9,7 @@ mod fine_tunes;
 mod html;
 mod markdown;
 
-pub use collect::{Curator, GainReport, Labels, RelationGain, Shares};
+pub use collect::{Curator, GainReport, Labels, Missing, RelationGain, Shares};
 pub use fine_tunes::{FineTuned, record};
 
 /// What the figures mean, for every form of the report.
@@ -18,6 +18,8 @@ const METHOD: [&str; 4] = [
     "Quality is the share of labels that are right, before (all) and after (those that stand). It is estimated from labels in an order of chance, a hash \
      that has nothing to do with them: the control rows of the queues come in that order, and the sample is its beginning as far as every label is \
      judged. The interval is Wilson's, 95 %, kept within what was found for certain. It holds as far as the curators are right.",
-    "Missing relations found have no such estimate: a pair and relation drawn at random is almost never missing.",
+    "Missing relations are so rare that an even draw hardly meets one: the control rows of that queue are drawn by the out-of-fold probability of \
+     `redress folds` plus its mean, and each one found counts for the inverse of its chance. The interval is Fay and Feuer's, 95 %; it is of the pairs \
+     and relations that the queue asks about: entities that nobody marked are in neither side. Completeness takes the right labels at their estimate.",
     "Time per decision is the median time between a curator's decisions; gaps of two minutes or more are cut, and a bulk edit counts once.",
 ];

@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::Reader;
 use crate::workspace::compare::{self, Compared};
 use crate::workspace::duplicates::duplicates_file;
-use crate::workspace::noise::control::Tallies;
+use crate::workspace::noise::control::{Chance, Chances, Tallies};
 use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{
@@ -130,6 +130,7 @@ pub struct Ranked {
 struct Made {
     asks: Vec<Ask>,
     tallies: Tallies,
+    chances: Chances,
     calibrated: bool,
     folds: bool,
 }
@@ -275,14 +276,25 @@ impl Made {
         Self {
             asks: listed.rows.into_iter().map(ask).collect(),
             tallies: listed.tallies,
+            chances: listed.chances,
             calibrated: listed.calibrated,
             folds: listed.folds,
         }
     }
 
+    /// Where a candidate stands in the order of chance.
+    fn chance(&self, ask: &Ask) -> Option<Chance> {
+        match &ask.why {
+            Why::Signals(signals) => Some(self.chances.of(&ask.candidate, &signals.1)),
+            Why::Said(_) => None,
+        }
+    }
+
     fn of_findings(findings: Vec<Finding>) -> Self {
-        let open = findings.iter().map(|f| (&f.candidate, 0.0));
-        let tallies = Tallies::count(open, &[]);
+        // Nothing is drawn: a list has no random rows.
+        let (chances, nowhere) = (Chances::default(), Chance::default());
+        let open = findings.iter().map(|f| (f.candidate, nowhere, 0.0));
+        let tallies = Tallies::count(open, &[], chances);
         let ask = |finding: Finding| Ask {
             control: false,
             candidate: finding.candidate,
@@ -291,6 +303,7 @@ impl Made {
         Self {
             asks: findings.into_iter().map(ask).collect(),
             tallies,
+            chances,
             calibrated: false,
             folds: true,
         }
@@ -375,8 +388,8 @@ impl Ranked {
     pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
         let tallies = &self.made.tallies;
         let (mut tally, only) = match relations {
-            [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
-            _ => (tallies.all, None),
+            [one] => (tallies.of.get(one).cloned().unwrap_or_default(), Some(*one)),
+            _ => (tallies.all.clone(), None),
         };
         let answer = |c: &Candidate| decided.get(&(c.id, c.triple)).copied();
         let of = |a: &&Ask| only.is_none_or(|r| a.candidate.triple.relation == r);
@@ -391,9 +404,22 @@ impl Ranked {
         }
         // Control rows stand in the order of chance; the sample goes on as far as they are decided without a gap.
         let control = self.made.asks.iter().filter(of).filter(|a| a.control);
-        let walked = control.map_while(|a| answer(&a.candidate));
-        for right in walked.flatten() {
-            tally.sample.add(self.suspected(right));
+        let control = control.filter_map(|a| Some((a, self.made.chance(a)?)));
+        let control: Vec<(&Ask, Chance)> = control.collect();
+        let walked = |(ask, _): &&(&Ask, Chance)| answer(&ask.candidate).is_some();
+        let n = control.iter().take_while(walked).count();
+        // What comes after the last random row is not known: by unequal chances the sample ends before it.
+        let n = match n == control.len() && !tally.sample.is_even() {
+            true => n.saturating_sub(1),
+            false => n,
+        };
+        for (ask, chance) in &control[..n] {
+            if let Some(right) = answer(&ask.candidate).flatten() {
+                tally.sample.add(chance.weight, self.suspected(right));
+            }
+        }
+        if let Some((_, next)) = control.get(n) {
+            tally.sample.close(next.number);
         }
         Standing {
             kind: self.kind,
