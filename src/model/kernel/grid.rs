@@ -69,17 +69,27 @@ fn select(from: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Tensor> {
     take_rows(from, rows.map(|row| row as u32).collect())
 }
 
-/// Cuts `grids` into runs whose projections fit `floats`; at least one grid each.
-pub(super) fn runs(grids: &[Grid], floats_per_piece: usize, floats: usize) -> Vec<Range<usize>> {
+/// Cuts `grids` into runs whose projections fit `floats`; at least one grid each. `padded`: every grid of a run costs as much as its
+/// largest.
+pub(super) fn runs(
+    grids: &[Grid],
+    floats_per_piece: usize,
+    floats: usize,
+    padded: bool,
+) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
-    let (mut start, mut pieces) = (0, 0);
+    let (mut start, mut pieces, mut most) = (0, 0, 0);
     for (i, grid) in grids.iter().enumerate() {
         let more = grid.heads.len().max(grid.tails.len());
-        if i > start && (pieces + more) * floats_per_piece > floats {
+        let with_it = match padded {
+            true => (i - start + 1) * most.max(more),
+            false => pieces + more,
+        };
+        if i > start && with_it * floats_per_piece > floats {
             runs.push(start..i);
-            (start, pieces) = (i, 0);
+            (start, pieces, most) = (i, 0, 0);
         }
-        pieces += more;
+        (pieces, most) = (pieces + more, most.max(more));
     }
     if start < grids.len() {
         runs.push(start..grids.len());
@@ -98,20 +108,23 @@ mod tests {
             heads: (0..n).collect(),
             tails: vec![0],
         };
-        let check = |sizes: &[usize], ends: &[usize]| {
+        let check_as = |padded: bool, sizes: &[usize], ends: &[usize]| {
             let grids: Vec<Grid> = sizes.iter().map(|&n| grid(n)).collect();
-            let runs = runs(&grids, 10, 100);
+            let runs = runs(&grids, 10, 100, padded);
             let found: Vec<usize> = runs.iter().map(|run| run.end).collect();
             assert_eq!(found, ends, "{sizes:?}");
             let covered: Vec<usize> = runs.into_iter().flatten().collect();
             assert_eq!(covered, (0..sizes.len()).collect::<Vec<_>>());
         };
+        let check = |sizes: &[usize], ends: &[usize]| check_as(false, sizes, ends);
         check(&[], &[]);
         check(&[5, 5, 5], &[2, 3]);
         check(&[2, 3], &[2]);
         check(&[1, 50, 50], &[1, 2, 3]);
         check(&[3, 3, 4, 10, 10], &[3, 4, 5]);
         check(&[4, 4, 4], &[2, 3]);
+        check_as(true, &[1, 1, 1, 6, 1, 1], &[3, 4, 6]);
+        check_as(true, &[5, 5, 5], &[2, 3]);
     }
 
     #[test]

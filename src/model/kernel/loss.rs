@@ -3,7 +3,7 @@
 use super::grid::{self, Grid, pieces_of, position, union};
 use super::{Kernel, KernelLoss, KernelPair};
 use crate::model::encoded::{BatchLayout, Encoded};
-use crate::model::ops::bce_sum;
+use crate::model::ops::{bce_sum, is_fused};
 use candle_core::{Result, Tensor, bail};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,7 +31,8 @@ impl Kernel {
         }
         let grids: Vec<Grid> = sheets.iter().map(|s| s.grid.clone()).collect();
         let mut total: Option<Tensor> = None;
-        for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS) {
+        let padded = !is_fused(&encoded.piece_top);
+        for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS, padded) {
             let logits = self.logits(encoded, &grids[run.clone()])?;
             let sheets = &sheets[run];
             let gold = by_relation(sheets, self.n_relations(), |sheet| &sheet.gold);

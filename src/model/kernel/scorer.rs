@@ -7,7 +7,7 @@ use super::Kernel;
 use super::grid::{self, Grid, pieces_of, position, union};
 use crate::domain::TokenSpan;
 use crate::model::encoded::Encoded;
-use crate::model::ops::{FixedLinear, sigmoid_in_place};
+use crate::model::ops::{FixedLinear, is_fused, sigmoid_in_place};
 use candle_core::{DType, Result, Tensor, bail};
 use std::ops::Range;
 
@@ -192,7 +192,8 @@ impl KernelScorer {
             }
             pieces.push(ranges);
         }
-        for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS) {
+        let padded = !is_fused(&encoded.piece_top);
+        for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS, padded) {
             let grids = &grids[run];
             for (grid, sheet) in grids.iter().zip(self.sheets(encoded, grids)?) {
                 self.average(grid, sheet, &pieces[grid.sentence], &mut out[grid.sentence]);

@@ -9,9 +9,10 @@ use candle_core::{
     CpuStorage, CudaStorage, CustomOp1, CustomOp2, CustomOp3, Layout, Result, Shape, Storage,
     Tensor, bail,
 };
+use std::sync::{Mutex, PoisonError};
 
 /// `value`, a function of `inputs`, with `backward`: the gradient of the value -> one of each input, of its shape. What
-/// `backward` keeps should be detached. Where no input is recorded, the value alone.
+/// `backward` keeps should be detached, and `value` contiguous from the beginning of its storage. Where no input is recorded, the value alone.
 pub fn known1<F>(x: &Tensor, value: Tensor, backward: F) -> Result<Tensor>
 where
     F: Fn(&Tensor) -> Result<Tensor> + Send + Sync + 'static,
@@ -19,7 +20,7 @@ where
     if !x.track_op() {
         return Ok(value);
     }
-    x.apply_op1(Known { value, backward })
+    x.apply_op1(Known::new(value, backward)?)
 }
 
 /// See [`known1`].
@@ -30,7 +31,7 @@ where
     if !inputs.iter().any(|x| x.track_op()) {
         return Ok(value);
     }
-    inputs[0].apply_op2(inputs[1], Known { value, backward })
+    inputs[0].apply_op2(inputs[1], Known::new(value, backward)?)
 }
 
 /// See [`known1`].
@@ -41,26 +42,49 @@ where
     if !inputs.iter().any(|x| x.track_op()) {
         return Ok(value);
     }
-    inputs[0].apply_op3(inputs[1], inputs[2], Known { value, backward })
+    inputs[0].apply_op3(inputs[1], inputs[2], Known::new(value, backward)?)
 }
 
 struct Known<F> {
-    value: Tensor,
+    /// Until the forward pass, which copies it, has run.
+    value: Mutex<Option<Tensor>>,
     backward: F,
 }
 
 impl<F> Known<F> {
+    fn new(value: Tensor, backward: F) -> Result<Self> {
+        // Storage is copied as it lies.
+        if !value.is_contiguous() || value.layout().start_offset() != 0 {
+            bail!("a known value must begin its storage and be contiguous");
+        }
+        Ok(Self {
+            value: Mutex::new(Some(value)),
+            backward,
+        })
+    }
+
+    fn take(&self) -> Result<Tensor> {
+        let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
+        match value.take() {
+            Some(value) => Ok(value),
+            None => bail!("a known value is given once"),
+        }
+    }
+
     fn on_cpu(&self) -> Result<(CpuStorage, Shape)> {
-        match &*self.value.storage_and_layout().0 {
-            Storage::Cpu(values) => Ok((values.clone(), self.value.shape().clone())),
+        let value = self.take()?;
+        let (storage, layout) = value.storage_and_layout();
+        match &*storage {
+            Storage::Cpu(values) => Ok((values.clone(), layout.shape().clone())),
             _ => bail!("arguments on the CPU, the value elsewhere"),
         }
     }
 
     fn on_gpu(&self) -> Result<(CudaStorage, Shape)> {
-        let (storage, layout) = self.value.storage_and_layout();
+        let value = self.take()?;
+        let (storage, layout) = value.storage_and_layout();
         match &*storage {
-            Storage::Cuda(values) => Ok((values.try_clone(layout)?, self.value.shape().clone())),
+            Storage::Cuda(values) => Ok((values.try_clone(layout)?, layout.shape().clone())),
             _ => bail!("arguments on the GPU, the value elsewhere"),
         }
     }

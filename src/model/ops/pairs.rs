@@ -155,9 +155,9 @@ impl PairLayer<'_> {
         let rows = rows.broadcast_add(&beyond.to_dtype(rows.dtype())?)?;
         // Not `max`: its gradient goes to every equal entry.
         let best = rows.argmax_keepdim(1)?;
-        let value = rows.gather(&best, 1)?.squeeze(1)?;
+        let (value, shape) = (rows.gather(&best, 1)?.squeeze(1)?, rows.shape().clone());
         known1(&logits, value, move |grad| {
-            let none = rows.zeros_like()?;
+            let none = Tensor::zeros(&shape, grad.dtype(), grad.device())?;
             let d_rows = none.scatter_add(&best, &grad.unsqueeze(1)?, 1)?;
             d_rows.flatten(0, 1)?.index_select(&places, 0)
         })
