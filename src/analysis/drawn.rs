@@ -11,8 +11,8 @@ use statrs::distribution::{ContinuousCDF, Gamma};
 
 /// An item's number in the order of the draw, from 64 random bits and its weight (greater than 0).
 pub fn draw_number(bits: u64, weight: f64) -> f64 {
-    // The middle of one of 2^53 equal parts of (0, 1).
-    let uniform = ((bits >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+    // The middle of one of 2^52 equal parts of (0, 1).
+    let uniform = ((bits >> 12) as f64 + 0.5) / (1u64 << 52) as f64;
     // Grows with the bits: with equal weights the order is theirs.
     -(-uniform).ln_1p() / weight
 }
@@ -21,6 +21,8 @@ pub fn draw_number(bits: u64, weight: f64) -> f64 {
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Drawn {
     counts: Sample,
+    /// The number of the first that is not in the sample; infinite where all are.
+    until: f64,
     /// `None`: all were equally likely.
     uneven: Option<Uneven>,
 }
@@ -29,8 +31,6 @@ pub struct Drawn {
 struct Uneven {
     /// Weights of the hits.
     hits: Vec<f64>,
-    /// The number of the first that is not in the sample; infinite where all are.
-    until: f64,
     /// The smallest weight there is.
     least: f64,
 }
@@ -39,12 +39,11 @@ impl Drawn {
     /// Nothing yet, chances by weight. `least`: the smallest weight of all there is to draw.
     pub fn uneven(least: f64) -> Self {
         Self {
-            counts: Sample::default(),
             uneven: Some(Uneven {
                 hits: Vec::new(),
-                until: 0.0,
                 least,
             }),
+            ..Self::default()
         }
     }
 
@@ -58,11 +57,14 @@ impl Drawn {
 
     /// Where it ends: the number of the first that is not in it.
     pub fn close(&mut self, until: f64) {
-        if let Some(uneven) = &mut self.uneven {
-            uneven.until = until;
-        }
+        self.until = until;
     }
 
+    pub fn until(&self) -> f64 {
+        self.until
+    }
+
+    /// Whether all were equally likely.
     pub fn is_even(&self) -> bool {
         self.uneven.is_none()
     }
@@ -76,7 +78,7 @@ impl Drawn {
         match &self.uneven {
             None => self.counts.share().map(|share| share.times(n as f64)),
             Some(_) if self.counts.judged == 0 => None,
-            Some(uneven) => uneven.hits(),
+            Some(uneven) => uneven.hits(self.until),
         }
     }
 
@@ -92,14 +94,14 @@ impl Uneven {
     /// The interval is that of M. P. Fay and E. J. Feuer, Confidence intervals for directly standardized rates: a method based on the gamma
     /// distribution, Statistics in Medicine 16 (1997), for a weighted sum of rare events; its upper end allows for one hit more where
     /// hits are least likely to be drawn.
-    fn hits(&self) -> Option<Estimate> {
-        if self.until <= 0.0 {
+    fn hits(&self, until: f64) -> Option<Estimate> {
+        if until <= 0.0 {
             return None;
         }
-        let stands_for = |weight: f64| 1.0 / -(-weight * self.until).exp_m1();
+        let stands_for = |weight: f64| 1.0 / -(-weight * until).exp_m1();
         let each: Vec<f64> = self.hits.iter().map(|w| stands_for(*w)).collect();
         let value: f64 = each.iter().sum();
-        if self.until.is_infinite() {
+        if until.is_infinite() {
             return Some(Estimate {
                 value,
                 low: value,

@@ -113,10 +113,7 @@ impl Found {
                 .collect();
             if of_pair.len() > each {
                 let likely = |c: &FoundCase| c.1.out_of_fold.map_or(0.0, |f| f.p);
-                of_pair.sort_by(|a, b| {
-                    let judged = b.2.is_some().cmp(&a.2.is_some());
-                    judged.then(likely(b).total_cmp(&likely(a)))
-                });
+                of_pair.sort_by(|a, b| likely(b).total_cmp(&likely(a)));
                 of_pair.truncate(each);
             }
             candidates.extend(of_pair);

@@ -1,7 +1,7 @@
 //! The random rows of a queue, which show what the ranking does not choose, and what they say of the whole queue.
 //!
 //! Every candidate draws a number that has nothing to do with any verdict. The candidates with the lowest numbers that nobody has judged are
-//! the control rows, in that order; they stand among the ranked ones and nowhere else. So the judged candidates below the lowest open number
+//! the control rows, in that order, unless the ranking brings them before. So the judged candidates below the lowest open number
 //! are a random sample of all candidates, whoever judged them and by whichever list. What is rare is looked for where it is likelier, and
 //! counted for less there ([`Chances`]).
 
@@ -41,6 +41,11 @@ impl Chances {
         self.beside.map_or(1.0, |beside| expected(case) + beside)
     }
 
+    /// A case's weight, where not all have the same.
+    pub fn uneven_weight(&self, case: &Case) -> Option<f64> {
+        self.beside.map(|_| self.weight(case))
+    }
+
     pub fn of(&self, candidate: &Candidate, case: &Case) -> Chance {
         let weight = self.weight(case);
         Chance {
@@ -75,46 +80,45 @@ pub fn number(id: SentenceId, triple: Triple) -> u64 {
     parts.fold(mix(id.0), |hash, part| mix(hash ^ part))
 }
 
-/// The first of the order, with random ones mixed in evenly.
-pub fn with_control(
-    candidates: Vec<Entry>,
-    limit: usize,
-    control: f64,
-    chances: Chances,
-) -> Vec<(bool, Entry)> {
+/// A list with random rows in it.
+pub struct Mixed {
+    /// Whether a row stands where it does because it was drawn, and the row.
+    pub rows: Vec<(bool, Entry)>,
+    /// The lowest number of those that are not in the list; infinite where all are.
+    pub beyond: f64,
+}
+
+/// The first of the order, with random ones mixed in evenly: the next that was drawn stands where one is due, if the order has not brought it
+/// before. So nothing that is suspicious waits for its turn among the random ones.
+pub fn with_control(candidates: Vec<Entry>, limit: usize, control: f64, chances: Chances) -> Mixed {
     let n = limit.min(candidates.len());
     let n_control = (control.clamp(0.0, 1.0) * n as f64).round() as usize;
-    if n_control == 0 {
-        return candidates.into_iter().take(n).map(|c| (false, c)).collect();
-    }
     let numbers = candidates
         .iter()
         .map(|(c, _, case)| chances.of(c, case).number);
-    let mut by_chance: Vec<(f64, usize)> = numbers.zip(0..).collect();
-    by_chance.sort_by(|a, b| a.0.total_cmp(&b.0));
-    by_chance.truncate(n_control);
-    let drawn: HashMap<usize, f64> = by_chance.into_iter().map(|(n, i)| (i, n)).collect();
-    let (mut control, mut ranked) = (Vec::new(), Vec::new());
-    for (i, entry) in candidates.into_iter().enumerate() {
-        match drawn.get(&i) {
-            Some(number) => control.push((*number, entry)),
-            None => ranked.push(entry),
-        }
+    let numbers: Vec<f64> = numbers.collect();
+    let mut drawn: Vec<usize> = (0..candidates.len()).collect();
+    if n < drawn.len() {
+        drawn.select_nth_unstable_by(n, |a, b| numbers[*a].total_cmp(&numbers[*b]));
+        drawn.truncate(n);
     }
-    control.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut control, mut ranked) = (control.into_iter(), ranked.into_iter());
+    drawn.sort_unstable_by(|a, b| numbers[*a].total_cmp(&numbers[*b]));
+    let (mut drawn, mut ranked) = (drawn.into_iter(), 0..candidates.len());
+    let mut candidates: Vec<Option<Entry>> = candidates.into_iter().map(Some).collect();
     let mut rows = Vec::with_capacity(n);
     for i in 0..n {
         // The k-th random row stands where k of n_control are due.
         let due = (i + 1) * n_control / n > i * n_control / n;
-        let next = if due {
-            control.next().map(|(_, c)| (true, c))
-        } else {
-            None
+        let mut take = |at: usize| candidates[at].take();
+        let next = match due {
+            true => drawn.by_ref().find_map(&mut take).map(|c| (true, c)),
+            false => None,
         };
-        rows.extend(next.or_else(|| ranked.next().map(|c| (false, c))));
+        rows.extend(next.or_else(|| ranked.find_map(take).map(|c| (false, c))));
     }
-    rows
+    let left = candidates.iter().zip(&numbers).filter(|(c, _)| c.is_some());
+    let beyond = left.fold(f64::INFINITY, |least, (_, number)| number.min(least));
+    Mixed { rows, beyond }
 }
 
 /// A candidate that somebody judged, and whether the suspicion was right.
@@ -130,6 +134,8 @@ pub struct Answered {
 pub struct Tallies {
     pub all: Tally,
     pub of: HashMap<RelationId, Tally>,
+    /// Judged ones that come after the sample's end: they are in it as soon as it goes that far.
+    pub later: Vec<Answered>,
 }
 
 impl Tallies {
@@ -166,6 +172,8 @@ impl Tallies {
                 of.sample.add(weight, answered.yes);
             }
         }
+        let later = judged.iter().filter(|a| a.chance.number >= until(None));
+        tallies.later = later.copied().collect();
         tallies.all.sample.close(until(None));
         for (relation, tally) in &mut tallies.of {
             tally.sample.close(until(Some(*relation)));
@@ -185,6 +193,7 @@ impl Tallies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::noise::{OutOfFold, SignalSet, rank_sum};
     use crate::domain::{SentenceId, SentenceIdx, TokenSpan, Triple};
     use std::collections::HashSet;
 
@@ -248,5 +257,44 @@ mod tests {
         let all: HashSet<u64> = (0..1_000).map(|n| bits(n, 0)).collect();
         assert_eq!(all.len(), 1_000);
         assert_ne!(bits(1, 0), bits(1, 1));
+    }
+
+    #[test]
+    fn what_is_suspicious_keeps_its_place_and_the_lowest_numbers_are_listed() {
+        // In the ranking's order: forty that are expected to be missing, then many that are not.
+        let case = |n: u64| Case {
+            relation: RelationId(0),
+            others: Vec::new(),
+            implied: 0.0,
+            out_of_fold: Some(OutOfFold {
+                p: if n < 40 { 0.9 } else { 0.001 },
+                prior: 0.1,
+                best_other: 0.0,
+                alone: 0.0,
+            }),
+            text: None,
+            model: None,
+            gap: 1,
+            pair_frequency: 1,
+            head_first: true,
+            length: 9,
+        };
+        let cases: Vec<Case> = (0..2_000).map(case).collect();
+        let chances = Chances::new(Kind::Missing, cases.iter());
+        let scored = rank_sum(&cases, Kind::Missing, &SignalSet::default());
+        let entries = cases.iter().zip(scored).zip(0u64..);
+        let entries = entries.map(|((case, scored), n)| (candidate(n, 0), scored, case.clone()));
+        let mixed = with_control(entries.collect(), 200, 0.1, chances);
+        let rows: Vec<u64> = mixed.rows.iter().map(|(_, (c, ..))| c.id.0).collect();
+        let unique: HashSet<u64> = rows.iter().copied().collect();
+        assert_eq!((rows.len(), unique.len()), (200, 200));
+        assert_eq!(mixed.rows.iter().filter(|(drawn, _)| *drawn).count(), 20);
+        let early = rows[..50].iter().filter(|n| **n < 40).count();
+        assert_eq!(early, 40, "{rows:?}");
+        let number = |n: u64| chances.of(&candidate(n, 0), &cases[n as usize]).number;
+        let others = (0..2_000).filter(|n| !unique.contains(n)).map(number);
+        assert_eq!(mixed.beyond, others.fold(f64::INFINITY, f64::min));
+        let before = (0..2_000).filter(|n| number(*n) < mixed.beyond).count();
+        assert!(before >= 20, "{before}");
     }
 }

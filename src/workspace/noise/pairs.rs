@@ -20,8 +20,9 @@ pub struct Pair {
     pub verdicts: BTreeMap<RelationId, Verdict>,
 }
 
-/// Every pair with a label or a verdict, and those pairs of entities that have none in either direction. A pair that is labelled one way round
-/// is not asked after the other way: who labels by facts has decided its direction.
+/// Every pair with a label or a verdict, and those pairs of entities that the corpus labels in neither direction. A pair that is labelled one way
+/// round is not asked after the other way: who labels by facts has decided its direction. Which pairs there are does not depend on verdicts:
+/// what they are a sample of would change with them.
 pub fn pairs(annotation: &Annotation) -> Vec<Pair> {
     let mut found: BTreeMap<(TokenSpan, TokenSpan), Pair> = BTreeMap::new();
     for t in &annotation.triples {
@@ -46,15 +47,18 @@ pub fn pairs(annotation: &Annotation) -> Vec<Pair> {
     }
     let spans: BTreeSet<TokenSpan> = annotation.entities.iter().map(|e| e.span).collect();
     let apart = |a: TokenSpan, b: TokenSpan| a.end() <= b.start() || b.end() <= a.start();
+    let labelled = |a, b| found.get(&(a, b)).is_some_and(|p| !p.gold.is_empty());
     let open: Vec<(TokenSpan, TokenSpan)> = spans
         .iter()
         .flat_map(|a| spans.iter().map(move |b| (*a, *b)))
         .filter(|(a, b)| apart(*a, *b))
-        .filter(|(a, b)| !found.contains_key(&(*a, *b)) && !found.contains_key(&(*b, *a)))
+        .filter(|(a, b)| !labelled(*a, *b) && !labelled(*b, *a))
         .take(MAX_UNLABELLED)
         .collect();
     for (head, tail) in open {
-        found.insert((head, tail), empty(head, tail));
+        found
+            .entry((head, tail))
+            .or_insert_with(|| empty(head, tail));
     }
     found.into_values().collect()
 }

@@ -2,7 +2,7 @@
 
 pub use super::candidates::Candidate;
 use super::candidates::Found;
-use super::control::{Answered, Chances, Tallies, with_control};
+use super::control::{Answered, Chances, Mixed, Tallies, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
 use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
@@ -56,7 +56,7 @@ pub enum Order {
     Suspicious,
     /// Nearest to even odds first: what teaches most.
     Uncertain,
-    /// By a hash of the candidate, the same every time.
+    /// By chance, the same every time; of missing labels those first, by and large, that are expected (`control::Chances`).
     Random,
     Document,
 }
@@ -89,7 +89,8 @@ pub struct QueueOptions {
     pub relation: Option<String>,
     pub limit: usize,
     pub order: Order,
-    /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking.
+    /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking. Of missing labels they are
+    /// drawn with unequal chances, so their share of hits is not the base rate.
     pub control: f64,
     /// What the ranking listens to.
     pub signals: SignalSet,
@@ -145,6 +146,9 @@ pub struct QueueRow {
     /// 0..1. A probability where verdicts made it (see [`Standing::calibrated`]).
     pub score: f32,
     pub control: bool,
+    /// How likely it was to be drawn at random, against others; `None` where all were equally likely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draw_weight: Option<f64>,
     pub why: Vec<Reason>,
     pub text: String,
 }
@@ -267,20 +271,24 @@ pub fn tally(dir: &Path, reader: &Reader, kind: Kind, tell: Tell) -> Result<Opti
         return Ok(None);
     };
     let chances = Chances::new(kind, found.candidates.iter().map(|(_, case, _)| case));
-    let mut judged = Vec::new();
-    let mut open = Vec::new();
-    for (candidate, case, answer) in found.candidates {
-        let chance = chances.of(&candidate, &case);
-        match answer {
-            None => open.push((candidate, chance, 0.0)),
-            Some(yes) => judged.push(Answered {
-                candidate,
-                chance,
-                yes,
-            }),
-        }
-    }
-    let tallies = Tallies::count(open.into_iter(), &judged, chances);
+    let all = || {
+        let all = found.candidates.iter();
+        all.map(|(c, case, answer)| (*c, chances.of(c, case), *answer))
+    };
+    let judged = all().filter_map(|(candidate, chance, answer)| {
+        Some(Answered {
+            candidate,
+            chance,
+            yes: answer?,
+        })
+    });
+    let judged: Vec<Answered> = judged.collect();
+    let open = all().filter(|(.., answer)| answer.is_none());
+    let tallies = Tallies::count(
+        open.map(|(c, chance, _)| (c, chance, 0.0)),
+        &judged,
+        chances,
+    );
     Ok(Some(tallies.all))
 }
 
@@ -316,6 +324,8 @@ pub struct Listed {
     pub rows: Vec<(bool, Entry)>,
     pub tallies: Tallies,
     pub chances: Chances,
+    /// The lowest number, in the order of chance, of the candidates that are not listed.
+    pub beyond: f64,
     /// Scores are probabilities that a regression on the verdicts gives.
     pub calibrated: bool,
     /// Whether out-of-fold signals were there (`redress folds`).
@@ -366,18 +376,16 @@ pub fn listed(
     let open = open.map(|(c, s, case)| (*c, chances.of(c, case), s.score));
     let tallies = Tallies::count(open, &ranking.judged, chances);
     let candidates = ordered(ranking.candidates, options.order, opens, chances);
-    let rows = match options.order {
+    let Mixed { rows, beyond } = match options.order {
         // Every row of this order is one that was drawn at random.
-        Order::Random => {
-            let rows = candidates.into_iter().take(options.limit);
-            rows.map(|c| (true, c)).collect()
-        }
+        Order::Random => with_control(candidates, options.limit, 1.0, chances),
         _ => with_control(candidates, options.limit, options.control, chances),
     };
     Ok(Some(Listed {
         rows,
         tallies,
         chances,
+        beyond,
         calibrated: ranking.calibrated,
         folds: ranking.folds,
     }))
@@ -394,7 +402,12 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
     for (n, (control, (candidate, scored, case))) in listed.rows.into_iter().enumerate() {
         let sentence = reader.sentence(candidate.id)?;
         let row = row(n + 1, &sentence, &candidate, &scored, &case, &schema);
-        rows.push(QueueRow { control, ..row });
+        let draw_weight = listed.chances.uneven_weight(&case);
+        rows.push(QueueRow {
+            control,
+            draw_weight,
+            ..row
+        });
     }
     Ok(Some(Queue {
         rows,
@@ -422,9 +435,9 @@ fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool, chances: Chanc
             }
         }
         Order::Uncertain => candidates.sort_by(|a, b| doubt(&a.1).total_cmp(&doubt(&b.1))),
+        // Numbers are positive: their bits have their order.
         Order::Random => {
-            let number = |(c, _, case): &Entry| chances.of(c, case).number;
-            candidates.sort_by(|a, b| number(a).total_cmp(&number(b)));
+            candidates.sort_by_cached_key(|(c, _, case)| chances.of(c, case).number.to_bits());
         }
     }
     candidates
@@ -477,6 +490,7 @@ fn row(
         tail: mention(candidate.triple.tail),
         score: scored.score,
         control: false,
+        draw_weight: None,
         why: reasons(scored, case),
         text: sentence.text.clone(),
     }

@@ -1,4 +1,4 @@
-//! One pass over the sentences and one over the history.
+//! Two passes over the sentences and one over the history.
 
 use super::fine_tunes::{self, FineTuned};
 use crate::analysis::gain::{FEWEST, IDLE_MS, Judged, Pace, Quality, pace, quality, sample};
@@ -159,7 +159,7 @@ impl GainReport {
             fine_tunes: fine_tunes::read(reader)?,
             curators,
             found,
-            method: super::METHOD.to_vec(),
+            method: super::method(missing.sample.is_even()),
         }))
     }
 }
@@ -301,7 +301,7 @@ fn history(reader: &Reader) -> Result<(Curve, Vec<Curator>)> {
 }
 
 fn curator(name: &str, pace: Pace) -> Curator {
-    debug_assert_eq!(IDLE_MS, 120_000, "METHOD says two minutes");
+    debug_assert_eq!(IDLE_MS, 120_000, "TIME says two minutes");
     Curator {
         name: name.to_owned(),
         edits: pace.edits,

@@ -1,7 +1,7 @@
-//! A workspace at work for a screen: five lanes that answer [`Request`]s with [`Reply`]s.
+//! A workspace at work for a screen: six lanes that answer [`Request`]s with [`Reply`]s.
 //!
 //! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
-//! question of a kind is answered. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
+//! question of a kind is answered. Open reads one sentence: it never waits for a list that is still ranked. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
 //! before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
@@ -138,6 +138,7 @@ impl Shared {
 pub struct Session {
     shared: Arc<Shared>,
     query: Lane<Request>,
+    open: Lane<Request>,
     explain: Lane<Request>,
     study: Lane<Request>,
     compute: Arc<Lane<compute::Work>>,
@@ -188,6 +189,7 @@ impl Session {
         let query = reading_lane("query", query_reader, &shared)?;
         let mut study = study::Study::new(reader.reader()?, Arc::clone(&shared));
         let study = spawn_latest("study", std::mem::discriminant, move |r| study.handle(r))?;
+        let open = reading_lane("open", reader.reader()?, &shared)?;
         let explain = reading_lane("explain", reader, &shared)?;
         disk.send(disk::Work::RefreshIndex);
         compute.send(compute::Work::LoadModel);
@@ -197,6 +199,7 @@ impl Session {
             Self {
                 shared,
                 query,
+                open,
                 explain,
                 study,
                 compute,
@@ -215,8 +218,8 @@ impl Session {
                 self.shared.listed.want(list);
                 self.query.send(request)
             }
-            Request::Open { .. }
-            | Request::Disputes { .. }
+            Request::Open { .. } => self.open.send(request),
+            Request::Disputes { .. }
             | Request::PlanVerdict { .. }
             | Request::PlanDuplicates { .. } => self.query.send(request),
             Request::Explain { .. } => self.explain.send(request),

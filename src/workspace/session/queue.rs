@@ -130,14 +130,15 @@ pub struct Ranked {
 struct Made {
     asks: Vec<Ask>,
     tallies: Tallies,
-    chances: Chances,
+    /// Candidates in the order of chance, as far as all of it is listed: what comes first of the others has the number `beyond`.
+    by_chance: Vec<(Chance, usize)>,
+    beyond: f64,
     calibrated: bool,
     folds: bool,
 }
 
 /// One candidate of a queue.
 struct Ask {
-    control: bool,
     candidate: Candidate,
     why: Why,
 }
@@ -157,6 +158,12 @@ impl Ask {
 }
 
 impl Queues {
+    /// Whoever ranks waits until this is dropped.
+    #[cfg(test)]
+    pub fn hold(&self) -> std::sync::MutexGuard<'_, Option<Arc<Ranked>>> {
+        self.latest.lock().unwrap()
+    }
+
     /// The queue that was ranked last, if it is of this kind.
     pub fn latest(&self, kind: QueueKind) -> Option<Arc<Ranked>> {
         let latest = self.latest.lock().ok()?;
@@ -268,25 +275,22 @@ impl Queues {
 
 impl Made {
     fn of(listed: Listed) -> Self {
-        let ask = |(control, (candidate, scored, case))| Ask {
-            control,
+        let mut by_chance: Vec<(Chance, usize)> = (listed.rows.iter().enumerate())
+            .map(|(at, (_, (candidate, _, case)))| (listed.chances.of(candidate, case), at))
+            .filter(|(chance, _)| chance.number < listed.beyond)
+            .collect();
+        by_chance.sort_by(|a, b| a.0.number.total_cmp(&b.0.number));
+        let ask = |(_, (candidate, scored, case))| Ask {
             candidate,
             why: Why::Signals(Box::new((scored, case))),
         };
         Self {
             asks: listed.rows.into_iter().map(ask).collect(),
             tallies: listed.tallies,
-            chances: listed.chances,
+            by_chance,
+            beyond: listed.beyond,
             calibrated: listed.calibrated,
             folds: listed.folds,
-        }
-    }
-
-    /// Where a candidate stands in the order of chance.
-    fn chance(&self, ask: &Ask) -> Option<Chance> {
-        match &ask.why {
-            Why::Signals(signals) => Some(self.chances.of(&ask.candidate, &signals.1)),
-            Why::Said(_) => None,
         }
     }
 
@@ -296,14 +300,14 @@ impl Made {
         let open = findings.iter().map(|f| (f.candidate, nowhere, 0.0));
         let tallies = Tallies::count(open, &[], chances);
         let ask = |finding: Finding| Ask {
-            control: false,
             candidate: finding.candidate,
             why: Why::Said(finding.why),
         };
         Self {
             asks: findings.into_iter().map(ask).collect(),
             tallies,
-            chances,
+            by_chance: Vec::new(),
+            beyond: f64::INFINITY,
             calibrated: false,
             folds: true,
         }
@@ -402,25 +406,31 @@ impl Ranked {
                 }
             }
         }
-        // Control rows stand in the order of chance; the sample goes on as far as they are decided without a gap.
-        let control = self.made.asks.iter().filter(of).filter(|a| a.control);
-        let control = control.filter_map(|a| Some((a, self.made.chance(a)?)));
-        let control: Vec<(&Ask, Chance)> = control.collect();
-        let walked = |(ask, _): &&(&Ask, Chance)| answer(&ask.candidate).is_some();
-        let n = control.iter().take_while(walked).count();
-        // What comes after the last random row is not known: by unequal chances the sample ends before it.
-        let n = match n == control.len() && !tally.sample.is_even() {
-            true => n.saturating_sub(1),
-            false => n,
-        };
-        for (ask, chance) in &control[..n] {
-            if let Some(right) = answer(&ask.candidate).flatten() {
-                tally.sample.add(chance.weight, self.suspected(right));
+        // The sample goes on, in the order of chance, as far as candidates are decided without a gap.
+        let mut until = self.made.beyond;
+        for (chance, at) in &self.made.by_chance {
+            let ask = &self.made.asks[*at];
+            if !of(&ask) {
+                continue;
+            }
+            match answer(&ask.candidate) {
+                None => {
+                    until = chance.number;
+                    break;
+                }
+                Some(None) => {}
+                Some(Some(right)) => tally.sample.add(chance.weight, self.suspected(right)),
             }
         }
-        if let Some((_, next)) = control.get(n) {
-            tally.sample.close(next.number);
+        let before = tally.sample.until();
+        let reached = tallies.later.iter().filter(|a| {
+            let is_of = only.is_none_or(|r| a.candidate.triple.relation == r);
+            is_of && (before..until).contains(&a.chance.number)
+        });
+        for answered in reached {
+            tally.sample.add(answered.chance.weight, answered.yes);
         }
+        tally.sample.close(until);
         Standing {
             kind: self.kind,
             order: self.order,

@@ -133,6 +133,34 @@ impl Desk {
 }
 
 #[test]
+fn a_sentence_opens_while_a_queue_is_ranked() {
+    let desk = Desk::new(3);
+    let page = desk.page(1, "", 0);
+    let held = desk.session.shared.queues.hold();
+    desk.session.send(Request::Search {
+        ticket: 2000,
+        list: 2,
+        query: "queue:wrong".to_owned(),
+        offset: 0,
+        limit: 10,
+    });
+    // The list is not there, the sentence is.
+    let open = Request::Open {
+        ticket: 7,
+        id: page.rows[1].id,
+        query: String::new(),
+    };
+    let opened = desk.ask(open, |reply| match reply {
+        Reply::Detail(detail) => Some(detail.sentence.id),
+        Reply::Page(page) => panic!("{page:?} was ranked after all"),
+        _ => None,
+    });
+    assert_eq!(opened, page.rows[1].id);
+    drop(held);
+    assert_eq!(desk.page(2, "queue:wrong", 0).rows.len(), 3);
+}
+
+#[test]
 fn pages_of_a_list_are_of_one_moment_and_a_bulk_edit_is_one_undo() {
     let desk = Desk::new(30);
     let query = "gold:place_lived";
@@ -276,6 +304,35 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
         .find(|r| r.triple == *first)
         .expect("a row for it");
     assert!(!row.gold && !row.stands && !row.predicted);
+}
+
+#[test]
+fn the_sample_grows_with_the_rows_that_were_drawn() {
+    let desk = Desk::new(6);
+    let query = "queue:wrong order:random";
+    for n in 1..=5u64 {
+        let page = desk.page(n, query, 0);
+        let id = page.rows[0].id;
+        let edit = Edit::Judge {
+            triple: desk.hits(&page, query)[0],
+            verdict: Some(Verdict::Accept),
+        };
+        desk.ask(Request::Edit { id, edit }, |reply| match reply {
+            Reply::Saved { .. } => Some(()),
+            _ => None,
+        });
+        let tally = desk.page(100 + n, query, 0).queue.unwrap().tally;
+        let drawn = tally.sample.counts().judged;
+        assert_eq!(tally.judged as u64, n);
+        // A sentence's next label need not be the next by chance.
+        assert!(1 <= drawn && drawn as u64 <= n, "{n}: {drawn}");
+    }
+    // Ranked anew, the same labels are in the sample.
+    let before = desk.page(200, query, 0).queue.unwrap().tally;
+    desk.page(201, "queue:wrong", 0);
+    let again = desk.page(202, query, 0).queue.unwrap().tally;
+    assert_eq!(again.sample.counts(), before.sample.counts());
+    assert_eq!(again.sample.until(), before.sample.until());
 }
 
 /// Three sentences that say the same, of which one lacks a label and one has other words at its end; and one more.
