@@ -55,8 +55,10 @@ def run(name, redress, data, encoder, models, seeds):
             subprocess.run([redress, "import", os.path.join(data, file), "-w", workspace, "--split", split, *types], stdout=subprocess.DEVNULL)
         for seed in seeds:
             model = os.path.join(models, f"{name}-seed{seed}")
+            # What an interrupted run left is taken up; the seconds are then those since.
+            resume = ["--resume"] if os.path.exists(model + ".training") else []
             began = time.time()
-            call("train", "-w", workspace, "--out", model, "--encoder", own_encoder or encoder, "--systems", systems, "--config", recipe, "--seed", str(seed))
+            call("train", "-w", workspace, "--out", model, "--encoder", own_encoder or encoder, "--systems", systems, "--config", recipe, "--seed", str(seed), *resume)
             seconds = time.time() - began
             with open(os.path.join(model, "card.json")) as f:
                 card = json.load(f)

@@ -74,13 +74,13 @@ impl<'a> Masked<'a> {
 }
 
 impl SentenceModel {
-    /// Numbers of [`SentenceModel::masked_features`] a pair: four means of the encoder's top layer.
+    /// Numbers of [`SentenceModel::masked_features`] a pair: four means of each of the encoder's two top layers.
     pub fn masked_width(&self) -> usize {
-        4 * self.encoder().width()
+        8 * self.encoder().width()
     }
 
-    /// [pairs, 4 d]: the top layer's means over the head, the tail, what stands between them, and the whole sentence, names hidden. Zeros for
-    /// what the encoder did not see.
+    /// [pairs, 8 d]: the means over the head, the tail, what stands between them, and the whole sentence, names hidden, each of the top layer and
+    /// of the one below, which training for relations has made forget less. Zeros for what the encoder did not see.
     pub fn masked_features(&self, pairs: &[MaskedPair]) -> Result<Vec<f32>> {
         let parts: Vec<Vec<f32>> = pairs
             .par_chunks(BATCH)
@@ -99,11 +99,16 @@ impl SentenceModel {
             return Ok(all);
         }
         let encoded = self.encoder().forward(&batch, Mode::Infer)?;
-        let top: Vec<f32> = encoded.piece_top.flatten_all()?.to_vec1()?;
+        let layers = [&encoded.piece_top, &encoded.piece_low];
+        let layers = layers.map(|layer| layer.flatten_all()?.to_vec1());
+        let [top, low]: [Result<Vec<f32>>; 2] = layers;
+        let (layers, width) = ([top?, low?], self.encoder().width());
         for (b, m) in masked.iter().enumerate() {
             let between = m.head.end.min(m.tail.end)..m.head.start.max(m.tail.start);
             for words in [m.head.clone(), m.tail.clone(), between, 0..m.words.len()] {
-                all.extend(mean(&encoded, &top, b, words, self.encoder().width()));
+                for layer in &layers {
+                    all.extend(mean(&encoded, layer, b, words.clone(), width));
+                }
             }
         }
         Ok(all)
@@ -111,7 +116,7 @@ impl SentenceModel {
 }
 
 /// Mean over the pieces of some words of sentence `b`, those that the encoder saw.
-fn mean(encoded: &Encoded, top: &[f32], b: usize, words: Range<usize>, width: usize) -> Vec<f32> {
+fn mean(encoded: &Encoded, layer: &[f32], b: usize, words: Range<usize>, width: usize) -> Vec<f32> {
     let words = words.start..words.end.min(encoded.layout.n_words(b));
     let mut sum = vec![0.0; width];
     if words.is_empty() {
@@ -120,7 +125,10 @@ fn mean(encoded: &Encoded, top: &[f32], b: usize, words: Range<usize>, width: us
     let pieces = encoded.layout.pieces(b, words);
     let n = pieces.len() as f32;
     for piece in pieces {
-        for (s, v) in sum.iter_mut().zip(&top[piece * width..(piece + 1) * width]) {
+        for (s, v) in sum
+            .iter_mut()
+            .zip(&layer[piece * width..(piece + 1) * width])
+        {
             *s += v / n;
         }
     }
