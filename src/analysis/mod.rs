@@ -36,7 +36,7 @@ pub use changes::{Change, ChangedRow, Changes, changed};
 pub use classes::{SentenceClass, SentenceClasses, classes, number_bucket};
 pub use compare::{Comparison, RelationChange, compare};
 pub use confusion::Confusion;
-pub use drawn::{Drawn, draw_number};
+pub use drawn::Drawn;
 pub use errors::{ErrorRow, ErrorTable};
 pub use mix::mix;
 pub use ranking::{Candidate, CurvePoint, PrecisionAt, Ranking};

@@ -261,7 +261,7 @@ fn standing(query: &str) -> Standing {
     let named = |o: &Order| query.ends_with(o.name());
     let order = Order::ALL.into_iter().find(named);
     let mut drawn = crate::analysis::Drawn::default();
-    (0..25).for_each(|i| drawn.add(1.0, i < 3));
+    (0..25).for_each(|i| drawn.add(i < 3));
     Standing {
         kind: match query {
             "queue:rules" => QueueKind::Rules,

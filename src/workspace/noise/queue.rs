@@ -2,7 +2,7 @@
 
 pub use super::candidates::Candidate;
 use super::candidates::Found;
-use super::control::{Answered, Chances, Mixed, Tallies, with_control};
+use super::control::{Answered, Mixed, Tallies, chance, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
 use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
@@ -56,7 +56,7 @@ pub enum Order {
     Suspicious,
     /// Nearest to even odds first: what teaches most.
     Uncertain,
-    /// By chance, the same every time; of missing labels those first, by and large, that are expected (`control::Chances`).
+    /// By a hash of the candidate, the same every time.
     Random,
     Document,
 }
@@ -89,8 +89,7 @@ pub struct QueueOptions {
     pub relation: Option<String>,
     pub limit: usize,
     pub order: Order,
-    /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking. Of missing labels they are
-    /// drawn with unequal chances, so their share of hits is not the base rate.
+    /// Share of rows drawn at random among the others, and marked: what they show is not chosen by the ranking.
     pub control: f64,
     /// What the ranking listens to.
     pub signals: SignalSet,
@@ -146,9 +145,6 @@ pub struct QueueRow {
     /// 0..1. A probability where verdicts made it (see [`Standing::calibrated`]).
     pub score: f32,
     pub control: bool,
-    /// How likely it was to be drawn at random, against others; `None` where all were equally likely.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub draw_weight: Option<f64>,
     pub why: Vec<Reason>,
     pub text: String,
 }
@@ -192,7 +188,6 @@ pub struct Ranking {
     pub candidates: Vec<Entry>,
     /// The others, and whether the suspicion was right.
     pub judged: Vec<Answered>,
-    pub chances: Chances,
     pub calibrated: bool,
     pub folds: bool,
 }
@@ -235,11 +230,9 @@ pub fn rank(
         })
         .collect();
     let combiner = Combiner::fit(kind, &cases, &judged, schema.n_relations(), signals)?;
-    let chances = Chances::new(kind, cases.iter());
-    let answers = rest.iter().zip(&cases).filter_map(|((c, answer), case)| {
+    let answers = rest.iter().filter_map(|(candidate, answer)| {
         Some(Answered {
-            candidate: *c,
-            chance: chances.of(c, case),
+            candidate: *candidate,
             yes: (*answer)?,
         })
     });
@@ -258,7 +251,6 @@ pub fn rank(
     Ok(Some(Ranking {
         candidates: open.collect(),
         judged: answers,
-        chances,
         calibrated: combiner.is_some(),
         folds: folds.is_some(),
     }))
@@ -270,25 +262,16 @@ pub fn tally(dir: &Path, reader: &Reader, kind: Kind, tell: Tell) -> Result<Opti
     let Some(found) = Found::collect(reader, kind, &schema, folds.as_ref(), tell)? else {
         return Ok(None);
     };
-    let chances = Chances::new(kind, found.candidates.iter().map(|(_, case, _)| case));
-    let all = || {
-        let all = found.candidates.iter();
-        all.map(|(c, case, answer)| (*c, chances.of(c, case), *answer))
-    };
-    let judged = all().filter_map(|(candidate, chance, answer)| {
+    let all = || found.candidates.iter();
+    let judged = all().filter_map(|(candidate, _, answer)| {
         Some(Answered {
-            candidate,
-            chance,
-            yes: answer?,
+            candidate: *candidate,
+            yes: (*answer)?,
         })
     });
     let judged: Vec<Answered> = judged.collect();
     let open = all().filter(|(.., answer)| answer.is_none());
-    let tallies = Tallies::count(
-        open.map(|(c, chance, _)| (c, chance, 0.0)),
-        &judged,
-        chances,
-    );
+    let tallies = Tallies::count(open.map(|(c, ..)| (c, 0.0)), &judged);
     Ok(Some(tallies.all))
 }
 
@@ -298,7 +281,7 @@ const CONTROL: f64 = 0.05;
 const LISTED: usize = 20_000;
 
 /// Counts of a queue's candidates.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Tally {
     /// That nobody has judged, listed or not.
     pub left: usize,
@@ -323,9 +306,8 @@ pub struct Listed {
     /// In the order to look at them: whether drawn at random, and the candidate.
     pub rows: Vec<(bool, Entry)>,
     pub tallies: Tallies,
-    pub chances: Chances,
     /// The lowest number, in the order of chance, of the candidates that are not listed.
-    pub beyond: f64,
+    pub beyond: Option<u64>,
     /// Scores are probabilities that a regression on the verdicts gives.
     pub calibrated: bool,
     /// Whether out-of-fold signals were there (`redress folds`).
@@ -371,20 +353,17 @@ pub fn listed(
     ranking
         .judged
         .retain(|a| only.is_none_or(|r| a.candidate.triple.relation == r));
-    let chances = ranking.chances;
-    let open = ranking.candidates.iter();
-    let open = open.map(|(c, s, case)| (*c, chances.of(c, case), s.score));
-    let tallies = Tallies::count(open, &ranking.judged, chances);
-    let candidates = ordered(ranking.candidates, options.order, opens, chances);
+    let open = ranking.candidates.iter().map(|(c, s, _)| (c, s.score));
+    let tallies = Tallies::count(open, &ranking.judged);
+    let candidates = ordered(ranking.candidates, options.order, opens);
     let Mixed { rows, beyond } = match options.order {
         // Every row of this order is one that was drawn at random.
-        Order::Random => with_control(candidates, options.limit, 1.0, chances),
-        _ => with_control(candidates, options.limit, options.control, chances),
+        Order::Random => with_control(candidates, options.limit, 1.0),
+        _ => with_control(candidates, options.limit, options.control),
     };
     Ok(Some(Listed {
         rows,
         tallies,
-        chances,
         beyond,
         calibrated: ranking.calibrated,
         folds: ranking.folds,
@@ -402,19 +381,14 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
     for (n, (control, (candidate, scored, case))) in listed.rows.into_iter().enumerate() {
         let sentence = reader.sentence(candidate.id)?;
         let row = row(n + 1, &sentence, &candidate, &scored, &case, &schema);
-        let draw_weight = listed.chances.uneven_weight(&case);
-        rows.push(QueueRow {
-            control,
-            draw_weight,
-            ..row
-        });
+        rows.push(QueueRow { control, ..row });
     }
     Ok(Some(Queue {
         rows,
         standing: Standing {
             kind: QueueKind::Noise(options.kind),
             order: options.order,
-            tally: listed.tallies.all.clone(),
+            tally: listed.tallies.all,
             calibrated: listed.calibrated,
             folds: listed.folds,
         },
@@ -424,7 +398,7 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
 /// A candidate with its score and all that is known of it.
 pub type Entry = (Candidate, Scored, Case);
 
-fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool, chances: Chances) -> Vec<Entry> {
+fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> {
     let doubt = |s: &Scored| (s.score - 0.5).abs();
     match order {
         Order::Document => {}
@@ -435,10 +409,7 @@ fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool, chances: Chanc
             }
         }
         Order::Uncertain => candidates.sort_by(|a, b| doubt(&a.1).total_cmp(&doubt(&b.1))),
-        // Numbers are positive: their bits have their order.
-        Order::Random => {
-            candidates.sort_by_cached_key(|(c, _, case)| chances.of(c, case).number.to_bits());
-        }
+        Order::Random => candidates.sort_by_cached_key(|(c, ..)| chance(c)),
     }
     candidates
 }
@@ -490,7 +461,6 @@ fn row(
         tail: mention(candidate.triple.tail),
         score: scored.score,
         control: false,
-        draw_weight: None,
         why: reasons(scored, case),
         text: sentence.text.clone(),
     }

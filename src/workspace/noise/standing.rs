@@ -149,7 +149,7 @@ mod tests {
              no random row judged yet, so no base rate; `redress folds` adds the strongest signal"
         );
         let mut drawn = Drawn::default();
-        (0..25).for_each(|i| drawn.add(1.0, i < 3));
+        (0..25).for_each(|i| drawn.add(i < 3));
         standing.tally = Tally {
             left: 900,
             judged: 100,

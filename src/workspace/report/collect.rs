@@ -159,7 +159,7 @@ impl GainReport {
             fine_tunes: fine_tunes::read(reader)?,
             curators,
             found,
-            method: super::method(missing.sample.is_even()),
+            method: super::METHOD.to_vec(),
         }))
     }
 }

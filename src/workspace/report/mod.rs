@@ -12,11 +12,8 @@ mod markdown;
 pub use collect::{Curator, GainReport, Labels, Missing, RelationGain, Shares};
 pub use fine_tunes::{FineTuned, record};
 
-/// What the figures mean, for every form of the report; `even`: whether the random rows of missing labels were equally likely.
-fn method(even: bool) -> Vec<&'static str> {
-    let missing = if even { MISSING_EVEN } else { MISSING_BY_FOLDS };
-    vec![LABELS, QUALITY, missing, TIME]
-}
+/// What the figures mean, for every form of the report.
+const METHOD: [&str; 4] = [LABELS, QUALITY, MISSING, TIME];
 
 const LABELS: &str = "Labels are those of the corpus; inspected: a curator judged, removed, relabelled or reversed them. Unsure ones are in neither side of the quality.";
 
@@ -24,12 +21,7 @@ const QUALITY: &str = "Quality is the share of labels that are right, before (al
      that has nothing to do with them: the control rows of the queues come in that order, and the sample is its beginning as far as every label is \
      judged. The interval is Wilson's, 95 %, kept within what was found for certain. It holds as far as the curators are right.";
 
-const MISSING_BY_FOLDS: &str = "Missing relations are so rare that an even draw hardly meets one: the control rows of that queue are drawn by the out-of-fold probability of \
-     `redress folds` plus its mean, and each one found counts for the inverse of its chance. The interval is Fay and Feuer's, 95 %; it is of the pairs \
-     and relations that the queue asks about: entities that nobody marked are in neither side. Completeness takes the right labels at their estimate.";
-
-const MISSING_EVEN: &str = "Missing relations are estimated from random rows of their queue, all equally likely, with Wilson's interval, 95 %: coarse, as most rows are not \
-     missing; after `redress folds` they are drawn where something is expected. The estimate is of the pairs and relations that the queue asks about: entities that \
-     nobody marked are in neither side. Completeness takes the right labels at their estimate.";
+const MISSING: &str = "Missing relations are estimated the same way from the random rows of their queue: coarse, as most of those are not missing. It is of the pairs and relations \
+     that the queue asks about: entities that nobody marked are in neither side. Completeness takes the right labels at their estimate.";
 
 const TIME: &str = "Time per decision is the median time between a curator's decisions; gaps of two minutes or more are cut, and a bulk edit counts once.";

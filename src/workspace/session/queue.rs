@@ -11,7 +11,7 @@ use crate::domain::{
 use crate::store::Reader;
 use crate::workspace::compare::{self, Compared};
 use crate::workspace::duplicates::duplicates_file;
-use crate::workspace::noise::control::{Chance, Chances, Tallies};
+use crate::workspace::noise::control::{Tallies, chance};
 use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{
@@ -131,8 +131,8 @@ struct Made {
     asks: Vec<Ask>,
     tallies: Tallies,
     /// Candidates in the order of chance, as far as all of it is listed: what comes first of the others has the number `beyond`.
-    by_chance: Vec<(Chance, usize)>,
-    beyond: f64,
+    by_chance: Vec<(u64, usize)>,
+    beyond: Option<u64>,
     calibrated: bool,
     folds: bool,
 }
@@ -275,11 +275,11 @@ impl Queues {
 
 impl Made {
     fn of(listed: Listed) -> Self {
-        let mut by_chance: Vec<(Chance, usize)> = (listed.rows.iter().enumerate())
-            .map(|(at, (_, (candidate, _, case)))| (listed.chances.of(candidate, case), at))
-            .filter(|(chance, _)| chance.number < listed.beyond)
+        let mut by_chance: Vec<(u64, usize)> = (listed.rows.iter().enumerate())
+            .map(|(at, (_, (candidate, ..)))| (chance(candidate), at))
+            .filter(|(number, _)| listed.beyond.is_none_or(|beyond| *number < beyond))
             .collect();
-        by_chance.sort_by(|a, b| a.0.number.total_cmp(&b.0.number));
+        by_chance.sort_unstable();
         let ask = |(_, (candidate, scored, case))| Ask {
             candidate,
             why: Why::Signals(Box::new((scored, case))),
@@ -295,10 +295,8 @@ impl Made {
     }
 
     fn of_findings(findings: Vec<Finding>) -> Self {
-        // Nothing is drawn: a list has no random rows.
-        let (chances, nowhere) = (Chances::default(), Chance::default());
-        let open = findings.iter().map(|f| (f.candidate, nowhere, 0.0));
-        let tallies = Tallies::count(open, &[], chances);
+        let open = findings.iter().map(|f| (&f.candidate, 0.0));
+        let tallies = Tallies::count(open, &[]);
         let ask = |finding: Finding| Ask {
             candidate: finding.candidate,
             why: Why::Said(finding.why),
@@ -307,7 +305,7 @@ impl Made {
             asks: findings.into_iter().map(ask).collect(),
             tallies,
             by_chance: Vec::new(),
-            beyond: f64::INFINITY,
+            beyond: None,
             calibrated: false,
             folds: true,
         }
@@ -392,8 +390,8 @@ impl Ranked {
     pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
         let tallies = &self.made.tallies;
         let (mut tally, only) = match relations {
-            [one] => (tallies.of.get(one).cloned().unwrap_or_default(), Some(*one)),
-            _ => (tallies.all.clone(), None),
+            [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
+            _ => (tallies.all, None),
         };
         let answer = |c: &Candidate| decided.get(&(c.id, c.triple)).copied();
         let of = |a: &&Ask| only.is_none_or(|r| a.candidate.triple.relation == r);
@@ -408,27 +406,28 @@ impl Ranked {
         }
         // The sample goes on, in the order of chance, as far as candidates are decided without a gap.
         let mut until = self.made.beyond;
-        for (chance, at) in &self.made.by_chance {
+        for (number, at) in &self.made.by_chance {
             let ask = &self.made.asks[*at];
             if !of(&ask) {
                 continue;
             }
             match answer(&ask.candidate) {
                 None => {
-                    until = chance.number;
+                    until = Some(*number);
                     break;
                 }
                 Some(None) => {}
-                Some(Some(right)) => tally.sample.add(chance.weight, self.suspected(right)),
+                Some(Some(right)) => tally.sample.add(self.suspected(right)),
             }
         }
         let before = tally.sample.until();
         let reached = tallies.later.iter().filter(|a| {
             let is_of = only.is_none_or(|r| a.candidate.triple.relation == r);
-            is_of && (before..until).contains(&a.chance.number)
+            let is_new = before.is_some_and(|before| before <= a.chance());
+            is_of && is_new && until.is_none_or(|until| a.chance() < until)
         });
         for answered in reached {
-            tally.sample.add(answered.chance.weight, answered.yes);
+            tally.sample.add(answered.yes);
         }
         tally.sample.close(until);
         Standing {
