@@ -13,7 +13,7 @@ pub struct Estimate {
     pub high: f64,
 }
 
-/// How many were looked at, and how many were what was looked for.
+/// Things that were drawn at random and judged, whatever a ranking thought of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Sample {
     pub judged: usize,
@@ -47,20 +47,17 @@ impl Sample {
             high,
         })
     }
-}
 
-impl Estimate {
-    /// Value and ends through a function that does not change their order.
-    pub fn map(self, of: impl Fn(f64) -> f64) -> Self {
-        Self {
-            value: of(self.value),
-            low: of(self.low),
-            high: of(self.high),
-        }
-    }
-
-    pub fn times(self, factor: f64) -> Self {
-        self.map(|x| x * factor)
+    /// Hits that are still to be found: the share of all `candidates`, judged or not, less the `found` ones; never below 0 nor above what is left
+    /// unjudged.
+    pub fn to_find(self, candidates: usize, judged: usize, found: usize) -> Option<Estimate> {
+        let left = candidates.saturating_sub(judged) as f64;
+        let of = |share: f64| (share * candidates as f64 - found as f64).clamp(0.0, left);
+        self.share().map(|share| Estimate {
+            value: of(share.value),
+            low: of(share.low),
+            high: of(share.high),
+        })
     }
 }
 
@@ -88,12 +85,37 @@ mod tests {
         assert_eq!(Sample::default().share(), None);
     }
 
+    #[test]
+    fn what_is_to_find_is_the_share_of_all_less_what_was_found() {
+        let sample = Sample {
+            judged: 20,
+            hits: 5,
+        };
+        let to_find = sample.to_find(1_000, 120, 90).unwrap();
+        assert!((to_find.value - 160.0).abs() < 1e-9, "{to_find:?}");
+        assert!(to_find.low < 160.0 && to_find.high > 160.0);
+        // More were found than the sample thinks there are.
+        assert_eq!(sample.to_find(1_000, 500, 400).unwrap().value, 0.0);
+        // No more than are left.
+        assert_eq!(
+            Sample { judged: 4, hits: 4 }
+                .to_find(10, 9, 0)
+                .unwrap()
+                .value,
+            1.0
+        );
+    }
+
     proptest! {
         #[test]
-        fn intervals_hold_their_value(judged in 1usize..5_000, part in 0.0..=1.0f64) {
+        fn intervals_hold_their_value(judged in 1usize..5_000, part in 0.0..=1.0f64, more in 0usize..9_999) {
             let hits = (part * judged as f64) as usize;
-            let e = Sample { judged, hits }.share().unwrap();
-            prop_assert!(0.0 <= e.low && e.low <= e.value && e.value <= e.high && e.high <= 1.0, "{e:?}");
+            let sample = Sample { judged, hits };
+            let (share, to_find) = (sample.share().unwrap(), sample.to_find(judged + more, judged, hits).unwrap());
+            for e in [share, to_find] {
+                prop_assert!(0.0 <= e.low && e.low <= e.value && e.value <= e.high, "{e:?}");
+            }
+            prop_assert!(share.high <= 1.0 && to_find.high <= more as f64);
         }
     }
 }

@@ -82,19 +82,18 @@ impl Standing {
                 return "decided rightly before, wrongly now, by the labels that stand".to_owned();
             }
         }
-        let (counts, all) = (t.sample.counts(), t.left + t.judged);
-        let (Some(hits), Some(to_find)) = (
-            t.sample.hits_among(all),
-            t.sample.to_find(all, t.judged, t.confirmed),
+        let sample = t.sample;
+        let (Some(share), Some(to_find)) = (
+            sample.share(),
+            sample.to_find(t.left + t.judged, t.judged, t.confirmed),
         ) else {
             return "no random row judged yet, so no base rate".to_owned();
         };
-        let share = hits.map(|hits| (hits / all as f64).min(1.0));
         let Estimate { value, low, high } = to_find;
         format!(
             "random rows: {} of {} {}, base rate {} % ({}–{} %); {value:.0} to find ({low:.0}–{high:.0})",
-            counts.hits,
-            counts.judged,
+            sample.hits,
+            sample.judged,
             self.kind.name(),
             percent(share.value),
             percent(share.low),
@@ -128,7 +127,7 @@ pub fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::Drawn;
+    use crate::analysis::Sample;
     use crate::analysis::noise::Kind;
 
     #[test]
@@ -148,14 +147,15 @@ mod tests {
             "980 left; 0 judged; scores are ranks, not probabilities, until there are verdicts of both kinds; \
              no random row judged yet, so no base rate; `redress folds` adds the strongest signal"
         );
-        let mut drawn = Drawn::default();
-        (0..25).for_each(|i| drawn.add(i < 3));
         standing.tally = Tally {
             left: 900,
             judged: 100,
             confirmed: 60,
             expected: 31.4,
-            sample: drawn,
+            sample: Sample {
+                judged: 25,
+                hits: 3,
+            },
         };
         (standing.calibrated, standing.folds) = (true, true);
         assert_eq!(
