@@ -53,11 +53,18 @@ impl Sample {
     pub fn to_find(self, candidates: usize, judged: usize, found: usize) -> Option<Estimate> {
         let left = candidates.saturating_sub(judged) as f64;
         let of = |share: f64| (share * candidates as f64 - found as f64).clamp(0.0, left);
-        self.share().map(|share| Estimate {
-            value: of(share.value),
-            low: of(share.low),
-            high: of(share.high),
-        })
+        self.share().map(|share| share.map(of))
+    }
+}
+
+impl Estimate {
+    /// Value and ends through a function that does not change their order.
+    pub fn map(self, of: impl Fn(f64) -> f64) -> Self {
+        Self {
+            value: of(self.value),
+            low: of(self.low),
+            high: of(self.high),
+        }
     }
 }
 

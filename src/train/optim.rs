@@ -3,7 +3,7 @@
 //! Owned here because candle's AdamW has one rate and hides its moments, so a run could not be resumed to the same bits.
 //! Moments are kept by parameter name in a stable order; the update touches each value once.
 
-use crate::model::ops::{AdamStep, add_in_place, sum_of_squares};
+use crate::model::ops::{AdamStep, add_in_place, end_to_end, sum_of_squares};
 use candle_core::{Device, Result, Shape, Tensor, Var, backprop::GradStore, bail};
 use std::collections::BTreeMap;
 
@@ -319,13 +319,6 @@ fn rates_of(updated: &[Updated]) -> Result<(Vec<f64>, Tensor)> {
     };
     let rates: Vec<Tensor> = (updated.iter().zip(&parts).map(of_values)).collect::<Result<_>>()?;
     Ok((parts, end_to_end(rates.iter())?))
-}
-
-fn end_to_end<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Tensor> {
-    let flat: Vec<Tensor> = tensors
-        .map(|t| t.detach().flatten_all())
-        .collect::<Result<_>>()?;
-    Tensor::cat(&flat, 0)
 }
 
 /// theta <- shrink·theta - a·m / (b·sqrt(v) + ε), which both forms are.

@@ -275,26 +275,25 @@ impl BertEncoder {
     fn form(&self, x: &Tensor, layout: &BatchLayout, mode: Mode) -> Result<Form> {
         let has_form = matches!(self.config.hidden_act, HiddenAct::Gelu);
         let recorded = x.track_op() || self.layers.iter().any(Layer::is_recorded);
+        let padding = |dtype| Padding::new(layout, dtype, x.device());
         if mode.is_train() || recorded || !has_form {
-            return Ok(Form::Recorded(match ops::is_fused(x) {
+            let padding = match ops::is_fused(x) {
                 true => None,
-                false => Some(Arc::new(Padding::new(layout, x.dtype(), x.device())?)),
-            }));
+                false => Some(Arc::new(padding(x.dtype())?)),
+            };
+            return Ok(Form::Recorded(padding));
         }
         if ops::is_fused(x) {
             return Ok(Form::Fused);
         }
         if x.device().is_cpu() || x.dtype() != DType::F32 {
-            return Ok(Form::Recorded(None));
+            return Ok(Form::Recorded(Some(Arc::new(padding(x.dtype())?))));
         }
         let dtype = match self.products {
             Products::Bf16 => DType::BF16,
             Products::F32 | Products::Int8 => DType::F32,
         };
-        Ok(Form::Padded(
-            Padding::new(layout, dtype, x.device())?,
-            dtype,
-        ))
+        Ok(Form::Padded(padding(dtype)?, dtype))
     }
 
     fn fused<'a>(&self, layer: &'a Layer) -> Result<&'a Arc<EncoderBlock>> {

@@ -192,7 +192,8 @@ impl KernelScorer {
             }
             pieces.push(ranges);
         }
-        let padded = !is_fused(&encoded.piece_top);
+        let is_factored = matches!(self.form, Form::Factored(_));
+        let padded = is_factored && !is_fused(&encoded.piece_top);
         for run in grid::runs(&grids, self.floats_per_piece(), RUN_FLOATS, padded) {
             let grids = &grids[run];
             for (grid, sheet) in grids.iter().zip(self.sheets(encoded, grids)?) {

@@ -21,8 +21,8 @@ fn part_mask(dropout: Dropout, sentence: usize, head: usize) -> Mask {
     dropout.mask(((sentence as u64) << 20) ^ head as u64)
 }
 
-/// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h]. `padding`, where known, is the
-/// layout's; only devices without the fused form use it.
+/// q, k, v [P, h], rows packed as `layout.piece_starts` says; `n_heads` divides h. Gives [P, h]. `padding` is the
+/// layout's; only what has no fused form needs it.
 pub fn packed_attention(
     q: &Tensor,
     k: &Tensor,
@@ -44,11 +44,10 @@ pub fn packed_attention(
     check_starts(&layout.piece_starts, n_pieces, "attention")?;
     let dropout = dropout.filter(|d| d.probability > 0.0);
     if !is_fused(q) {
-        let made = match padding {
-            Some(padding) => Arc::clone(padding),
-            None => Arc::new(Padding::new(layout, q.dtype(), q.device())?),
+        let Some(padding) = padding else {
+            candle_core::bail!("attention without a fused form: no padding is given");
         };
-        return padded_attention([q, k, v], layout, &made, n_heads, dropout);
+        return padded_attention([q, k, v], layout, padding, n_heads, dropout);
     }
     let op = PackedAttention {
         layout: layout.clone(),
@@ -322,7 +321,7 @@ fn plain_attention(
     let (width, device) = (q.dim(1)?, q.device());
     let starts = &layout.piece_starts;
     let rows = PaddedRows::new(starts);
-    let (b, n) = (rows.n_sentences, rows.longest);
+    let (b, n) = (rows.n_groups, rows.longest);
     let mask = Tensor::from_vec(rows.mask, (b, 1, 1, n), device)?;
     let heads = |x: &Tensor| -> Result<Tensor> {
         take_rows(x, rows.packed_row.clone())?

@@ -5,6 +5,7 @@
 
 use super::known::{known2, known3};
 use super::matrix::{Matrix, Out, multiply};
+use super::padded::PaddedRows;
 use super::rows::NO_ROW;
 use super::simd::add_column_sums;
 use super::{is_fused, values, values_of};
@@ -234,23 +235,14 @@ impl PaddedGrids {
     fn new(heads: &Tensor, grids: &[(usize, usize)]) -> Result<Self> {
         let (device, relations) = (heads.device(), heads.dim(0)?);
         let n_grids = grids.len();
-        let most = |of: fn(&(usize, usize)) -> usize| grids.iter().map(of).max().unwrap_or(0);
-        let size = [most(|g| g.0), most(|g| g.1)];
-        let pieces = |of: fn(&(usize, usize)) -> usize, most: usize| {
-            let (mut piece_of, mut places) = (vec![NO_ROW; n_grids * most], Vec::new());
-            for (g, grid) in grids.iter().enumerate() {
-                for i in 0..of(grid) {
-                    piece_of[g * most + i] = places.len() as u32;
-                    places.push((g * most + i) as u32);
-                }
-            }
-            let (n, m) = (piece_of.len(), places.len());
-            let tensors = (
-                Tensor::from_vec(piece_of, n, device)?,
-                Tensor::from_vec(places, m, device)?,
-            );
-            Result::Ok(tensors)
+        let rows = PaddedRows::of_lengths(grids.iter().map(|g| g.0));
+        let columns = PaddedRows::of_lengths(grids.iter().map(|g| g.1));
+        let size = [rows.longest, columns.longest];
+        let tensor = |values: Vec<u32>| {
+            let n = values.len();
+            Tensor::from_vec(values, n, device)
         };
+        let pieces = |side: PaddedRows| Result::Ok((tensor(side.packed_row)?, tensor(side.place)?));
         let square = size[0] * size[1];
         let (mut places, mut cell_of) = (Vec::new(), vec![NO_ROW; n_grids * square]);
         for (g, (s, t)) in grids.iter().enumerate() {
@@ -259,17 +251,14 @@ impl PaddedGrids {
                 places.push((g * square + place) as u32);
             }
         }
-        let (n_cells, n_places) = (places.len(), cell_of.len());
+        let n_cells = places.len();
         Ok(Self {
             relations,
             n_grids,
             n_cells,
             size,
-            pieces: [pieces(|g| g.0, size[0])?, pieces(|g| g.1, size[1])?],
-            cells: (
-                Tensor::from_vec(places, n_cells, device)?,
-                Tensor::from_vec(cell_of, n_places, device)?,
-            ),
+            pieces: [pieces(rows)?, pieces(columns)?],
+            cells: (tensor(places)?, tensor(cell_of)?),
         })
     }
 

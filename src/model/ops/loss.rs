@@ -2,7 +2,7 @@
 
 use super::known::known1;
 use super::simd::{exp, ln_1p, sigmoid, sum, vectorised};
-use super::{TASK_VALUES, is_fused, values, values_of};
+use super::{NEVER, TASK_VALUES, is_fused, values, values_of};
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor, bail};
 use candle_nn::ops::{sigmoid as candle_sigmoid, softmax_last_dim};
 use rayon::prelude::*;
@@ -55,9 +55,6 @@ fn total(x: &Tensor) -> Result<Tensor> {
         rest => whole + x.narrow(0, rows * ROW, rest)?.sum_all()?,
     }
 }
-
-/// Added to the logits of what is not allowed; no logit comes near.
-const NEVER: f32 = -1e30;
 
 /// Σ over rows of -ln P(allowed), P the softmax of `logits` [n, c]; a scalar. `allowed` has a row for each row of `logits`,
 /// with at least one class; one class a row is cross-entropy.

@@ -47,13 +47,16 @@ pub use norm::{add_layer_norm, layer_norm};
 pub use padded::{PaddedBlock, Padding};
 pub use pairs::PairLayer;
 pub use rows::{NO_ROW, take_rows};
-pub use update::{AdamStep, add_in_place, sum_of_squares};
+pub use update::{AdamStep, add_in_place, end_to_end, sum_of_squares};
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor, bail};
 use std::ops::{Deref, Range};
 
 /// Values one rayon task handles at least: large enough to pay for the task, and fixed so that no sum depends on threads.
 const TASK_VALUES: usize = 16 * 1024;
+
+/// Added to a logit that must not count; none comes near.
+pub const NEVER: f32 = -1e30;
 
 /// Whole rows of `width` values that make up one task.
 fn task_rows(width: usize) -> usize {

@@ -9,38 +9,43 @@ use crate::model::encoded::BatchLayout;
 use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::{layer_norm, softmax_last_dim};
 
-/// Numbers of rows where every sentence is as long as the longest.
+/// Numbers of rows in groups, where every group, a sentence or part of one, is as long as the longest.
 pub(super) struct PaddedRows {
-    pub n_sentences: usize,
+    pub n_groups: usize,
     pub longest: usize,
     /// The packed row of each padded place, or [`NO_ROW`].
     pub packed_row: Vec<u32>,
     /// The padded place of each packed row.
     pub place: Vec<u32>,
-    /// For scores of keys: 0 for a sentence's own places and -inf beyond its end.
+    /// 0 for a group's own places and -inf beyond its end: what is added to scores before a softmax or a maximum.
     pub mask: Vec<f32>,
 }
 
 impl PaddedRows {
     /// `starts` as in `BatchLayout::piece_starts`.
     pub fn new(starts: &[usize]) -> Self {
-        let lengths = || starts.windows(2).map(|s| s[1] - s[0]);
-        let (n_sentences, longest) = (lengths().count(), lengths().max().unwrap_or(0));
-        let mut packed_row = vec![NO_ROW; n_sentences * longest];
+        Self::of_lengths(starts.windows(2).map(|s| s[1] - s[0]))
+    }
+
+    /// Rows of each group.
+    pub fn of_lengths(lengths: impl Iterator<Item = usize> + Clone) -> Self {
+        let longest = lengths.clone().max().unwrap_or(0);
+        let n_groups = lengths.clone().count();
+        let mut packed_row = vec![NO_ROW; n_groups * longest];
         let mut place = Vec::new();
-        let mut mask = vec![f32::NEG_INFINITY; n_sentences * longest];
-        for (b, n) in lengths().enumerate() {
-            let first = b * longest;
-            for i in 0..n {
-                packed_row[first + i] = (starts[b] + i) as u32;
-                place.push((first + i) as u32);
+        let mut mask = vec![f32::NEG_INFINITY; n_groups * longest];
+        for (g, n) in lengths.enumerate() {
+            let first = g * longest;
+            for (i, row) in (first..).zip(&mut packed_row[first..first + n]) {
+                *row = place.len() as u32;
+                place.push(i as u32);
             }
-            // A softmax over nothing is not a number; the places of an empty sentence are nobody's.
+            // A softmax over nothing is not a number; the places of an empty group are nobody's.
             let own = if n == 0 { longest } else { n };
             mask[first..first + own].fill(0.0);
         }
         Self {
-            n_sentences,
+            n_groups,
             longest,
             packed_row,
             place,
@@ -70,7 +75,7 @@ impl Padding {
     /// `dtype`: of the scores that the mask is added to.
     pub fn new(layout: &BatchLayout, dtype: DType, device: &Device) -> Result<Self> {
         let PaddedRows {
-            n_sentences,
+            n_groups: n_sentences,
             longest,
             packed_row,
             place,

@@ -6,7 +6,8 @@
 
 use super::known::{known1, known2};
 use super::matrix::{Matrix, Out, multiply};
-use super::rows::{NO_ROW, sums};
+use super::padded::PaddedRows;
+use super::rows::sums;
 use super::simd::{add_column_sums, vectorised};
 use super::{check_starts, is_fused, linear, split_sentences, values, values_of};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -16,9 +17,6 @@ use std::sync::OnceLock;
 
 /// Cells whose hidden layer is held at once: with 64 floats each, a quarter of a usual second-level cache.
 const BLOCK_CELLS: usize = 512;
-
-/// Added to what is no cell before a maximum; no logit comes near.
-const NEVER: f32 = -1e30;
 
 /// Cells that the plain formula computes at once; its hidden layer is 16 MiB at 64 floats a cell.
 const PLAIN_CELLS: usize = 1 << 16;
@@ -38,7 +36,7 @@ impl PairLayer<'_> {
     pub fn logits(&self) -> Result<Tensor> {
         self.check()?;
         if !is_fused(self.head) {
-            return self.plain_logits();
+            return self.logits_of_cells();
         }
         self.apply(AllPairs {
             starts: self.starts.to_vec(),
@@ -50,7 +48,7 @@ impl PairLayer<'_> {
     pub fn best_as_head(&self) -> Result<Tensor> {
         self.check()?;
         if !is_fused(self.head) {
-            return self.plain_best();
+            return self.best_of_cells();
         }
         self.apply(BestPairs {
             starts: self.starts.to_vec(),
@@ -89,7 +87,8 @@ impl PairLayer<'_> {
             .apply_op3(&self.tail.contiguous()?, &weight, op)
     }
 
-    fn plain_logits(&self) -> Result<Tensor> {
+    /// [`logits`](Self::logits) on any device.
+    fn logits_of_cells(&self) -> Result<Tensor> {
         let cells: Vec<(u32, u32)> = self
             .starts
             .windows(2)
@@ -125,31 +124,20 @@ impl PairLayer<'_> {
         })
     }
 
-    fn plain_best(&self) -> Result<Tensor> {
-        let logits = self.plain_logits()?;
-        let lengths = || self.starts.windows(2).map(|s| s[1] - s[0]);
-        let (n_words, longest) = (lengths().sum::<usize>(), lengths().max().unwrap_or(0));
+    /// [`best_as_head`](Self::best_as_head) on any device.
+    fn best_of_cells(&self) -> Result<Tensor> {
+        let (logits, device) = (self.logits_of_cells()?, self.head.device());
+        // Each head's cells: as many as its sentence has words.
+        let lengths = self.starts.windows(2).map(|s| s[1] - s[0]);
+        let of_heads = lengths.flat_map(|n| std::iter::repeat_n(n, n));
+        let of_heads = PaddedRows::of_lengths(of_heads);
+        let (n_words, longest) = (of_heads.n_groups, of_heads.longest);
         if n_words == 0 {
             return Ok(logits);
         }
-        // Each head's cells, as many as the longest sentence has.
-        let (mut cells, mut places) = (vec![NO_ROW; n_words * longest], Vec::new());
-        let mut beyond = vec![NEVER; n_words * longest];
-        let mut word = 0;
-        for n in lengths() {
-            for _ in 0..n {
-                for place in word * longest..word * longest + n {
-                    cells[place] = places.len() as u32;
-                    beyond[place] = 0.0;
-                    places.push(place as u32);
-                }
-                word += 1;
-            }
-        }
-        let device = logits.device();
-        let cells = Tensor::from_vec(cells, n_words * longest, device)?;
-        let places = Tensor::from_vec(places, logits.dim(0)?, device)?;
-        let beyond = Tensor::from_vec(beyond, (n_words, longest, 1), device)?;
+        let cells = Tensor::from_vec(of_heads.packed_row, n_words * longest, device)?;
+        let places = Tensor::from_vec(of_heads.place, logits.dim(0)?, device)?;
+        let beyond = Tensor::from_vec(of_heads.mask, (n_words, longest, 1), device)?;
         let rows = logits.detach().index_select(&cells, 0)?;
         let rows = rows.reshape((n_words, longest, ()))?;
         let rows = rows.broadcast_add(&beyond.to_dtype(rows.dtype())?)?;
@@ -553,8 +541,40 @@ vectorised! {
 
 #[cfg(test)]
 mod tests {
+    use super::super::take_rows;
     use super::super::testing::*;
     use super::*;
+
+    /// As candle records it.
+    fn plain_logits(layer: &PairLayer) -> Result<Tensor> {
+        let cells = (layer.starts.windows(2))
+            .flat_map(|s| (s[0]..s[1]).flat_map(move |i| (s[0]..s[1]).map(move |j| (i, j))));
+        let (heads, tails): (Vec<u32>, Vec<u32>) = cells.map(|(i, j)| (i as u32, j as u32)).unzip();
+        let sum = (take_rows(layer.head, heads)? + take_rows(layer.tail, tails)?)?;
+        let logits = sum.relu()?.matmul(&layer.weight.t()?)?;
+        logits.broadcast_add(layer.bias)
+    }
+
+    fn plain_best(layer: &PairLayer) -> Result<Tensor> {
+        let logits = plain_logits(layer)?;
+        let lengths = || layer.starts.windows(2).map(|s| s[1] - s[0]);
+        let (n_words, longest) = (lengths().sum::<usize>(), lengths().max().unwrap_or(0));
+        if n_words == 0 {
+            return Ok(logits);
+        }
+        // Each head's cells, its first one again where a sentence is shorter than the longest: no other maximum.
+        let mut cells = Vec::with_capacity(n_words * longest);
+        let mut from = 0;
+        for n in lengths() {
+            for _ in 0..n {
+                cells.extend((0..longest).map(|j| (from + if j < n { j } else { 0 }) as u32));
+                from += n;
+            }
+        }
+        let rows = take_rows(&logits, cells)?.reshape((n_words, longest, ()))?;
+        let best = rows.detach().argmax_keepdim(1)?;
+        rows.gather(&best, 1)?.squeeze(1)
+    }
 
     #[test]
     fn value_gradients_and_bits() -> Result<()> {
@@ -567,15 +587,17 @@ mod tests {
             let n = starts[starts.len() - 1];
             let shapes: [&[usize]; 4] = [&[n, d], &[n, d], &[l, d], &[l]];
             type Op = for<'a, 'b> fn(&'b PairLayer<'a>) -> Result<Tensor>;
-            let ops: [(&str, Op, Op); 3] = [
-                ("logits", |p| p.logits(), |p| p.plain_logits()),
-                ("best tail", |p| p.best_as_head(), |p| p.plain_best()),
+            let ops: [(&str, Op, Op); 5] = [
+                ("logits", |p| p.logits(), plain_logits),
+                ("logits of cells", |p| p.logits_of_cells(), plain_logits),
+                ("best tail", |p| p.best_as_head(), plain_best),
+                ("best tail of cells", |p| p.best_of_cells(), plain_best),
                 (
                     "best head",
                     |p| p.best_as_tail(),
                     |p| {
                         let (head, tail) = (p.tail, p.head);
-                        PairLayer { head, tail, ..*p }.plain_best()
+                        plain_best(&PairLayer { head, tail, ..*p })
                     },
                 ),
             ];

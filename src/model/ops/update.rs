@@ -21,16 +21,24 @@ pub fn sum_of_squares<'a>(all: impl Iterator<Item = &'a Tensor>) -> Result<f64> 
         if is_fused(x) {
             sum += squares_of(&x.contiguous()?)?;
         } else {
-            elsewhere.push(x.detach().flatten_all()?);
+            elsewhere.push(x);
         }
     }
     if !elsewhere.is_empty() {
         // One product for all, and one copy: each waits until another device has done everything it was asked for.
-        let row = Tensor::cat(&elsewhere, 0)?.unsqueeze(0)?;
+        let row = end_to_end(elsewhere.into_iter())?.unsqueeze(0)?;
         let found = row.matmul(&row.t()?)?.to_dtype(DType::F32)?;
         sum += f64::from(found.flatten_all()?.to_vec1::<f32>()?[0]);
     }
     Ok(sum)
+}
+
+/// All values of some tensors of one kind, as one constant: a GPU wants few large operations.
+pub fn end_to_end<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> Result<Tensor> {
+    let flat: Vec<Tensor> = tensors
+        .map(|t| t.detach().flatten_all())
+        .collect::<Result<_>>()?;
+    Tensor::cat(&flat, 0)
 }
 
 fn squares_of(x: &Tensor) -> Result<f64> {

@@ -6,12 +6,9 @@
 use super::{RinConfig, Variant, linear};
 use crate::model::encoded::BatchLayout;
 use crate::model::layers::Linear;
-use crate::model::ops::{PairLayer, take_rows};
+use crate::model::ops::{NEVER, PairLayer, take_rows};
 use crate::model::params::{Init, Scope};
 use candle_core::{Device, Result, Tensor};
-
-/// Added to a padded entry before a maximum; no logit comes near.
-const NEVER: f32 = -1e30;
 
 /// Where the cells of a batch lie: cell (i, j) of sentence b is row `starts[b] + i * n_b + j` of `[C, l]`.
 #[derive(Clone, Debug, PartialEq, Eq)]

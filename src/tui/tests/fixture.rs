@@ -276,6 +276,7 @@ fn standing(query: &str) -> Standing {
                 judged: 25,
                 hits: 3,
             },
+            until: None,
         },
         calibrated: true,
         folds: false,

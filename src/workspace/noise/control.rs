@@ -38,12 +38,11 @@ pub fn with_control(candidates: Vec<Entry>, limit: usize, control: f64) -> Mixed
     let n = limit.min(candidates.len());
     let n_control = (control.clamp(0.0, 1.0) * n as f64).round() as usize;
     let numbers: Vec<u64> = candidates.iter().map(|(c, ..)| chance(c)).collect();
-    let mut drawn: Vec<usize> = (0..candidates.len()).collect();
-    if n < drawn.len() {
-        drawn.select_nth_unstable_by_key(n, |at| numbers[*at]);
-        drawn.truncate(n);
-    }
-    drawn.sort_unstable_by_key(|at| numbers[*at]);
+    let drawn = if n_control > 0 {
+        lowest(&numbers, n)
+    } else {
+        Vec::new()
+    };
     let (mut drawn, mut ranked) = (drawn.into_iter(), 0..candidates.len());
     let mut candidates: Vec<Option<Entry>> = candidates.into_iter().map(Some).collect();
     let mut rows = Vec::with_capacity(n);
@@ -60,6 +59,17 @@ pub fn with_control(candidates: Vec<Entry>, limit: usize, control: f64) -> Mixed
     let left = candidates.iter().zip(&numbers).filter(|(c, _)| c.is_some());
     let beyond = left.map(|(_, number)| *number).min();
     Mixed { rows, beyond }
+}
+
+/// Places of the `n` lowest numbers, the lowest first.
+fn lowest(numbers: &[u64], n: usize) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..numbers.len()).collect();
+    if n < places.len() {
+        places.select_nth_unstable_by_key(n, |at| numbers[*at]);
+        places.truncate(n);
+    }
+    places.sort_unstable_by_key(|at| numbers[*at]);
+    places
 }
 
 /// A candidate that somebody judged, and whether the suspicion was right.
@@ -112,9 +122,9 @@ impl Tallies {
                 of.sample.add(answered.yes);
             }
         }
-        tallies.all.sample.close(until(None));
+        tallies.all.until = until(None);
         for (relation, tally) in &mut tallies.of {
-            tally.sample.close(until(Some(*relation)));
+            tally.until = until(Some(*relation));
         }
         tallies
     }
@@ -172,14 +182,13 @@ mod tests {
         let tallies = Tallies::count(open.map(|c| (c, 0.5)), &answers);
         let all = &tallies.all;
         assert_eq!(all.left + all.judged, 10_000);
-        let sample = all.sample.counts();
-        assert!((200..260).contains(&sample.judged), "{all:?}");
-        let share = sample.share().unwrap();
+        assert!((200..260).contains(&all.sample.judged), "{all:?}");
+        let share = all.sample.share().unwrap();
         assert!(share.low < 0.3 && 0.3 < share.high, "{share:?}");
         assert!(all.confirmed as f64 / all.judged as f64 > 0.9);
         let of: usize = tallies.of.values().map(|t| t.judged).sum();
         assert_eq!(of, all.judged);
-        assert!(tallies.of.values().all(|t| t.sample.counts().judged >= 50));
+        assert!(tallies.of.values().all(|t| t.sample.judged >= 50));
     }
 
     #[test]

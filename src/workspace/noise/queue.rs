@@ -2,11 +2,11 @@
 
 pub use super::candidates::Candidate;
 use super::candidates::Found;
-use super::control::{Answered, Mixed, Tallies, chance, with_control};
+use super::control::{Answered, Mixed, Tallies, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
 use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
-use crate::analysis::{Change, Drawn};
+use crate::analysis::{Change, Sample};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use crate::workspace::Tell;
@@ -290,7 +290,9 @@ pub struct Tally {
     pub confirmed: usize,
     /// The scores of those left, summed: where calibrated, for how many of them the suspicion should be right.
     pub expected: f32,
-    pub sample: Drawn,
+    pub sample: Sample,
+    /// Where the sample ends in the order of chance: the number of the first candidate that is not in it; `None` where all are.
+    pub until: Option<u64>,
 }
 
 impl Tally {
@@ -356,11 +358,12 @@ pub fn listed(
     let open = ranking.candidates.iter().map(|(c, s, _)| (c, s.score));
     let tallies = Tallies::count(open, &ranking.judged);
     let candidates = ordered(ranking.candidates, options.order, opens);
-    let Mixed { rows, beyond } = match options.order {
+    let control = match options.order {
         // Every row of this order is one that was drawn at random.
-        Order::Random => with_control(candidates, options.limit, 1.0),
-        _ => with_control(candidates, options.limit, options.control),
+        Order::Random => 1.0,
+        _ => options.control,
     };
+    let Mixed { rows, beyond } = with_control(candidates, options.limit, control);
     Ok(Some(Listed {
         rows,
         tallies,
@@ -401,7 +404,8 @@ pub type Entry = (Candidate, Scored, Case);
 fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> {
     let doubt = |s: &Scored| (s.score - 0.5).abs();
     match order {
-        Order::Document => {}
+        // Rows that are drawn come in an order of their own.
+        Order::Document | Order::Random => {}
         Order::Suspicious => {
             candidates.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
             if opens {
@@ -409,7 +413,6 @@ fn ordered(mut candidates: Vec<Entry>, order: Order, opens: bool) -> Vec<Entry> 
             }
         }
         Order::Uncertain => candidates.sort_by(|a, b| doubt(&a.1).total_cmp(&doubt(&b.1))),
-        Order::Random => candidates.sort_by_cached_key(|(c, ..)| chance(c)),
     }
     candidates
 }

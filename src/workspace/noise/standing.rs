@@ -156,6 +156,7 @@ mod tests {
                 judged: 25,
                 hits: 3,
             },
+            until: None,
         };
         (standing.calibrated, standing.folds) = (true, true);
         assert_eq!(

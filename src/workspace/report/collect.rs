@@ -92,10 +92,12 @@ impl Missing {
     /// `right`: labels that are right, found so or not.
     fn new(tally: &Tally, right: Option<f64>) -> Self {
         let candidates = tally.left + tally.judged;
-        let (found, counts) = (tally.confirmed as f64, tally.sample.counts());
-        let enough = counts.judged >= FEWEST || tally.left == 0;
-        let hits = tally.sample.hits_among(candidates).filter(|_| enough);
-        let all = hits.map(|hits| hits.map(|n| n.clamp(found, found + tally.left as f64)));
+        let (found, sample) = (tally.confirmed as f64, tally.sample);
+        let enough = sample.judged >= FEWEST || tally.left == 0;
+        let share = sample.share().filter(|_| enough);
+        let known = found..=found + tally.left as f64;
+        let of = |share: f64| (share * candidates as f64).clamp(*known.start(), *known.end());
+        let all = share.map(|share| share.map(of));
         let completeness = all.zip(right).map(|(all, right)| {
             // The more are missing, the less complete.
             let shares = |known: f64| {
@@ -111,7 +113,7 @@ impl Missing {
             candidates,
             judged: tally.judged,
             found: tally.confirmed,
-            sample: [counts.judged, counts.hits],
+            sample: [sample.judged, sample.hits],
             all: all.map(three),
             to_find: all.map(|all| three(all.map(|n| n - found))),
             completeness,

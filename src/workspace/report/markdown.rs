@@ -1,6 +1,6 @@
 //! The report as Markdown.
 
-use super::collect::{GainReport, Labels};
+use super::collect::{GainReport, Labels, Shares};
 
 impl GainReport {
     pub fn markdown(&self) -> String {
@@ -18,11 +18,8 @@ impl GainReport {
         text += "\n## Label quality\n\n";
         text += &match self.quality {
             Some(q) => format!(
-                "| | right | 95 % interval |\n|---|---|---|\n| before | {} | {} |\n| after | {} | {} |\n\nFrom {} labels drawn at random, {} of them wrong.\n",
-                percent(q.before[0]),
-                interval(q.before),
-                percent(q.after[0]),
-                interval(q.after),
+                "{}\nFrom {} labels drawn at random, {} of them wrong.\n",
+                before_and_after("right", &q),
                 self.sample.labels,
                 self.sample.wrong
             ),
@@ -30,13 +27,7 @@ impl GainReport {
         };
         text += &format!("\n## Missing relations\n\n{}\n", self.missing_words());
         if let Some(shares) = &self.missing.completeness {
-            text += &format!(
-                "\n| | complete | 95 % interval |\n|---|---|---|\n| before | {} | {} |\n| after | {} | {} |\n",
-                percent(shares.before[0]),
-                interval(shares.before),
-                percent(shares.after[0]),
-                interval(shares.after)
-            );
+            text += &format!("\n{}", before_and_after("complete", shares));
         }
         text += "\n## Relations\n\n| relation | labels | inspected | right | wrong | unsure | added |\n|---|---|---|---|---|---|---|\n";
         for r in &self.relations {
@@ -113,6 +104,16 @@ impl GainReport {
             crate::analysis::gain::FEWEST
         )
     }
+}
+
+fn before_and_after(what: &str, shares: &Shares) -> String {
+    format!(
+        "| | {what} | 95 % interval |\n|---|---|---|\n| before | {} | {} |\n| after | {} | {} |\n",
+        percent(shares.before[0]),
+        interval(shares.before),
+        percent(shares.after[0]),
+        interval(shares.after)
+    )
 }
 
 pub(super) fn counts(l: &Labels) -> [String; 6] {

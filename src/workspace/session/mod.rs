@@ -1,8 +1,8 @@
 //! A workspace at work for a screen: six lanes that answer [`Request`]s with [`Reply`]s.
 //!
 //! Disk owns the writer: edits in order, each acknowledged after its commit, never cancelled. Query reads: only the latest
-//! question of a kind is answered. Open reads one sentence: it never waits for a list that is still ranked. Explain reads too, and asks the models: a sentence never waits for the evidence of the one
-//! before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
+//! question of a kind is answered. Open reads one sentence: it never waits for a list that is still ranked. Explain reads too,
+//! and asks the models: a sentence never waits for the evidence of the one before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
 mod compute;
 mod curators;

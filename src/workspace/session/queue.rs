@@ -420,7 +420,7 @@ impl Ranked {
                 Some(Some(right)) => tally.sample.add(self.suspected(right)),
             }
         }
-        let before = tally.sample.until();
+        let before = tally.until;
         let reached = tallies.later.iter().filter(|a| {
             let is_of = only.is_none_or(|r| a.candidate.triple.relation == r);
             let is_new = before.is_some_and(|before| before <= a.chance());
@@ -429,7 +429,7 @@ impl Ranked {
         for answered in reached {
             tally.sample.add(answered.yes);
         }
-        tally.sample.close(until);
+        tally.until = until;
         Standing {
             kind: self.kind,
             order: self.order,

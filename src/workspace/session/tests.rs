@@ -322,7 +322,7 @@ fn the_sample_grows_with_the_rows_that_were_drawn() {
             _ => None,
         });
         let tally = desk.page(100 + n, query, 0).queue.unwrap().tally;
-        let drawn = tally.sample.counts().judged;
+        let drawn = tally.sample.judged;
         assert_eq!(tally.judged as u64, n);
         // A sentence's next label need not be the next by chance.
         assert!(1 <= drawn && drawn as u64 <= n, "{n}: {drawn}");
@@ -331,8 +331,8 @@ fn the_sample_grows_with_the_rows_that_were_drawn() {
     let before = desk.page(200, query, 0).queue.unwrap().tally;
     desk.page(201, "queue:wrong", 0);
     let again = desk.page(202, query, 0).queue.unwrap().tally;
-    assert_eq!(again.sample.counts(), before.sample.counts());
-    assert_eq!(again.sample.until(), before.sample.until());
+    assert_eq!(again.sample, before.sample);
+    assert_eq!(again.until, before.until);
 }
 
 /// Three sentences that say the same, of which one lacks a label and one has other words at its end; and one more.
