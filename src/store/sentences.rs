@@ -51,10 +51,10 @@ pub struct Page {
 
 impl Store {
     /// Adds sentences whose id is new, in order, in one transaction; ids in `sentences` are those of `schema`.
-    /// About a thousand at a time is fast. A sentence that breaks [`Sentence::check`] is an error and nothing is added.
-    pub fn add_sentences(
+    /// Thousands at a time are fast. A sentence that breaks [`Sentence::check`] is an error and nothing is added.
+    pub fn add_sentences<'a>(
         &mut self,
-        sentences: &[Sentence],
+        sentences: impl IntoIterator<Item = &'a Sentence>,
         schema: &RelationSchema,
     ) -> Result<Added, StoreError> {
         let session = self.session;

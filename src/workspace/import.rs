@@ -62,6 +62,12 @@ pub fn read_types(file: &Path) -> Result<TypeNames> {
     Ok(TypeNames::read(BufReader::new(open), &name)?)
 }
 
+/// Sentences written in one transaction. Ids are hashes, so a transaction touches about as many pages of their index as it has sentences, and each
+/// page is written to the log anew: many small ones write gigabytes for a million sentences.
+const CHUNK: usize = 16_384;
+/// And at most about this much text.
+const CHUNK_BYTES: usize = 16 << 20;
+
 /// Standard input, a named pipe, a device.
 pub(super) fn is_pipe(file: &Path) -> bool {
     let special = |m: std::fs::Metadata| !m.is_file() && !m.is_dir();
@@ -104,19 +110,24 @@ impl Workspace {
             ..FileReport::default()
         };
         let mut schema = self.schema.clone();
-        let mut chunk: Vec<Imported> = Vec::with_capacity(PAGE);
+        let mut chunk: Vec<Imported> = Vec::new();
+        let mut bytes = 0;
         loop {
             match reader.next(&mut schema) {
                 Some(Item::Sentence(mut imported)) => {
                     report.typed += options.types.fill(&mut imported.sentence, &mut schema)?;
+                    bytes += imported.sentence.text.len();
                     chunk.push(*imported);
                 }
                 Some(Item::Problem(problem)) => note(&mut report, &problem),
                 None => break,
             }
-            if chunk.len() == PAGE {
+            if chunk.len() == CHUNK || bytes >= CHUNK_BYTES {
                 self.schema.clone_from(&schema);
                 self.add(&mut chunk, options, &mut report)?;
+                bytes = 0;
+            }
+            if chunk.len().is_multiple_of(PAGE) {
                 tell(file, reader.bytes_read(), reader.total_bytes());
             }
         }
@@ -147,8 +158,8 @@ impl Workspace {
         } else {
             HashSet::new()
         };
-        let sentences: Vec<_> = chunk.iter().map(|i| i.sentence.clone()).collect();
-        let added = self.store.add_sentences(&sentences, &self.schema)?;
+        let sentences = chunk.iter().map(|i| &i.sentence);
+        let added = self.store.add_sentences(sentences, &self.schema)?;
         report.sentences += chunk.len();
         report.added += added.added;
         report.known += added.known;
