@@ -4,6 +4,8 @@ use super::{Estimate, Sample};
 
 /// Fewer random labels than this say nothing.
 pub const FEWEST: usize = 10;
+/// Fewer hits than this among them, and what is searched for has an upper end but no estimate: none of ten found does not mean that there is none.
+pub const FEWEST_HITS: usize = 3;
 
 /// The labels in an order of chance, as far as all are judged. `judged`: in that order, whether a label is wrong, `None` where nobody has
 /// judged it.

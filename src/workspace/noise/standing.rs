@@ -1,6 +1,7 @@
 //! Where a queue stands, in numbers and in the words that the command line and the screen share.
 
 use super::queue::{Order, QueueKind, Tally};
+use crate::analysis::gain::{FEWEST, FEWEST_HITS};
 use crate::analysis::{Change, Estimate};
 
 /// What stands above a list of a queue.
@@ -89,12 +90,26 @@ impl Standing {
         ) else {
             return "no random row judged yet, so no base rate".to_owned();
         };
-        let Estimate { value, low, high } = to_find;
-        format!(
-            "random rows: {} of {} {}, base rate {} % ({}–{} %); {value:.0} to find ({low:.0}–{high:.0})",
+        let drawn = format!(
+            "random rows: {} of {} {}",
             sample.hits,
             sample.judged,
-            self.kind.name(),
+            self.kind.name()
+        );
+        // A handful says nothing, and none found among them does not say that there is none.
+        if t.left > 0 && sample.judged < FEWEST {
+            return format!("{drawn}; a base rate takes {FEWEST}");
+        }
+        if t.left > 0 && sample.hits < FEWEST_HITS {
+            return format!(
+                "{drawn}, base rate at most {} %; at most {:.0} to find",
+                percent(share.high),
+                to_find.high
+            );
+        }
+        let Estimate { value, low, high } = to_find;
+        format!(
+            "{drawn}, base rate {} % ({}–{} %); {value:.0} to find ({low:.0}–{high:.0})",
             percent(share.value),
             percent(share.low),
             percent(share.high),
@@ -163,6 +178,19 @@ mod tests {
             standing.summary(),
             "900 left; 100 judged, 60 wrong (60 %); scores expect 31 more of those left to be wrong; \
              random rows: 3 of 25 wrong, base rate 12 % (4.2–30 %); 60 to find (0–240)"
+        );
+        standing.tally.sample = Sample { judged: 9, hits: 9 };
+        assert_eq!(
+            standing.stop(),
+            "random rows: 9 of 9 wrong; a base rate takes 10"
+        );
+        standing.tally.sample = Sample {
+            judged: 25,
+            hits: 0,
+        };
+        assert_eq!(
+            standing.stop(),
+            "random rows: 0 of 25 wrong, base rate at most 13 %; at most 73 to find"
         );
     }
 }

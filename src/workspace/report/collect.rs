@@ -1,7 +1,9 @@
 //! Two passes over the sentences and one over the history.
 
 use super::fine_tunes::{self, FineTuned};
-use crate::analysis::gain::{FEWEST, IDLE_MS, Judged, Pace, Quality, pace, quality, sample};
+use crate::analysis::gain::{
+    FEWEST, FEWEST_HITS, IDLE_MS, Judged, Pace, Quality, pace, quality, sample,
+};
 use crate::analysis::noise::Kind;
 use crate::analysis::{Estimate, Sample};
 use crate::domain::annotation::{Change, undone_seqs};
@@ -81,9 +83,11 @@ pub struct Missing {
     /// Candidates of the random sample, and those of them that are missing.
     pub sample: [usize; 2],
     /// All that are missing, found ones too, and those that nobody has found: estimate, low and high end of the 95 % interval. `None`
-    /// with fewer than ten candidates in the sample.
+    /// with fewer than ten candidates in the sample, or three that are missing.
     pub all: Option<[f64; 3]>,
     pub to_find: Option<[f64; 3]>,
+    /// The high end of all, also where too few of the sample are missing for an estimate.
+    pub at_most: Option<f64>,
     /// Of the relations that hold, the share that stands in the corpus. `None` without an estimate of both sides.
     pub completeness: Option<Shares>,
 }
@@ -93,11 +97,14 @@ impl Missing {
     fn new(tally: &Tally, right: Option<f64>) -> Self {
         let candidates = tally.left + tally.judged;
         let (found, sample) = (tally.confirmed as f64, tally.sample);
-        let enough = sample.judged >= FEWEST || tally.left == 0;
-        let share = sample.share().filter(|_| enough);
+        let all_seen = tally.left == 0;
+        let share = sample
+            .share()
+            .filter(|_| sample.judged >= FEWEST || all_seen);
         let known = found..=found + tally.left as f64;
         let of = |share: f64| (share * candidates as f64).clamp(*known.start(), *known.end());
-        let all = share.map(|share| share.map(of));
+        let bounds = share.map(|share| share.map(of));
+        let all = bounds.filter(|_| sample.hits >= FEWEST_HITS || all_seen);
         let completeness = all.zip(right).map(|(all, right)| {
             // The more are missing, the less complete.
             let shares = |known: f64| {
@@ -116,6 +123,7 @@ impl Missing {
             sample: [sample.judged, sample.hits],
             all: all.map(three),
             to_find: all.map(|all| three(all.map(|n| n - found))),
+            at_most: bounds.map(|all| all.high),
             completeness,
         }
     }

@@ -87,6 +87,11 @@ impl GainReport {
                 "{begin} About {all:.0} are missing ({low:.0} to {high:.0}), {left:.0} of them not found yet: from {drawn} drawn at random, {hits} of \
                  them missing."
             ),
+            _ if m.at_most.is_some() => format!(
+                "{begin} At most {:.0} are missing (95 %). No estimate of all yet: of {drawn} drawn at random {hits} are missing, {} are needed.",
+                m.at_most.unwrap_or_default(),
+                crate::analysis::gain::FEWEST_HITS
+            ),
             _ => format!(
                 "{begin} No estimate of all yet: {drawn} of the random sample are judged, {} are needed. The rows of `redress queue --kind missing` (g a \
                  on the screen) that are drawn at random bring them.",
