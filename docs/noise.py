@@ -4,7 +4,7 @@
 noise.py REDRESS CROWD [--model MODEL] [--seeds 1,2,3] [--batch 50] [--share 1]
 noise.py REDRESS CROWD --ablation [..]     each signal alone, and left out
 noise.py REDRESS CROWD --estimate [..]     what `redress report` says is missing, as verdicts come, beside what is
-noise.py REDRESS sample_data --demo        the queue of wrong labels on the demo, against its truth.jsonl, before any verdict
+noise.py REDRESS sample_data --demo        both queues on the demo, against its truth.jsonl, before any verdict and with 50 more at a time
 
 CROWD is a JSON-lines file of {"id", "sentence", "term1", "term2", "span1": [from, to] in characters, "span2", "ds": [relations], "srs": {relation:
 score}}; a label is right at a score of .5. Each label or candidate is inspected once, in the order of the queue; AUPRC is the average precision of that
@@ -60,8 +60,11 @@ def convert(record, relations):
             "entities": entities, "relations": labels}
 
 
+# Those that judged sentences of one pair and without types, and relations that no model knows, can have.
 SIGNALS = ["self_confidence", "class_adjusted", "margin", "one_vs_rest", "one_vs_rest_adjusted", "implied", "labels_on_pair", "token_gap", "pair_frequency", "tail_first", "length",
            "relation_and_other_labels", "text_by_relation"]
+# Those that the demo can have beside them.
+MODEL_SIGNALS = ["model", "rin", "kernel", "hrere_text", "kb", "types"]
 # What verdicts alone teach: nothing before there are any.
 LEARNED = SIGNALS[-2:]
 
@@ -86,8 +89,8 @@ def ablation(workspace, add, answers_of, re_ranked, static):
                 add(kind, f"without {signal}, re-ranked", re_ranked(fresh_copy(), kind, "--without", signal))
 
 
-def demo(folder, call, directory):
-    """The demo's distant labels as `redress label` gives them, each right if truth.jsonl has it."""
+def demo(folder, call, directory, seeds):
+    """The demo's distant labels as `redress label` gives them, each right if truth.jsonl has it, and the relations that it has and they lack."""
     workspace, path = os.path.join(directory, "workspace"), lambda *parts: os.path.join(folder, *parts)
     records = [json.loads(line) for line in open(path("corpus.jsonl"))]
     spans = {r["native_id"]: {e["id"]: (e["start"], e["end"]) for e in r["entities"]} for r in records}
@@ -98,18 +101,48 @@ def demo(folder, call, directory):
     call("import", path("corpus.jsonl"), "-w", workspace)
     call("kb", "import", path("kb", "triples.tsv"), "--names", path("kb", "names.tsv"), "-w", workspace)
     call("label", "-w", workspace)
+    place = lambda m: (m["start"], m["end"])
 
-    def show(name, *more):
-        rows = [json.loads(line) for line in call("queue", "-w", workspace, "--kind", "wrong", "--json", *more).splitlines()]
-        place = lambda m: (m["start"], m["end"])
-        wrong = [(r["id"], place(r["head"]), r["relation"], place(r["tail"])) not in truth for r in rows]
-        print(f"{name}: {len(wrong)} labels, {100 * sum(wrong) / len(wrong):.1f} % wrong, AUPRC {average_precision(wrong):.3f}, of the first hundred {sum(wrong[:100])}")
+    def asked(where, kind, *more):
+        """Rows of a queue, and for each whether it is what the queue looks for."""
+        rows = [json.loads(line) for line in call("queue", "-w", where, "--kind", kind, "--json", *more).splitlines()]
+        return rows, [((r["id"], place(r["head"]), r["relation"], place(r["tail"])) in truth) == (kind == "missing") for r in rows]
 
-    show("cheap signals")
-    call("folds", "-w", workspace)
-    show("with folds")
+    def show(kind, name, *more):
+        _, right = asked(workspace, kind, *more)
+        print(f"{kind}, {name}: {sum(right)} of {len(right)}, AUPRC {average_precision(right):.3f}, recall at 10 % {recall_at(right, .1):.3f}, of the first 100 / 500: "
+              f"{sum(right[:100])} / {sum(right[:500])}", flush=True)
+
+    def in_turn(kind, *more):
+        copy, file = os.path.join(directory, "copy"), os.path.join(directory, "verdicts.jsonl")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(workspace, copy)
+        found, line = 0, []
+        for n in range(50, 601, 50):
+            rows, right = asked(copy, kind, "-n", "50", *more)
+            found += sum(right)
+            with open(file, "w") as f:
+                for row, hit in zip(rows, right):
+                    verdict = "accept" if hit == (kind == "missing") else "reject"
+                    f.write(json.dumps({k: row[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": verdict}) + "\n")
+            call("apply", file, "-w", copy)
+            if n in (50, 100, 150, 250, 400, 600):
+                line.append(f"{n}: {found}")
+        print(f"{kind}, re-ranked {' '.join(more)}: found after verdicts {', '.join(line)}", flush=True)
+
+    for kind in ("wrong", "missing"):
+        show(kind, "cheap signals")
+    for seed in seeds:
+        print(f"folds of seed {seed}")
+        call("folds", "-w", workspace, "--seed", seed)
+        for kind in ("wrong", "missing"):
+            show(kind, "with folds")
     call("predict", "-w", workspace)
-    show("the sentence-level model's score alone", "--only", "model")
+    for kind in ("wrong", "missing"):
+        show(kind, "with folds and predictions")
+        in_turn(kind)
+        for signal in MODEL_SIGNALS:
+            show(kind, f"{signal} alone", "--only", signal)
 
 
 def main():
@@ -128,7 +161,7 @@ def main():
     call = lambda *a: subprocess.run([args.redress, *a], check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     if args.demo:
         with tempfile.TemporaryDirectory() as directory:
-            return demo(args.crowd, call, directory)
+            return demo(args.crowd, call, directory, args.seeds.split(","))
     records = [json.loads(line) for line in open(args.crowd)]
     by_id = {r["id"]: r for r in records}
     relations = sorted({k for r in records for k in r["srs"]})
@@ -191,8 +224,8 @@ def main():
                         f.write(verdict(row, answer, "missing"))
                 call("apply", file, "-w", workspace)
             m = json.loads(call("report", "-w", workspace, "--form", "json"))["missing"]
-            all_, low, high = m["all"] or [float("nan")] * 3
-            print(f"| {m['judged']} | {m['found']} | {all_:.0f} | {low:.0f} to {high:.0f} | {m['sample'][0]}, {m['sample'][1]} |", flush=True)
+            said = "{:.0f} | {:.0f} to {:.0f}".format(*m["all"]) if m["all"] else f"none | at most {m['at_most']:.0f}" if m["at_most"] else "none | none"
+            print(f"| {m['judged']} | {m['found']} | {said} | {m['sample'][1]} of {m['sample'][0]} |", flush=True)
 
     results = {}
     add = lambda kind, name, answers: results.setdefault((kind, name), []).append((average_precision(answers), recall_at(answers, 0.1)))

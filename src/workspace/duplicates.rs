@@ -122,6 +122,18 @@ pub fn read_duplicates(dir: &Path, reader: &Reader) -> Result<Option<Duplicates>
     Ok(current.then_some(found))
 }
 
+#[cfg(test)]
+impl Duplicates {
+    pub fn of_groups(groups: Vec<Alike>) -> Self {
+        Self {
+            version: VERSION,
+            sentences: groups.iter().map(|g| g.sentences.len() as u32).sum(),
+            similarity: SIMILARITY,
+            groups,
+        }
+    }
+}
+
 /// A fact that some sentences of a group say and others, which name both its entities, do not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conflict {

@@ -79,6 +79,35 @@ fn duplicates_are_found_and_what_they_disagree_on_is_a_queue() {
 }
 
 #[test]
+fn a_verdict_on_one_duplicate_makes_the_others_suspicious() {
+    let home = home();
+    home.run("duplicates -w ws").done();
+    let company = |rows: &[Value]| -> Vec<(usize, f64)> {
+        let of = |(n, r): (usize, &Value)| {
+            let why = r["why"].as_array().unwrap();
+            let part = why.iter().find(|w| w["signal"] == "duplicates");
+            let weight = part.map_or(0.0, |w| w["weight"].as_f64().unwrap());
+            (r["relation"] == "/p/company").then_some((n, weight))
+        };
+        rows.iter().enumerate().filter_map(of).collect()
+    };
+    let before = queue(&home, "wrong");
+    assert_eq!(company(&before).len(), 2);
+    assert!(
+        company(&before).iter().all(|(_, w)| *w <= 0.0),
+        "both agree: {before:?}"
+    );
+    let row = &before[company(&before)[0].0];
+    let verdict = json!({"sentence": row["sentence"], "head": row["head"], "relation": row["relation"], "tail": row["tail"], "verdict": "reject"});
+    home.write("verdict.jsonl", verdict.to_string());
+    home.run("apply verdict.jsonl -w ws").done();
+    let after = queue(&home, "wrong");
+    let left = company(&after);
+    assert!(left.len() == 1 && left[0].1 > 0.0, "{after:?}");
+    assert_eq!(left[0].0, 0, "asked first: {after:?}");
+}
+
+#[test]
 fn rules_are_kept_and_their_consequences_are_a_queue() {
     let home = home();
     home.write(

@@ -28,6 +28,8 @@ const OPTIONS: RegressionOptions = RegressionOptions {
 pub struct Scored {
     /// 0..1; a probability only where a [`Combiner`] made it.
     pub score: f32,
+    /// The log odds that the score stands for.
+    pub log_odds: f32,
     /// What each signal adds; of a combiner: to the log odds.
     pub parts: [f32; N],
     /// What the relation, and the pair's other labels, add.
@@ -36,29 +38,72 @@ pub struct Scored {
     pub text: f32,
 }
 
-/// The weighted sum of each signal's rank among all cases; ties share a rank, a signal that a case lacks counts as the middle.
-pub fn rank_sum(cases: &[Case], kind: Kind, signals: &SignalSet) -> Vec<Scored> {
-    let total: f32 = (0..N).map(|j| signals.weight(j, kind).abs()).sum();
-    let mut scored = vec![
-        Scored {
-            score: 0.5,
-            parts: [0.0; N],
-            labels: 0.0,
-            text: 0.0,
-        };
-        cases.len()
+/// Scores without any verdict, by fixed weights.
+pub fn before_verdicts(cases: &[Case], kind: Kind, signals: &SignalSet) -> Vec<Scored> {
+    match kind {
+        Kind::Wrong => rank_sum(cases, signals),
+        Kind::Missing => log_odds_sum(cases, signals),
+    }
+}
+
+const NOTHING_KNOWN: Scored = Scored {
+    score: 0.5,
+    log_odds: 0.0,
+    parts: [0.0; N],
+    labels: 0.0,
+    text: 0.0,
+};
+
+/// Log odds of a candidate of which the one regression that knows the sentence says nothing: few are missing.
+const SELDOM: f32 = -4.0;
+
+/// Evidence added up as if each signal spoke for itself (naive Bayes): a relation that the text says, that the other labels make likelier, between
+/// entities of its types. A sum of ranks would put a pair with labels before all those without, for having any.
+fn log_odds_sum(cases: &[Case], signals: &SignalSet) -> Vec<Scored> {
+    let heard = signals.weighed(Kind::Missing, cases);
+    let text = [
+        Signal::OneVsRest,
+        Signal::OneVsRestAdjusted,
+        Signal::SelfConfidence,
     ];
-    for j in 0..N {
-        let weight = signals.weight(j, kind);
-        if weight == 0.0 {
-            continue;
+    let start = match heard.iter().any(|(j, _)| text.contains(&Signal::ALL[*j])) {
+        true => 0.0,
+        false => SELDOM,
+    };
+    let of = |case: &Case| {
+        let mut scored = NOTHING_KNOWN;
+        scored.log_odds = start;
+        for (j, weight) in &heard {
+            let signal = Signal::ALL[*j];
+            let part = weight * signals.value(*j, case).unwrap_or(signal.absent());
+            scored.parts[*j] = part;
+            scored.log_odds += part;
         }
+        scored.score = sigmoid(scored.log_odds);
+        scored
+    };
+    cases.iter().map(of).collect()
+}
+
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// The weighted sum of each signal's rank among all cases; ties share a rank, a signal that a case lacks counts as the middle.
+fn rank_sum(cases: &[Case], signals: &SignalSet) -> Vec<Scored> {
+    let heard = signals.weighed(Kind::Wrong, cases);
+    let total: f32 = heard.iter().map(|(_, weight)| weight.abs()).sum();
+    let mut scored = vec![NOTHING_KNOWN; cases.len()];
+    for (j, weight) in heard {
         let values: Vec<Option<f32>> = cases.iter().map(|c| signals.value(j, c)).collect();
         for (scored, rank) in scored.iter_mut().zip(ranks(&values)) {
             let part = weight / total * (rank.unwrap_or(0.5) - 0.5);
             scored.parts[j] = part;
             scored.score += part;
         }
+    }
+    for scored in &mut scored {
+        scored.log_odds = log_odds(scored.score.clamp(0.01, 0.99));
     }
     scored
 }
@@ -127,20 +172,19 @@ impl Combiner {
         self.n_verdicts
     }
 
-    /// The case's probability to be what the queue looks for; `before` is its [`rank_sum`] score, which counts less the more
+    /// The case's probability to be what the queue looks for; `before` is its score by [`before_verdicts`], which counts less the more
     /// verdicts there are.
     pub fn score(&self, case: &Case, before: &Scored) -> Scored {
         let terms = self.design.terms(case);
         let learned = self.fitted.probabilities_of(terms.iter().copied())[0];
         let prior = prior_verdicts(self.design.kind);
         let trust = prior / (prior + self.n_verdicts as f32);
-        let start = log_odds(before.score.clamp(0.01, 0.99));
-        let logit = (1.0 - trust) * log_odds(learned) + trust * start;
+        let logit = (1.0 - trust) * log_odds(learned) + trust * before.log_odds;
         let mut scored = Scored {
-            score: 1.0 / (1.0 + (-logit).exp()),
+            score: sigmoid(logit),
+            log_odds: logit,
             parts: before.parts.map(|part| trust * part),
-            labels: 0.0,
-            text: 0.0,
+            ..NOTHING_KNOWN
         };
         let text_starts = self.design.text_starts();
         for (j, value) in terms {
@@ -279,9 +323,12 @@ mod tests {
                 best_other: 1.0 - p,
                 alone: p,
             }),
-            implied: 0.0,
+            implied: None,
             text: None,
             model: None,
+            systems: None,
+            types: None,
+            duplicates: None,
             gap,
             pair_frequency: 1,
             head_first: true,
@@ -304,21 +351,59 @@ mod tests {
             case(0, &[1], Some(0.1), 9),
             case(0, &[], None, 5),
         ];
-        let scored = rank_sum(&cases, Kind::Wrong, &SignalSet::default());
+        let scored = before_verdicts(&cases, Kind::Wrong, &SignalSet::default());
         assert!(scored[1].score > scored[2].score && scored[2].score > scored[0].score);
         for s in &scored {
             assert!((0.0..=1.0).contains(&s.score));
             assert!((0.5 + s.parts.iter().sum::<f32>() - s.score).abs() < 1e-5);
         }
-        let missing = rank_sum(&cases, Kind::Missing, &SignalSet::default());
+        let missing = before_verdicts(&cases, Kind::Missing, &SignalSet::default());
         assert!(missing[0].score > missing[1].score);
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_by_evidence_not_by_rank() {
+        let set = SignalSet::default();
+        let score = |cases: &[Case]| before_verdicts(cases, Kind::Missing, &set);
+        let implied = |lift, p| Case {
+            implied: Some(lift),
+            ..case(0, &[1], Some(p), 3)
+        };
+        // Labels of any kind do not put a pair before one of which the text says more.
+        let s = score(&[
+            case(0, &[], Some(0.9), 3),
+            implied(0.0, 0.2),
+            implied(1.0, 0.2),
+        ]);
+        assert!(s[0].score > s[2].score && s[2].score > s[1].score, "{s:?}");
+        for s in &s {
+            assert!((s.parts.iter().sum::<f32>() - s.log_odds).abs() < 1e-5);
+            assert!((log_odds(s.score) - s.log_odds).abs() < 1e-3);
+        }
+        // Rare types count against a relation, usual and unknown ones say nothing.
+        let typed = |types| Case {
+            types,
+            ..case(0, &[], Some(0.5), 3)
+        };
+        let s = score(&[typed(Some(0.0)), typed(Some(1.0)), typed(None)]);
+        assert!(s[0].score < 0.01 && s[1].score == s[2].score);
+        // What the model does not keep is below what it keeps, and nothing where it was not asked.
+        let scored = |model| Case {
+            model,
+            ..case(0, &[], Some(0.5), 3)
+        };
+        let s = score(&[scored(Some(0.5)), scored(None)]);
+        assert!(s[0].score > s[1].score);
+        assert_eq!(score(&[scored(None)])[0].score, 0.5);
+        // Without folds nothing says how seldom a relation is.
+        assert!(score(&[case(0, &[], None, 3)])[0].score < 0.05);
     }
 
     #[test]
     fn verdicts_turn_the_order() {
         // What matters here is the relation alone, which the fixed weights do not look at.
         let cases: Vec<Case> = (0..200).map(|i| case(i % 2, &[], Some(0.5), 3)).collect();
-        let before = rank_sum(&cases, Kind::Wrong, &SignalSet::default());
+        let before = before_verdicts(&cases, Kind::Wrong, &SignalSet::default());
         let judged = |n: usize| -> Vec<Judged> {
             let of = |c| Judged {
                 case: c,
@@ -352,7 +437,7 @@ mod tests {
         let near = [case(0, &[], Some(0.9), 1), case(0, &[1], Some(0.1), 1)];
         let far = [case(0, &[], Some(0.9), 50), case(0, &[1], Some(0.1), 2)];
         let deaf = SignalSet::without(&[Signal::Gap]);
-        let of = |cases: &[Case], set| rank_sum(cases, Kind::Wrong, &set);
+        let of = |cases: &[Case], set| before_verdicts(cases, Kind::Wrong, &set);
         assert_eq!(of(&near, deaf), of(&far, deaf));
         assert_ne!(
             of(&near, SignalSet::default()),
@@ -376,7 +461,7 @@ mod tests {
         let fitted = Combiner::fit(Kind::Wrong, &cases, &judged, 2, all)
             .unwrap()
             .unwrap();
-        let before = rank_sum(&cases, Kind::Wrong, &all);
+        let before = before_verdicts(&cases, Kind::Wrong, &all);
         let score = |i: usize| fitted.score(&cases[i], &before[i]).score;
         assert_eq!(score(0), score(1));
     }
@@ -394,7 +479,7 @@ mod tests {
                 yes: case.relation.0 == 1 && case.others[0].0 == 0,
             })
             .collect();
-        let before = rank_sum(&cases, Kind::Missing, &SignalSet::default());
+        let before = before_verdicts(&cases, Kind::Missing, &SignalSet::default());
         let fitted = Combiner::fit(Kind::Missing, &cases, &judged, 4, SignalSet::default())
             .unwrap()
             .unwrap();
@@ -408,7 +493,7 @@ mod tests {
     #[test]
     fn what_a_sentence_says_is_learned_for_each_relation_apart() {
         // The same words mean yes for relation 0 and no for relation 1.
-        let cases: Vec<Case> = (0..120u16)
+        let cases: Vec<Case> = (0..480u16)
             .map(|i| {
                 let side = if i / 2 % 2 == 0 { 1.0 } else { -1.0 };
                 Case {
@@ -426,7 +511,7 @@ mod tests {
             })
             .collect();
         for kind in [Kind::Wrong, Kind::Missing] {
-            let before = rank_sum(&cases, kind, &SignalSet::default());
+            let before = before_verdicts(&cases, kind, &SignalSet::default());
             let fit = |n, set| {
                 Combiner::fit(kind, &cases, &judged, n, set)
                     .unwrap()
@@ -465,7 +550,7 @@ mod tests {
             .unwrap()
             .unwrap();
         let new = case(9, &[8], None, 3);
-        let before = rank_sum(
+        let before = before_verdicts(
             std::slice::from_ref(&new),
             Kind::Missing,
             &SignalSet::default(),

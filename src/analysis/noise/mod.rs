@@ -2,7 +2,7 @@
 //!
 //! A candidate is an ordered pair of entity mentions with a relation: one that the corpus labels (is it wrong?), or one
 //! that it does not (is it missing?). Each signal is a pure function of a [`Case`], higher the more suspicious the case. Without any verdict
-//! [`rank_sum`] orders them; with verdicts a [`Combiner`] learns from all of them, leaning on the rank sum while they are few.
+//! [`before_verdicts`] orders them; with verdicts a [`Combiner`] learns from all of them, leaning on that while they are few.
 //!
 //! Read next: [`signals`], [`combine`], [`logistic`] (the one regression that both the combiner and the out-of-fold labels
 //! use), [`folds`]. What random rows say of all: [`crate::analysis::Sample`]. docs/noise.md gives sources, costs and what each signal is worth.
@@ -13,8 +13,9 @@ pub mod logistic;
 pub mod signals;
 pub mod subspace;
 
-pub use combine::{Combiner, Judged, Scored, rank_sum};
+pub use combine::{Combiner, Judged, Scored, before_verdicts};
 pub use folds::{FoldModels, fold_of};
 pub use logistic::{Link, LogisticError, Regression, RegressionOptions, Term, Terms};
+pub use signals::log_odds;
 pub use signals::{Case, Kind, OutOfFold, Signal, SignalSet};
 pub use subspace::Subspace;

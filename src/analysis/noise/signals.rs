@@ -1,6 +1,7 @@
 //! What there is to say of one candidate label.
 
-use crate::domain::RelationId;
+use crate::domain::prediction::KEEP_SCORE;
+use crate::domain::{RelationId, Scores};
 use std::sync::Arc;
 
 /// Which queue a case is in.
@@ -45,13 +46,21 @@ pub struct Case {
     pub relation: RelationId,
     /// The other relations that the corpus gives this pair, in order.
     pub others: Vec<RelationId>,
-    /// How sure the other labels make this one: the largest share of pairs with one of them that the corpus gives this relation too.
-    pub implied: f32,
+    /// By how much the pair's other labels raise the log odds of this one over the relation's share of all labelled pairs, at most; `None`
+    /// where it has no other label.
+    pub implied: Option<f32>,
     pub out_of_fold: Option<OutOfFold>,
     /// How the sentence speaks of the pair, names hidden: coordinates of its features ([`super::Subspace`]), shared by the pair's cases.
     pub text: Option<Arc<[f32]>>,
     /// The sentence-level score of the workspace's model; it may have learned from this very label.
     pub model: Option<f32>,
+    /// What each of its systems says; `None` where nothing is kept of this relation.
+    pub systems: Option<Box<Scores>>,
+    /// How usual the entities' types are for the relation: the smaller of the shares of its other labels whose head, and whose tail, has the
+    /// same type.
+    pub types: Option<f32>,
+    /// Of the other pairs with the same names in sentences that say the same: the share between which the relation stands.
+    pub duplicates: Option<f32>,
     /// Tokens between head and tail.
     pub gap: u32,
     /// Sentences with this pair of entities.
@@ -60,6 +69,9 @@ pub struct Case {
     /// Tokens of the sentence.
     pub length: u32,
 }
+
+/// Rarer types are not more surprising than this.
+const LEAST_SHARE: f32 = 1e-3;
 
 /// A number that says how suspicious a case is. docs/noise.md gives the sources.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -73,10 +85,23 @@ pub enum Signal {
     /// As `SelfConfidence`, each relation asked for itself: a pair may have several.
     OneVsRest,
     OneVsRestAdjusted,
-    /// Log odds of `Case::implied`, turned round: a label that others imply is less suspicious.
+    /// `Case::implied`, turned round: a label that others imply is less suspicious.
     Implied,
     /// -log odds of the workspace's model.
     Model,
+    /// -log odds of RIN alone, of the kernel head alone.
+    Rin,
+    Kernel,
+    /// -log odds of HRERE's text model, which asks no knowledge base ("base").
+    HrereText,
+    /// -log odds of the knowledge base's embedding alone. It says yes to nearly every distant label.
+    Kb,
+    /// -log odds of the bag model with mutual relations (PA-TMR).
+    Mutual,
+    /// -ln of `Case::types`: a label between entities of types that the relation hardly ever has.
+    Types,
+    /// -log odds of `Case::duplicates`.
+    Duplicates,
     /// Labels on the pair: one sentence seldom says three things of it.
     Labels,
     /// ln(1 + tokens between head and tail).
@@ -90,7 +115,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    pub const ALL: [Signal; 12] = [
+    pub const ALL: [Signal; 19] = [
         Signal::SelfConfidence,
         Signal::ClassAdjusted,
         Signal::Margin,
@@ -98,6 +123,13 @@ impl Signal {
         Signal::OneVsRestAdjusted,
         Signal::Implied,
         Signal::Model,
+        Signal::Rin,
+        Signal::Kernel,
+        Signal::HrereText,
+        Signal::Kb,
+        Signal::Mutual,
+        Signal::Types,
+        Signal::Duplicates,
         Signal::Labels,
         Signal::Gap,
         Signal::PairFrequency,
@@ -114,6 +146,13 @@ impl Signal {
             Signal::OneVsRestAdjusted => "one_vs_rest_adjusted",
             Signal::Implied => "implied",
             Signal::Model => "model",
+            Signal::Rin => "rin",
+            Signal::Kernel => "kernel",
+            Signal::HrereText => "hrere_text",
+            Signal::Kb => "kb",
+            Signal::Mutual => "mutual",
+            Signal::Types => "types",
+            Signal::Duplicates => "duplicates",
             Signal::Labels => "labels_on_pair",
             Signal::Gap => "token_gap",
             Signal::PairFrequency => "pair_frequency",
@@ -125,14 +164,25 @@ impl Signal {
     /// `None` where the case has nothing to say of it.
     pub fn of(self, case: &Case) -> Option<f32> {
         let fold = case.out_of_fold;
+        let system = |score: fn(&Scores) -> Option<f32>| {
+            let p = case.systems.as_deref().and_then(score)?;
+            Some(-log_odds(p))
+        };
         match self {
             Signal::SelfConfidence => fold.map(|f| -log_odds(f.p)),
             Signal::ClassAdjusted => fold.map(|f| log_odds(f.prior) - log_odds(f.p)),
             Signal::Margin => fold.map(|f| log_odds(f.best_other) - log_odds(f.p)),
             Signal::OneVsRest => fold.map(|f| -log_odds(f.alone)),
             Signal::OneVsRestAdjusted => fold.map(|f| log_odds(f.prior) - log_odds(f.alone)),
-            Signal::Implied => Some(-log_odds(case.implied)),
+            Signal::Implied => case.implied.map(|lift| -lift),
             Signal::Model => case.model.map(|p| -log_odds(p)),
+            Signal::Rin => system(|s| s.rin),
+            Signal::Kernel => system(|s| s.kernel),
+            Signal::HrereText => system(|s| s.base),
+            Signal::Kb => system(|s| s.kb),
+            Signal::Mutual => system(|s| s.mutual),
+            Signal::Types => case.types.map(|share| -share.max(LEAST_SHARE).ln()),
+            Signal::Duplicates => case.duplicates.map(|p| -log_odds(p)),
             Signal::Labels => Some(case.others.len() as f32),
             Signal::Gap => Some((1.0 + case.gap as f32).ln()),
             Signal::PairFrequency => Some((case.pair_frequency.max(1) as f32).ln()),
@@ -160,12 +210,28 @@ impl Signal {
         }
     }
 
-    /// Weight in the rank sum of a queue that has no verdicts yet; negative: the other way round.
+    /// Weight in a queue that has no verdicts yet, of ranks (`wrong`) or log odds (`missing`); negative: the other way round.
     pub fn weight(self, kind: Kind) -> f32 {
         match (kind, self) {
-            (Kind::Wrong, Signal::ClassAdjusted | Signal::Labels) => 1.0,
+            (Kind::Wrong, Signal::ClassAdjusted | Signal::Labels | Signal::Duplicates) => 1.0,
             (Kind::Wrong, Signal::Gap | Signal::PairFrequency) => 0.5,
-            (Kind::Missing, Signal::OneVsRest | Signal::Implied) => -1.0,
+            (Kind::Missing, Signal::Implied | Signal::Types) => -1.0,
+            // Learned from the very labels that are wrong and missing.
+            (Kind::Missing, Signal::OneVsRest) => -0.5,
+            (Kind::Missing, Signal::Model | Signal::HrereText | Signal::Duplicates) => -0.25,
+            _ => 0.0,
+        }
+    }
+
+    /// The value that stands for none where others have one: what a model scores below [`KEEP_SCORE`] is not kept; of the rest nothing is known.
+    pub(super) fn absent(self) -> f32 {
+        match self {
+            Signal::Model
+            | Signal::Rin
+            | Signal::Kernel
+            | Signal::HrereText
+            | Signal::Kb
+            | Signal::Mutual => -log_odds(KEEP_SCORE),
             _ => 0.0,
         }
     }
@@ -221,13 +287,22 @@ impl SignalSet {
             .flatten()
     }
 
-    pub(super) fn weight(&self, place: usize, kind: Kind) -> f32 {
+    fn weight(&self, place: usize, kind: Kind) -> f32 {
         let signal = Signal::ALL[place];
         match (self.heard[place], signal.weight(kind)) {
             (false, _) => 0.0,
             (true, 0.0) if self.chosen => signal.direction(kind),
             (true, weight) => weight,
         }
+    }
+
+    /// Places and fixed weights of the signals that have one and that some case has.
+    pub(super) fn weighed(&self, kind: Kind, cases: &[Case]) -> Vec<(usize, f32)> {
+        let known = |place| cases.iter().any(|c| self.value(place, c).is_some());
+        (0..Signal::ALL.len())
+            .map(|place| (place, self.weight(place, kind)))
+            .filter(|(place, weight)| *weight != 0.0 && known(*place))
+            .collect()
     }
 }
 
@@ -251,9 +326,12 @@ mod tests {
                 best_other: 0.8,
                 alone: 0.3,
             }),
-            implied: 0.0,
+            implied: None,
             text: None,
             model: None,
+            systems: None,
+            types: None,
+            duplicates: None,
             gap: 0,
             pair_frequency: 1,
             head_first: false,

@@ -1,12 +1,15 @@
 //! Every candidate of a workspace with all that is known of it: one pass over the sentences.
 
+use super::counts::{DuplicateCounts, PairTypes, Together, TypeCounts};
 use super::folds::OutOfFolds;
 use super::pairs::{Pair, entity_key, pairs};
 use crate::analysis::noise::{Case, Kind, OutOfFold};
 use crate::domain::{
-    DecisionRule, RelationId, RelationSchema, SentenceId, SentenceIdx, Triple, Verdict,
+    EntityTypeId, RelationId, RelationSchema, Scores, SentenceId, SentenceIdx, TokenSpan, Triple,
+    Verdict,
 };
 use crate::store::Reader;
+use crate::workspace::duplicates::Duplicates;
 use crate::workspace::pass::each_view;
 use crate::workspace::view::Viewed;
 use crate::workspace::{Tell, stored_rule};
@@ -34,8 +37,16 @@ struct Seen {
     pair: Pair,
     key: usize,
     length: u32,
-    /// Scores of the workspace's model for the pair's relations.
-    model: HashMap<RelationId, f32>,
+    types: PairTypes,
+    /// What the workspace's model says of the pair's relations.
+    model: Vec<(RelationId, Scores)>,
+}
+
+/// What is known beside the sentences, as far as it was made.
+#[derive(Clone, Copy)]
+pub struct Beside<'a> {
+    pub folds: Option<&'a OutOfFolds>,
+    pub duplicates: Option<&'a Duplicates>,
 }
 
 /// All of a kind.
@@ -44,15 +55,18 @@ pub struct Found {
 }
 
 impl Found {
-    /// In document order; `folds` are those of the workspace. `None` when `tell` stopped it.
+    /// In document order. `None` when `tell` stopped it.
     pub fn collect(
         reader: &Reader,
         kind: Kind,
         schema: &RelationSchema,
-        folds: Option<&OutOfFolds>,
+        beside: Beside,
         tell: Tell,
     ) -> Result<Option<Self>> {
         let rule = stored_rule(reader)?;
+        let folds = beside.folds;
+        let (mut together, mut types) = (Together::default(), TypeCounts::default());
+        let mut alike = DuplicateCounts::new(beside.duplicates);
         let (mut seen, mut keys): (Vec<Seen>, HashMap<(String, String), usize>) =
             Default::default();
         let mut frequency: Vec<u32> = Vec::new();
@@ -63,13 +77,18 @@ impl Found {
                 let key = *keys.entry(names).or_insert(n);
                 frequency.resize(keys.len(), 0);
                 frequency[key] += 1;
+                let types_of_pair = [pair.head, pair.tail].map(|span| type_of(viewed, span));
+                together.add(&pair.gold);
+                types.add(&pair.gold, types_of_pair);
+                alike.add(viewed.sentence.id, key, &pair.standing);
                 if kind == Kind::Wrong && pair.gold.is_empty() {
                     continue;
                 }
                 seen.push(Seen {
                     idx,
                     id: viewed.sentence.id,
-                    model: model_scores(viewed, &pair, &rule),
+                    model: model_scores(viewed, &pair),
+                    types: types_of_pair,
                     pair,
                     key,
                     length: viewed.sentence.tokens.len() as u32,
@@ -81,7 +100,6 @@ impl Found {
             return Ok(None);
         }
         let used = used_relations(&seen);
-        let together = Together::count(&seen);
         let each = (MAX_CASES / seen.len().max(1)).max(1);
         let columns = folds.map(|f| columns(f, schema));
         let mut candidates = Vec::new();
@@ -106,7 +124,12 @@ impl Found {
                     let answer = answer(kind, &s.pair, relation)?;
                     let (candidate, mut case) =
                         s.case(relation, out_of_fold(relation), frequency[s.key]);
-                    case.implied = together.implied(&case);
+                    let labelled = s.pair.gold.contains(&relation);
+                    case.implied = together.implied(&case.others, relation);
+                    case.types = types.usual(relation, s.types, labelled);
+                    let stands = s.pair.standing.contains(&relation);
+                    case.duplicates = alike.agreeing(s.id, s.key, relation, stands);
+                    case.model = case.systems.as_ref().and_then(|scores| rule.score(scores));
                     case.text.clone_from(&text);
                     Some((candidate, case, answer))
                 })
@@ -123,6 +146,11 @@ impl Found {
 }
 
 impl Seen {
+    fn scores(&self, relation: RelationId) -> Option<Scores> {
+        let of = |(r, scores): &(RelationId, Scores)| (*r == relation).then_some(*scores);
+        self.model.iter().find_map(of)
+    }
+
     fn case(
         &self,
         relation: RelationId,
@@ -143,10 +171,13 @@ impl Seen {
         let case = Case {
             relation,
             others: others.collect(),
-            implied: 0.0,
+            implied: None,
             out_of_fold,
             text: None,
-            model: self.model.get(&relation).copied(),
+            model: None,
+            systems: self.scores(relation).map(Box::new),
+            types: None,
+            duplicates: None,
             gap: tail
                 .start()
                 .saturating_sub(head.end())
@@ -159,43 +190,16 @@ impl Seen {
     }
 }
 
-/// How often the corpus gives a pair two relations.
-struct Together {
-    single: HashMap<RelationId, f32>,
-    /// (a relation, another that the pair has too)
-    both: HashMap<(RelationId, RelationId), f32>,
-}
-
-impl Together {
-    fn count(seen: &[Seen]) -> Self {
-        let (mut single, mut both) = (HashMap::new(), HashMap::new());
-        for gold in seen.iter().map(|s| &s.pair.gold) {
-            for a in gold {
-                *single.entry(*a).or_default() += 1.0;
-                for b in gold.iter().filter(|b| *b != a) {
-                    *both.entry((*a, *b)).or_default() += 1.0;
-                }
-            }
-        }
-        Self { single, both }
-    }
-
-    /// The largest share of pairs with one of the case's other labels that have its relation too.
-    fn implied(&self, case: &Case) -> f32 {
-        let share = |other: &RelationId| {
-            let both = self.both.get(&(*other, case.relation))?;
-            Some(both / self.single.get(other)?)
-        };
-        case.others.iter().filter_map(share).fold(0.0, f32::max)
-    }
-}
-
-fn model_scores(viewed: &Viewed, pair: &Pair, rule: &DecisionRule) -> HashMap<RelationId, f32> {
+fn model_scores(viewed: &Viewed, pair: &Pair) -> Vec<(RelationId, Scores)> {
     let scored = viewed.prediction.iter().flat_map(|p| &p.triples);
     scored
         .filter(|t| (t.triple.head, t.triple.tail) == (pair.head, pair.tail))
-        .filter_map(|t| Some((t.triple.relation, rule.score(&t.scores)?)))
+        .map(|t| (t.triple.relation, t.scores))
         .collect()
+}
+
+fn type_of(viewed: &Viewed, span: TokenSpan) -> Option<EntityTypeId> {
+    viewed.annotation.entity(span)?.kind
 }
 
 /// Relations that the corpus gives to any pair.

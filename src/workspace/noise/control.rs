@@ -144,7 +144,7 @@ impl Answered {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::noise::{Case, Kind, SignalSet, rank_sum};
+    use crate::analysis::noise::{Case, Kind, SignalSet, before_verdicts};
     use crate::domain::{SentenceId, SentenceIdx, TokenSpan, Triple};
     use std::collections::HashSet;
 
@@ -207,10 +207,13 @@ mod tests {
         let case = Case {
             relation: RelationId(0),
             others: Vec::new(),
-            implied: 0.0,
+            implied: None,
             out_of_fold: None,
             text: None,
             model: None,
+            systems: None,
+            types: None,
+            duplicates: None,
             gap: 1,
             pair_frequency: 1,
             head_first: true,
@@ -218,7 +221,7 @@ mod tests {
         };
         let cases = vec![case; 2_000];
         // In the ranking's order.
-        let scored = rank_sum(&cases, Kind::Missing, &SignalSet::default());
+        let scored = before_verdicts(&cases, Kind::Missing, &SignalSet::default());
         let entries = cases.iter().zip(scored).zip(0u64..);
         let entries = entries.map(|((case, scored), n)| (candidate(n, 0), scored, case.clone()));
         let mixed = with_control(entries.collect(), 200, 0.1);

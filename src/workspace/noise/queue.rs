@@ -1,15 +1,18 @@
 //! `redress queue`: what nobody has judged yet, the most suspicious first.
 
 pub use super::candidates::Candidate;
-use super::candidates::Found;
+use super::candidates::{Beside, Found};
 use super::control::{Answered, Mixed, Tallies, with_control};
 use super::folds::read_folds;
 use super::standing::Standing;
-use crate::analysis::noise::{Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, rank_sum};
+use crate::analysis::noise::{
+    Case, Combiner, Judged, Kind, Scored, Signal, SignalSet, before_verdicts,
+};
 use crate::analysis::{Change, Sample};
 use crate::domain::{RelationId, RelationSchema, Sentence, TokenSpan};
 use crate::store::Reader;
 use crate::workspace::Tell;
+use crate::workspace::duplicates::read_duplicates;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use std::collections::HashMap;
@@ -209,7 +212,12 @@ pub fn rank(
 ) -> Result<Option<Ranking>> {
     let schema = reader.schema()?;
     let folds = read_folds(dir)?;
-    let Some(found) = Found::collect(reader, kind, &schema, folds.as_ref(), tell)? else {
+    let duplicates = read_duplicates(dir, reader)?;
+    let beside = Beside {
+        folds: folds.as_ref(),
+        duplicates: duplicates.as_ref(),
+    };
+    let Some(found) = Found::collect(reader, kind, &schema, beside, tell)? else {
         return Ok(None);
     };
     let mut cases = Vec::with_capacity(found.candidates.len());
@@ -218,7 +226,7 @@ pub fn rank(
         cases.push(case);
         rest.push((candidate, answer));
     }
-    let before = rank_sum(&cases, kind, &signals);
+    let before = before_verdicts(&cases, kind, &signals);
     let judged: Vec<Judged> = rest
         .iter()
         .zip(&cases)
@@ -259,7 +267,12 @@ pub fn rank(
 /// Counts of the candidates of a kind, without ranking them; `None` when stopped. Nothing is expected of those left.
 pub fn tally(dir: &Path, reader: &Reader, kind: Kind, tell: Tell) -> Result<Option<Tally>> {
     let (schema, folds) = (reader.schema()?, read_folds(dir)?);
-    let Some(found) = Found::collect(reader, kind, &schema, folds.as_ref(), tell)? else {
+    // Signals do not matter to a count.
+    let beside = Beside {
+        folds: folds.as_ref(),
+        duplicates: None,
+    };
+    let Some(found) = Found::collect(reader, kind, &schema, beside, tell)? else {
         return Ok(None);
     };
     let all = || found.candidates.iter();

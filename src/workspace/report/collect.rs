@@ -330,3 +330,33 @@ fn rejects(edit: &Edit) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Sample;
+
+    #[test]
+    fn few_hits_give_an_upper_end_only() {
+        let tally = |left, judged, hits| Tally {
+            left,
+            judged: 200,
+            confirmed: 16,
+            sample: Sample { judged, hits },
+            ..Tally::default()
+        };
+        let none = Missing::new(&tally(79_000, 9, 9), Some(600.0));
+        assert_eq!(
+            (none.all, none.at_most, none.completeness),
+            (None, None, None)
+        );
+        let few = Missing::new(&tally(79_000, 10, 0), Some(600.0));
+        assert_eq!((few.all, few.to_find, few.completeness), (None, None, None));
+        assert!(few.at_most.unwrap() > 10_000.0, "{few:?}");
+        let enough = Missing::new(&tally(79_000, 40, 3), Some(600.0));
+        assert!(enough.all.is_some() && enough.completeness.is_some());
+        // Nothing is left to find: no estimate is needed.
+        let whole = Missing::new(&tally(0, 200, 1), Some(600.0));
+        assert!(whole.all.is_some());
+    }
+}
