@@ -158,9 +158,9 @@ actions! {
         Done = ["d"],
         /// Mark the sentence done, or not done, and stay.
         ToggleDone = ["D"],
-        /// Next sentence of the list.
+        /// Next label that the queue asks about, else next sentence.
         Next = ["n", "l", "right"],
-        /// Previous sentence of the list.
+        /// Previous label asked about, else previous sentence.
         Previous = ["N", "h", "left"],
         /// Add a triple: jump to its head, to its tail, choose the relation.
         Add = ["A", "+"],

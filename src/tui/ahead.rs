@@ -2,7 +2,7 @@
 //! one is not here yet, the second `x` waits for it. It never falls on another sentence and never goes missing unsaid;
 //! esc drops what waits, and so does a step that leads nowhere.
 
-use super::action::{Action, App as Act, Context};
+use super::action::{Action, App as Act, Context, Sentence};
 use super::app::App;
 use super::keymap::{Key, Lookup};
 use super::state::Tab;
@@ -90,8 +90,11 @@ impl App {
 
     /// Keeps the keys of `actions` if one of them needs the sentence that is being opened. Whether they wait.
     pub(super) fn hold_actions(&mut self, keys: &[Key], actions: &[Action]) -> bool {
+        // Where a queue asks, the sentence that one steps from says where the step leads.
+        let asks = self.corpus.queue.is_some();
+        let steps = |act| matches!(act, Sentence::Next | Sentence::Previous);
         let needs = |action: &Action| match action {
-            Action::Sentence(act) => !works_without_sentence(*act),
+            Action::Sentence(act) => !works_without_sentence(*act) || (asks && steps(*act)),
             Action::Nav(_) | Action::Span(_) => true,
             _ => false,
         };

@@ -319,6 +319,21 @@ pub struct ListRow {
     /// In a queue: for what share of the next candidates from here on its suspicion should be right; `None` where its scores are no
     /// probabilities.
     pub expected: Option<f32>,
+    /// In a queue: what it asks about here.
+    pub question: Option<Question>,
+}
+
+/// The label that a list asks about in one of its rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Question {
+    pub triple: Triple,
+    /// As they stand in the sentence: clean before drawing.
+    pub head: String,
+    pub tail: String,
+    /// What was decided of it.
+    pub verdict: Option<Verdict>,
+    /// Labels of the sentence that are asked about after this one.
+    pub more: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -358,8 +373,10 @@ pub struct Detail {
     /// One row a triple of annotation or prediction: annotation order, then predicted ones by falling score.
     pub rows: Vec<TripleRow>,
     pub state: ReviewState,
-    /// The triples that the query it was found by is about, in the order of the rows.
+    /// The triples that the query it was found by is about: the first is where it opens.
     pub hits: Vec<Triple>,
+    /// Those of them that a queue asks about one after the other, each with the verdict that it had when it was asked.
+    pub questions: Vec<(Triple, Option<Verdict>)>,
     /// Edits that no longer apply, in words.
     pub skipped_edits: Vec<String>,
 }

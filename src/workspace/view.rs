@@ -108,6 +108,7 @@ impl Viewed {
             prediction: self.prediction,
         }
     }
+            questions: Vec::new(),
 
     /// Annotation order first, then accepted predictions that nobody judged, by falling score.
     pub fn rows(&self, rule: &DecisionRule) -> Vec<TripleRow> {

@@ -170,6 +170,7 @@ pub fn detail_of(index: usize) -> Detail {
         rows: Vec::new(),
         state: ReviewState::Todo,
         hits: Vec::new(),
+        questions: Vec::new(),
         skipped_edits: Vec::new(),
     };
     rebuild(&mut detail);
@@ -256,6 +257,20 @@ fn rules() -> Vec<KnownRule> {
     ]
 }
 
+/// As if every label of the corpus were suspicious, the first most of all.
+fn question(detail: &Detail) -> Option<Question> {
+    let gold: Vec<&TripleRow> = detail.rows.iter().filter(|r| r.gold).collect();
+    let first = *gold.first()?;
+    let surface = |span| detail.sentence.surface(span).to_owned();
+    Some(Question {
+        triple: first.triple,
+        head: surface(first.triple.head),
+        tail: surface(first.triple.tail),
+        verdict: first.verdict,
+        more: gold.len() - 1,
+    })
+}
+
 /// As after some verdicts on a queue.
 fn standing(query: &str) -> Standing {
     let named = |o: &Order| query.ends_with(o.name());
@@ -328,8 +343,9 @@ impl Engine {
             .or_insert_with(|| detail_of(id.0 as usize))
     }
 
-    fn list_row(&mut self, index: usize) -> ListRow {
+    fn list_row(&mut self, index: usize, query: &str) -> ListRow {
         let detail = self.detail(SentenceId(index as u64));
+        let question = query.starts_with("queue:").then(|| question(detail));
         let count = |f: fn(&TripleRow) -> bool| detail.rows.iter().filter(|r| f(r)).count() as u16;
         ListRow {
             id: detail.sentence.id,
@@ -340,6 +356,7 @@ impl Engine {
             n_disagreements: count(|r| r.outcome.is_some_and(|o| o != Outcome::Correct)),
             predicted: index % 9 != 8,
             expected: Some(0.64),
+            question: question.flatten(),
         }
     }
 
@@ -358,6 +375,12 @@ impl Engine {
                 if query.starts_with("fp:") {
                     let wrong = detail.rows.iter().filter(|r| r.predicted && !r.stands);
                     detail.hits = wrong.map(|r| r.triple).collect();
+                }
+                if query.starts_with("queue:") {
+                    let gold = detail.rows.iter().filter(|r| r.gold);
+                    detail.hits = gold.map(|r| r.triple).collect();
+                    let open = detail.rows.iter().filter(|r| r.gold && r.verdict.is_none());
+                    detail.questions = open.map(|r| (r.triple, None)).collect();
                 }
                 vec![Reply::Detail(Box::new(detail))]
             }
@@ -412,6 +435,8 @@ impl Engine {
         let todo = |i: &usize| self.detail(SentenceId(*i as u64)).state == ReviewState::Todo;
         let found = match query {
             "state:todo" => (0..n).filter(todo).collect(),
+            // One in four has no label to ask about.
+            _ if query.starts_with("queue:") => (0..n).filter(|i| i % 4 != 2).collect(),
             _ => (0..n).collect(),
         };
         self.listed = (list, found);
@@ -445,7 +470,7 @@ impl Engine {
             ticket,
             offset,
             total,
-            rows: page.into_iter().map(|i| self.list_row(i)).collect(),
+            rows: page.into_iter().map(|i| self.list_row(i, query)).collect(),
             relations: (0..11).map(counts).collect(),
             queue: query.starts_with("queue:").then(|| standing(query)),
         })

@@ -256,6 +256,10 @@ impl CorpusView {
         for row in self.pages.rows_mut().filter(|r| r.id == detail.sentence.id) {
             row.state = detail.state;
             row.predicted = detail.prediction.is_some();
+            if let Some(question) = &mut row.question {
+                let asked = detail.rows.iter().find(|r| r.triple == question.triple);
+                question.verdict = asked.and_then(|r| r.verdict);
+            }
             row.n_gold = count(detail.rows.iter().filter(|r| r.stands).count());
             row.n_predicted = count(detail.rows.iter().filter(|r| r.predicted).count());
             let differs = |o| o != crate::domain::Outcome::Correct;

@@ -9,4 +9,5 @@ pub mod errors;
 pub mod glyphs;
 pub mod pages;
 mod queue_lines;
+mod queue_rows;
 pub mod sentence;
