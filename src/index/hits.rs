@@ -5,7 +5,7 @@
 //! at no triple.
 
 use super::Query;
-use super::doc::{DocTriple, named, special, triple_keys};
+use super::doc::{DocTriple, special, terms_for, triple_keys};
 use super::pattern::words;
 use super::query::{Comparison, Leaf, Match, NumberField, TextField, Value};
 use crate::domain::RelationSchema;
@@ -83,7 +83,7 @@ fn count(query: &Query, holds: &dyn Fn(&Leaf) -> bool) -> usize {
 fn holds(leaf: &Leaf, triple: &DocTriple, keys: &BTreeSet<String>) -> bool {
     match leaf {
         Leaf::Key { field, value } => match value {
-            Value::Named(name) => keys.contains(&named(field, name)),
+            Value::Named(name) => terms_for(field, name).iter().any(|t| keys.contains(t)),
             Value::Any => keys.contains(&special(field, "any")),
             Value::None | Value::Unknown => false,
         },
@@ -148,6 +148,8 @@ mod tests {
             relation: RelationId(relation),
             head: "Zoë Quiñones".into(),
             tail: if gold { "São Paulo" } else { "New York" }.into(),
+            head_entity: "/m/0Z".into(),
+            tail_entity: if gold { "são paulo" } else { "new york" }.into(),
             between: gold.then(|| Between {
                 order: ArgumentOrder::HeadFirst,
                 words: "was born in".into(),
@@ -202,6 +204,9 @@ mod tests {
             [true, false, false],
         );
         asked("between:\"born in\"", [false, false, false]);
+        asked("head-is:/m/0Z tail-is:\"São Paulo\"", [true, false, true]);
+        asked("head-is:/m/0z", [false, false, false]);
+        asked("tail-is:paulo", [false, false, false]);
         asked("between-back:\"was born in\"", [false, false, false]);
         // About sentences, or about what is not there.
         for text in [

@@ -94,7 +94,7 @@ fn the_whole_list_is_a_range_and_a_fact_makes_a_list() {
     );
     let mut bench = Bench::new(120, 30);
     bench.press("enter b");
-    let query = "/ rel:place_lived head:\"Ada Norwood\" tail:\"Port Ellis\"";
+    let query = "/ rel:place_lived head-is:\"ada norwood\" tail-is:\"port ellis\"";
     assert!(
         bench.sees(query) && bench.sees("[corpus]"),
         "{}",

@@ -39,3 +39,59 @@ fn a_row_of_a_queue_asks_the_same_for_as_long_as_its_list_stands() {
     let hits = desk.hits(&missing, "queue:missing");
     assert_eq!((hits[0], hits.len()), (question.triple, 1 + question.more));
 }
+
+/// Where head and tail stand in `tokens`, with their links.
+fn linked(tokens: &[&str], [head, tail]: [(usize, usize, Option<&str>); 2]) -> serde_json::Value {
+    let entity = |id, (start, end, link): (usize, usize, Option<&str>)| serde_json::json!({"id": id, "start": start, "end": end, "link": link});
+    serde_json::json!({
+        "schema": "redress/1",
+        "text": tokens.join(" "),
+        "tokens": tokens,
+        "entities": [entity(0, head), entity(1, tail)],
+        "relations": [{"head": 0, "tail": 1, "type": "/l/contains", "decision": "unjudged", "origin": "kb"}],
+    })
+}
+
+#[test]
+fn a_fact_is_of_two_entities_and_not_of_their_words() {
+    let (apple, record) = (Some("/m/0K8z"), Some("/m/0qm9p"));
+    let desk = Desk::over(|dir| {
+        let records = [
+            linked(
+                &["Los", "Angeles", "holds", "Beverly", "Hills"],
+                [(0, 2, None), (3, 5, None)],
+            ),
+            linked(
+                &["los", "angeles", "and", "Beverly", "Hills"],
+                [(0, 2, None), (3, 5, None)],
+            ),
+            linked(
+                &["Los", "Angeles", "County", "holds", "Beverly", "Hills"],
+                [(0, 3, None), (4, 6, None)],
+            ),
+            linked(
+                &["Apple", "Inc.", "of", "Cupertino"],
+                [(0, 2, apple), (3, 4, None)],
+            ),
+            linked(&["Apple", "in", "Cupertino"], [(0, 1, apple), (2, 3, None)]),
+            linked(
+                &["Apple", "sang", "in", "Cupertino"],
+                [(0, 1, record), (3, 4, None)],
+            ),
+        ];
+        imported(dir, &records)
+    });
+    let check = |list, query: &str, expected: usize| {
+        assert_eq!(desk.page(list, query, 0).total, expected, "{query}");
+    };
+    let los_angeles = "rel:contains head-is:\"los angeles\" tail-is:\"beverly hills\"";
+    check(1, los_angeles, 2);
+    let plan = desk.plan(1, los_angeles, 0..9).unwrap();
+    assert_eq!((plan.sentences, plan.edits.len()), (2, 2));
+    check(2, "head:\"los angeles\" tail:\"beverly hills\"", 3);
+    check(3, "head-is:\"Los Angeles County\"", 1);
+    // Two names of one entity, and one name of two.
+    check(4, "rel:contains head-is:/m/0K8z tail-is:cupertino", 2);
+    check(5, "head-is:/m/0k8z", 0);
+    check(6, "head-is:apple", 0);
+}
