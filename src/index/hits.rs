@@ -36,6 +36,12 @@ pub fn asks_for(
     satisfies(query, &leaf) == Some(true)
 }
 
+/// Whether the query says what it asks of triples: [`asks_for`] holds of none otherwise.
+pub fn is_about_triples(query: &Query) -> bool {
+    let leaf = |leaf: &Leaf| about_triples(leaf).then_some(true);
+    satisfies(query, &leaf).is_some()
+}
+
 /// `None` where nothing is said of triples.
 fn satisfies(query: &Query, leaf: &dyn Fn(&Leaf) -> Option<bool>) -> Option<bool> {
     let said = |parts: &[Query]| -> Vec<bool> {
@@ -191,6 +197,7 @@ mod tests {
         check("verdict:accepted or fp:any", [0, 1, 1]);
         let asked = |text: &str, expected: [bool; 3]| {
             let query = parse(text, &schema).unwrap();
+            assert!(is_about_triples(&query) || expected == [false; 3], "{text}");
             let found = [0, 1, 2].map(|i: usize| asks_for(&query, &triples[i], true, &schema));
             assert_eq!(found, expected, "{text}");
         };
@@ -218,6 +225,7 @@ mod tests {
             "pred:unknown",
         ] {
             check(text, [0, 0, 0]);
+            assert!(!is_about_triples(&parse(text, &schema).unwrap()), "{text}");
         }
     }
 }

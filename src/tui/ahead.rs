@@ -44,10 +44,11 @@ impl Ahead {
 }
 
 impl App {
-    /// Whether keys are meant for a sentence that is not on the screen yet.
+    /// Whether keys are meant for a sentence that is not on the screen yet, or for after a verdict that is still looked up.
     fn waits(&self) -> bool {
-        self.overlays.is_empty()
-            && (self.opening.is_some() || (self.tab == Tab::Sentence && self.sentence.is_opening()))
+        let opening =
+            self.opening.is_some() || (self.tab == Tab::Sentence && self.sentence.is_opening());
+        self.overlays.is_empty() && (opening || self.corpus.is_judging())
     }
 
     /// Keeps a key for later if it is meant for what is not here yet. Whether it was taken care of.
@@ -68,11 +69,11 @@ impl App {
             self.drop_ahead("");
             return true;
         }
-        if self.ahead.is_empty() && bound(Act::Back) {
+        if self.ahead.is_empty() && !self.corpus.is_judging() && bound(Act::Back) {
             // One step back from a sentence that has not come is not to go there.
             return self.opening.take().is_some();
         }
-        let wait = !self.ahead.is_empty() || self.opening.is_some();
+        let wait = !self.ahead.is_empty() || self.opening.is_some() || self.corpus.is_judging();
         if wait {
             self.ahead.0.push_back(Typed::Key(key));
         }

@@ -319,20 +319,20 @@ pub struct ListRow {
     /// In a queue: for what share of the next candidates from here on its suspicion should be right; `None` where its scores are no
     /// probabilities.
     pub expected: Option<f32>,
-    /// In a queue: what it asks about here.
+    /// What the list asks about here: in a queue always; in a list by a query about triples once something was decided.
     pub question: Option<Question>,
 }
 
-/// The label that a list asks about in one of its rows.
+/// What a list asks about in one of its rows.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Question {
     pub triple: Triple,
     /// As they stand in the sentence: clean before drawing.
     pub head: String,
     pub tail: String,
-    /// What was decided of it.
+    /// What was decided of it; of several that a query asks for at once, what was decided of all.
     pub verdict: Option<Verdict>,
-    /// Labels of the sentence that are asked about after this one.
+    /// Labels of the sentence that are asked about besides this one.
     pub more: usize,
 }
 
@@ -350,6 +350,8 @@ pub struct RelationCounts {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub verdict: Verdict,
+    /// The query says which triples it asks for; else it finds sentences, and nothing in them is meant.
+    pub names_triples: bool,
     /// Sentences looked at.
     pub sentences: usize,
     pub edits: Vec<(SentenceId, Edit)>,

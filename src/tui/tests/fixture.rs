@@ -257,17 +257,17 @@ fn rules() -> Vec<KnownRule> {
     ]
 }
 
-/// As if every label of the corpus were suspicious, the first most of all.
-fn question(detail: &Detail) -> Option<Question> {
-    let gold: Vec<&TripleRow> = detail.rows.iter().filter(|r| r.gold).collect();
-    let first = *gold.first()?;
+/// As if all of these rows were asked about, the first before the others.
+fn question(detail: &Detail, asked: fn(&TripleRow) -> bool) -> Option<Question> {
+    let asked: Vec<&TripleRow> = detail.rows.iter().filter(|r| asked(r)).collect();
+    let first = *asked.first()?;
     let surface = |span| detail.sentence.surface(span).to_owned();
     Some(Question {
         triple: first.triple,
         head: surface(first.triple.head),
         tail: surface(first.triple.tail),
         verdict: first.verdict,
-        more: gold.len() - 1,
+        more: asked.len() - 1,
     })
 }
 
@@ -345,7 +345,11 @@ impl Engine {
 
     fn list_row(&mut self, index: usize, query: &str) -> ListRow {
         let detail = self.detail(SentenceId(index as u64));
-        let question = query.starts_with("queue:").then(|| question(detail));
+        let question = match query {
+            _ if query.starts_with("queue:") => question(detail, |r| r.gold),
+            _ if query.starts_with("fp:") => question(detail, |r| r.predicted && !r.gold),
+            _ => None,
+        };
         let count = |f: fn(&TripleRow) -> bool| detail.rows.iter().filter(|r| f(r)).count() as u16;
         ListRow {
             id: detail.sentence.id,
@@ -356,7 +360,7 @@ impl Engine {
             n_disagreements: count(|r| r.outcome.is_some_and(|o| o != Outcome::Correct)),
             predicted: index % 9 != 8,
             expected: Some(0.64),
-            question: question.flatten(),
+            question,
         }
     }
 
@@ -402,11 +406,16 @@ impl Engine {
             }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::PlanDuplicates { verdict, .. } => {
-                vec![Reply::Planned(Box::new(self.plan(1..3, verdict)))]
+                vec![Reply::Planned(Box::new(self.plan(1..3, "", verdict)))]
             }
             Request::Rules => vec![Reply::Rules(rules())],
-            Request::PlanVerdict { rows, verdict, .. } => {
-                vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
+            Request::PlanVerdict {
+                rows,
+                query,
+                verdict,
+                ..
+            } => {
+                vec![Reply::Planned(Box::new(self.plan(rows, &query, verdict)))]
             }
             Request::EditAll { edits } => {
                 let mut ids: Vec<SentenceId> = edits.iter().map(|(id, _)| *id).collect();
@@ -477,13 +486,15 @@ impl Engine {
     }
 
     /// As if every query asked for false positives.
-    fn plan(&mut self, rows: std::ops::Range<usize>, verdict: Verdict) -> Plan {
+    fn plan(&mut self, rows: std::ops::Range<usize>, query: &str, verdict: Verdict) -> Plan {
         let mut edits = Vec::new();
         let mut edited = std::collections::BTreeSet::new();
+        let names_triples = !query.starts_with("born");
         for at in rows.clone() {
             let detail = self.detail(SentenceId(self.listed.1[at] as u64));
             let id = detail.sentence.id;
-            for row in detail.rows.iter().filter(|r| r.predicted && !r.stands) {
+            let asked = |r: &&TripleRow| names_triples && r.predicted && !r.stands;
+            for row in detail.rows.iter().filter(asked) {
                 edited.insert(id);
                 let (triple, verdict) = (row.triple, Some(verdict));
                 edits.push((id, Edit::Judge { triple, verdict }));
@@ -495,7 +506,8 @@ impl Engine {
             relations: vec![(RelationId(0), edits.len())],
             edited: edited.len(),
             edits,
-            settled: 1,
+            names_triples,
+            settled: usize::from(rows.len() > 1),
             otherwise: 0,
         }
     }

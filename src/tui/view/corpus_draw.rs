@@ -270,7 +270,7 @@ impl CorpusView {
         for (y, at) in (area.y..area.bottom()).zip(self.list.visible(self.pages.total)) {
             let line = Rect::new(area.x, y, area.width, 1);
             match self.pages.get(at) {
-                Some(row) if row.question.is_some() => {
+                Some(row) if self.queue.is_some() && row.question.is_some() => {
                     queue_rows::draw(painter, line, row, shared);
                 }
                 Some(row) => sentence_line(painter, line, row),
@@ -370,9 +370,18 @@ fn relation_line(
 fn sentence_line(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
     let (glyph, role) = glyphs::state(row.state);
     painter.text(line.x + 2, line.y, 1, glyph, role);
+    draw_verdict(painter, line, row);
     draw_counts(painter, line, row);
     let cells = line.width.saturating_sub(22);
     painter.text(line.x + 21, line.y, cells, &row.snippet, Role::Text);
+}
+
+/// What was decided of what the list asks about here.
+pub(super) fn draw_verdict(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
+    if let Some(verdict) = row.question.as_ref().and_then(|q| q.verdict) {
+        let (glyph, role) = glyphs::verdict(verdict);
+        painter.text(line.x + 4, line.y, 1, glyph, role);
+    }
 }
 
 /// Labels, predictions, and in how many the two differ.

@@ -4,6 +4,7 @@
 pub mod chrome;
 pub mod corpus;
 pub mod corpus_draw;
+mod corpus_judge;
 pub mod disputes;
 pub mod errors;
 pub mod glyphs;

@@ -8,7 +8,7 @@
 //!
 //! No score stands here, and nothing tells a row that was drawn at random: all are to be judged alike (docs/noise.md).
 
-use super::corpus_draw::draw_counts;
+use super::corpus_draw::{draw_counts, draw_verdict};
 use super::glyphs;
 use crate::tui::clean::{fit, width};
 use crate::tui::paint::Painter;
@@ -74,10 +74,7 @@ pub fn draw(painter: &mut Painter<'_>, line: Rect, row: &ListRow, shared: &Share
     let places = Places::of(line.width);
     let (glyph, role) = glyphs::state(row.state);
     painter.text(line.x + 2, line.y, 1, glyph, role);
-    if let Some(verdict) = question.verdict {
-        let (glyph, role) = glyphs::verdict(verdict);
-        painter.text(line.x + 4, line.y, 1, glyph, role);
-    }
+    draw_verdict(painter, line, row);
     if places.counts {
         draw_counts(painter, line, row);
     }

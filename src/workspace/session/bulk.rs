@@ -3,68 +3,58 @@
 use super::asked::Asked;
 use super::query::{Listed, Query};
 use super::read;
-use crate::domain::{Edit, RelationSchema, SentenceId, Triple, Verdict};
-use crate::index::{Query as Parsed, query};
+use crate::domain::{Edit, SentenceId, Triple, Verdict};
 use crate::workspace::duplicates::{read_duplicates, same_verdict};
 use crate::workspace::messages::{Plan, Reply, Ticket};
-use crate::workspace::{asked_for, viewed};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use std::ops::Range;
 
 impl Query {
     /// Reads what a bulk edit would change; nothing is changed here.
     pub(super) fn plan(
-        &self,
+        &mut self,
         list: Ticket,
         rows: Range<usize>,
         query: &str,
         verdict: Verdict,
     ) -> Result<()> {
-        let Some(listed) = self.listed().filter(|l| l.list == list) else {
-            bail!("the list has changed since; mark the sentences again");
-        };
-        let schema = self.reader().schema()?;
         let asked = Asked::read(query);
         if asked.curators.disputed {
             bail!("disputes are settled one by one");
         }
-        if asked.kind.is_some() && listed.queue.is_none() {
-            // Without its queue the query would ask for every triple of these sentences.
-            bail!("the list is of no queue; list it again");
-        }
-        let query = query::parse(&asked.rest, &schema).map_err(|e| anyhow!(e.to_string()))?;
-        let total = listed.rows.len();
-        let mut plan = Plan::empty(verdict);
-        for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
-            if let Some(id) = self.reader().id_of(*idx)? {
-                plan.add(id, self.meant(listed, &query, id, &schema)?);
-            }
-        }
-        plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        self.shared().reply(Reply::Planned(Box::new(plan)));
+        let Some(mut listed) = self.take_list(list) else {
+            bail!("the list has changed since; mark the sentences again");
+        };
+        let planned = self.count(&mut listed, rows, verdict);
+        self.keep(listed);
+        self.shared().reply(Reply::Planned(Box::new(planned?)));
         Ok(())
     }
 
-    /// The triples that a bulk edit means in a sentence, with their verdicts. Of a queue the one that its row asks about, not all that the sentence says.
-    fn meant(
-        &self,
-        listed: &Listed,
-        query: &Parsed,
-        id: SentenceId,
-        schema: &RelationSchema,
-    ) -> Result<Vec<(Triple, Option<Verdict>)>> {
-        if let Some(queue) = &listed.queue {
-            let question = queue.question(self.reader(), id)?;
-            return Ok(question
-                .map(|q| (q.triple, q.verdict))
-                .into_iter()
-                .collect());
+    fn count(&self, listed: &mut Listed, rows: Range<usize>, verdict: Verdict) -> Result<Plan> {
+        let schema = self.reader().schema()?;
+        let total = listed.rows.len();
+        let mut plan = Plan {
+            names_triples: listed.queue.is_some() || listed.meant.names_triples(),
+            ..Plan::empty(verdict)
+        };
+        for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
+            let Some(id) = self.reader().id_of(*idx)? else {
+                continue;
+            };
+            let meant = match &listed.queue {
+                // What its row asks about, not all that the sentence says.
+                Some(queue) => {
+                    let question = queue.question(self.reader(), id)?;
+                    let one = question.map(|q| (q.triple, q.verdict));
+                    one.into_iter().collect()
+                }
+                None => self.meant(&mut listed.meant, id, &schema)?,
+            };
+            plan.add(id, meant);
         }
-        let rule = read(&self.shared().rule);
-        let run = self.reader().current_run()?;
-        let detail = viewed(self.reader(), &rule, run, id)?.detail(0, &rule);
-        let rows = asked_for(query, &detail, schema);
-        Ok(rows.map(|r| (r.triple, r.verdict)).collect())
+        plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        Ok(plan)
     }
 
     /// The same verdict on the same fact in a sentence's duplicates.
@@ -98,6 +88,7 @@ impl Plan {
     fn empty(verdict: Verdict) -> Self {
         Self {
             verdict,
+            names_triples: true,
             sentences: 0,
             edits: Vec::new(),
             edited: 0,

@@ -1,7 +1,7 @@
 //! The lane that reads: list pages, sentences, explanations.
 
 use super::asked::Asked;
-use super::questions::ask;
+use super::questions::{Meant, ask};
 use super::queue::{Decided, Ranked};
 use super::{Shared, read};
 use crate::analysis::agreement::Decisions;
@@ -39,6 +39,9 @@ pub(super) struct Listed {
     pub rows: Vec<SentenceIdx>,
     relations: Vec<RelationCounts>,
     pub queue: Option<InQueue>,
+    /// Of a list without a queue: the triples that its query asked for when they were first needed. A verdict takes a triple out of what
+    /// `gold:` asks for, and the row still says what was decided.
+    pub meant: Meant,
 }
 
 /// The queue whose order a list has.
@@ -67,9 +70,12 @@ impl Query {
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }
-    /// The latest list.
-    pub(super) fn listed(&self) -> Option<&Listed> {
-        self.listed.as_ref()
+    /// The latest list, if it is this one; to be put back by [`Self::keep`].
+    pub(super) fn take_list(&mut self, list: Ticket) -> Option<Listed> {
+        self.listed.take_if(|l| l.list == list)
+    }
+    pub(super) fn keep(&mut self, listed: Listed) {
+        self.listed = Some(listed);
     }
 
     pub fn handle(&mut self, request: Request) {
@@ -127,7 +133,7 @@ impl Query {
         text: &str,
         rows: std::ops::Range<usize>,
     ) -> Result<()> {
-        let listed = match self.listed.take().filter(|l| l.list == list) {
+        let mut listed = match self.listed.take().filter(|l| l.list == list) {
             Some(listed) => listed,
             None => match self.list_anew(ticket, list, text)? {
                 Some(listed) => listed,
@@ -137,11 +143,18 @@ impl Query {
         let total = listed.rows.len();
         let page = &listed.rows[rows.start.min(total)..rows.end.min(total)];
         let run = self.reader.current_run()?;
+        let schema = self.reader.schema()?;
         let found = self.reader.rows(page, SNIPPET)?.into_iter();
         let found = found.map(|row| {
             let row = list_row(row, run);
             let Some(queue) = &listed.queue else {
-                return Ok(row);
+                // What nobody touched has no verdict to show.
+                let untouched = row.state == ReviewState::Todo;
+                let question = match untouched && !listed.meant.knows(row.id) {
+                    true => None,
+                    false => self.question_of_query(&mut listed.meant, row.id, &schema)?,
+                };
+                return Ok(ListRow { question, ..row });
             };
             Ok(ListRow {
                 expected: queue.ranked.expected(row.id, &queue.relations),
@@ -218,6 +231,7 @@ impl Query {
             relations: relations.collect(),
             rows: found.rows,
             queue: None,
+            meant: Meant::of(query),
         })
     }
 

@@ -1,11 +1,17 @@
-//! What a queue asks about: in a row of its list, and in an open sentence.
+//! What a list asks about in its rows, by its queue or by its query, and a queue in an open sentence.
 
-use super::query::InQueue;
+use super::query::{InQueue, Query};
 use super::queue::{Decided, Ranked};
-use crate::domain::{Annotation, DecisionRule, RelationId, SentenceId, Triple};
+use super::read;
+use crate::domain::{
+    Annotation, DecisionRule, RelationId, RelationSchema, Sentence, SentenceId, Triple, Verdict,
+};
+use crate::index::{Query as Parsed, is_about_triples};
 use crate::store::Reader;
 use crate::workspace::messages::{Detail, Question, TripleRow};
+use crate::workspace::{asked_for, viewed};
 use anyhow::Result;
+use std::collections::HashMap;
 
 impl InQueue {
     /// What the list asks about in a sentence, the first of the order first; the same for as long as the list stands.
@@ -20,17 +26,102 @@ impl InQueue {
         let Some(&triple) = asked.first() else {
             return Ok(None);
         };
-        let sentence = reader.sentence(id)?;
-        let folded = Annotation::fold(&sentence, &reader.corrections(id)?);
+        let (sentence, annotation) = annotated(reader, id)?;
+        let verdict = annotation.find(triple).and_then(|t| t.verdict);
+        let more = asked.len() - 1;
+        Ok(Some(Question::of(&sentence, triple, verdict, more)))
+    }
+}
+
+/// The triples that a list's query asks for, sentence by sentence.
+pub(super) struct Meant {
+    /// `None` where it says nothing of triples.
+    query: Option<Parsed>,
+    known: HashMap<SentenceId, Vec<Triple>>,
+}
+
+impl Meant {
+    pub fn of(query: &Parsed) -> Self {
+        Self {
+            query: is_about_triples(query).then(|| query.clone()),
+            known: HashMap::new(),
+        }
+    }
+
+    pub fn names_triples(&self) -> bool {
+        self.query.is_some()
+    }
+
+    pub fn knows(&self, id: SentenceId) -> bool {
+        self.known.contains_key(&id)
+    }
+}
+
+impl Query {
+    /// The triples that a list without a queue asks for in a sentence, with their verdicts.
+    pub(super) fn meant(
+        &self,
+        meant: &mut Meant,
+        id: SentenceId,
+        schema: &RelationSchema,
+    ) -> Result<Vec<(Triple, Option<Verdict>)>> {
+        let Some(query) = &meant.query else {
+            return Ok(Vec::new());
+        };
+        if let Some(known) = meant.known.get(&id) {
+            let (_, annotation) = annotated(self.reader(), id)?;
+            let verdict = |t| annotation.find(t).and_then(|t| t.verdict);
+            return Ok(known.iter().map(|t| (*t, verdict(*t))).collect());
+        }
+        let rule = read(&self.shared().rule);
+        let run = self.reader().current_run()?;
+        let detail = viewed(self.reader(), &rule, run, id)?.detail(0, &rule);
+        let rows = asked_for(query, &detail, schema);
+        let found: Vec<_> = rows.map(|r| (r.triple, r.verdict)).collect();
+        let triples = found.iter().map(|(triple, _)| *triple).collect();
+        meant.known.insert(id, triples);
+        Ok(found)
+    }
+
+    /// What a row of such a list says.
+    pub(super) fn question_of_query(
+        &self,
+        meant: &mut Meant,
+        id: SentenceId,
+        schema: &RelationSchema,
+    ) -> Result<Option<Question>> {
+        let asked = self.meant(meant, id, schema)?;
+        let Some(&(triple, verdict)) = asked.first() else {
+            return Ok(None);
+        };
+        let verdict = verdict.filter(|v| asked.iter().all(|(_, other)| *other == Some(*v)));
+        let sentence = self.reader().sentence(id)?;
+        Ok(Some(Question::of(
+            &sentence,
+            triple,
+            verdict,
+            asked.len() - 1,
+        )))
+    }
+}
+
+impl Question {
+    fn of(sentence: &Sentence, triple: Triple, verdict: Option<Verdict>, more: usize) -> Self {
         let [head, tail] = [triple.head, triple.tail].map(|s| sentence.surface(s).to_owned());
-        Ok(Some(Question {
+        Self {
             triple,
             head,
             tail,
-            verdict: folded.annotation.find(triple).and_then(|t| t.verdict),
-            more: asked.len() - 1,
-        }))
+            verdict,
+            more,
+        }
     }
+}
+
+fn annotated(reader: &Reader, id: SentenceId) -> Result<(Sentence, Annotation)> {
+    let sentence = reader.sentence(id)?;
+    let folded = Annotation::fold(&sentence, &reader.corrections(id)?);
+    Ok((sentence, folded.annotation))
 }
 
 /// Marks a sentence's candidates, those that nobody has judged first, and asks about these. One that is neither labelled nor predicted has

@@ -40,6 +40,44 @@ fn a_row_of_a_queue_asks_the_same_for_as_long_as_its_list_stands() {
     assert_eq!((hits[0], hits.len()), (question.triple, 1 + question.more));
 }
 
+#[test]
+fn a_row_of_a_query_keeps_the_triples_that_were_meant() {
+    let desk = Desk::new(3);
+    let query = "gold:place_lived";
+    assert_eq!(desk.page(1, query, 0).rows[0].question, None);
+    let plan = desk.plan(1, query, 0..1).unwrap();
+    assert!(plan.names_triples && plan.edits.len() == 1);
+    desk.settle(Request::EditAll { edits: plan.edits });
+    // No label of the query stands there any more; the row still says what was decided of it, and can be judged again.
+    let page = desk.page(1, query, 0);
+    let question = page.rows[0].question.clone().unwrap();
+    assert_eq!((page.total, question.verdict), (3, Some(Verdict::Reject)));
+    let again = desk.plan(1, query, 0..1).unwrap();
+    assert_eq!((again.edits.len(), again.settled), (0, 1));
+    desk.settle(Request::Undo);
+    let undone = desk.page(1, query, 0).rows[0].question.clone().unwrap();
+    assert_eq!(undone.verdict, None);
+    // Of several that are meant at once the row says what holds of all.
+    desk.page(2, "gold:any", 0);
+    let plan = desk.plan(2, "gold:any", 0..1).unwrap();
+    let one = plan.edits[..1].to_vec();
+    assert_eq!(plan.edits.len(), 2);
+    let verdict = |edits| {
+        desk.settle(Request::EditAll { edits });
+        desk.page(2, "gold:any", 0).rows[0]
+            .question
+            .clone()
+            .unwrap()
+            .verdict
+    };
+    assert_eq!(verdict(one), None);
+    assert_eq!(verdict(plan.edits[1..].to_vec()), Some(Verdict::Reject));
+
+    desk.page(3, "left", 0);
+    let nothing = desk.plan(3, "left", 0..3).unwrap();
+    assert!(!nothing.names_triples && nothing.edits.is_empty());
+}
+
 /// Where head and tail stand in `tokens`, with their links.
 fn linked(tokens: &[&str], [head, tail]: [(usize, usize, Option<&str>); 2]) -> serde_json::Value {
     let entity = |id, (start, end, link): (usize, usize, Option<&str>)| serde_json::json!({"id": id, "start": start, "end": end, "link": link});
