@@ -20,7 +20,7 @@ use ratatui::layout::Rect;
 /// Narrower than this, the counts of the sentence give way to the label.
 const COUNTS: u16 = 110;
 /// Cells that a label has before the sentence gets any.
-const LABEL: u16 = 44;
+const LABEL: u16 = 48;
 /// Fewer are no use to a sentence.
 const SENTENCE: u16 = 12;
 
@@ -123,17 +123,18 @@ fn draw_question(painter: &mut Painter<'_>, area: Rect, question: &Question, rel
     painter.text(x, area.y, area.right().saturating_sub(x), &more, Role::Dim);
 }
 
-/// Cells for names of these widths in `room`: the longest is cut first, down to the next one, and so on.
-fn shares(wanted: [usize; 3], room: usize) -> [usize; 3] {
-    let taken = |most: usize| wanted.iter().map(|w| w.min(&most)).sum::<usize>();
-    let most = (0..=room).rev().find(|most| taken(*most) <= room);
-    let most = most.unwrap_or(0);
-    let mut left = room.saturating_sub(taken(most));
-    wanted.map(|w| {
-        let extra = usize::from(w > most && left > 0);
-        left -= extra;
-        w.min(most) + extra
-    })
+/// Cells for a head, a relation and a tail of these widths in `room`. The relation is what is asked: names are cut first, down to half of
+/// it all, each to what the other leaves.
+fn shares([head, relation, tail]: [usize; 3], room: usize) -> [usize; 3] {
+    let names = room - relation.min(room / 2);
+    let half = names / 2;
+    let (head, tail) = match (head + tail <= names, head <= half, tail <= half) {
+        (true, ..) => (head, tail),
+        (_, true, _) => (head, names - head),
+        (_, _, true) => (names - tail, tail),
+        _ => (names - half, half),
+    };
+    [head, relation.min(room - head - tail), tail]
 }
 
 #[cfg(test)]
@@ -141,14 +142,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_name_is_cut_first() {
+    fn names_are_cut_before_the_relation() {
         let check = |wanted, room, expected: [usize; 3]| {
             assert_eq!(shares(wanted, room), expected, "{wanted:?} {room}");
         };
         check([6, 7, 5], 30, [6, 7, 5]);
         check([30, 7, 5], 22, [10, 7, 5]);
-        check([30, 24, 5], 22, [9, 8, 5]);
-        check([30, 24, 40], 20, [7, 7, 6]);
+        check([5, 14, 30], 32, [5, 14, 13]);
+        check([30, 14, 40], 33, [10, 14, 9]);
+        check([6, 24, 5], 32, [6, 21, 5]);
+        check([30, 24, 40], 32, [8, 16, 8]);
         check([3, 4, 5], 0, [0, 0, 0]);
     }
 
@@ -164,7 +167,7 @@ mod tests {
         };
         check(20, false, 13);
         check(48, false, 41);
-        check(72, false, 44);
+        check(72, false, 48);
         check(109, false, 61);
         check(152, true, 78);
     }
