@@ -295,6 +295,7 @@ fn standing(query: &str) -> Standing {
         },
         calibrated: true,
         folds: false,
+        anew_in: Some(22),
     }
 }
 

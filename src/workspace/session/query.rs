@@ -16,7 +16,6 @@ use crate::workspace::messages::{
 };
 use crate::workspace::mutual::explain_mutual;
 use crate::workspace::noise::queue::{Order, QueueKind};
-use crate::workspace::noise::standing::Standing;
 use crate::workspace::{Tell, hits, viewed};
 use anyhow::Result;
 use std::collections::HashSet;
@@ -51,7 +50,6 @@ pub(super) struct InQueue {
     pub relations: Vec<RelationId>,
     /// Before the list was made: its rows ask about nothing of this.
     pub decided: Decided,
-    standing: Standing,
 }
 
 impl Query {
@@ -162,13 +160,16 @@ impl Query {
                 ..row
             })
         });
+        let found = found.collect::<Result<_>>()?;
+        let standing = |q: &InQueue| q.ranked.standing(&self.reader, &q.relations);
+        let queue = listed.queue.as_ref().map(standing).transpose()?;
         self.shared.reply(Reply::Page(Page {
             ticket,
             offset: rows.start,
             total,
-            rows: found.collect::<Result<_>>()?,
+            rows: found,
             relations: listed.relations.clone(),
-            queue: listed.queue.as_ref().map(|q| q.standing.clone()),
+            queue,
         }));
         self.listed = Some(listed);
         Ok(())
@@ -253,12 +254,10 @@ impl Query {
         let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
         let mut rows = ranked.sentences(&decided, &relations);
         rows.retain(|idx| found.contains(idx));
-        let standing = ranked.standing(&decided, &relations);
         let queue = Some(InQueue {
             ranked,
             relations,
             decided,
-            standing,
         });
         Ok(Some(Listed {
             rows,

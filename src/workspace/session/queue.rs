@@ -11,7 +11,7 @@ use crate::workspace::noise::control::{Tallies, chance};
 use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{
-    Candidate, Listed, Order, QueueKind, QueueOptions, listed, reasons,
+    Candidate, Listed, Order, QueueKind, QueueOptions, Tally, listed, reasons,
 };
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::RuleBook;
@@ -23,6 +23,8 @@ use std::sync::{Arc, Mutex};
 
 /// Corrections after which a queue is ranked anew when it is listed.
 const RERANK: u64 = 25;
+/// Corrections that are looked through for what was decided since: more than [`RERANK`], as a list that is in sight stays.
+const DECIDED: usize = 10_000;
 /// Candidates from the cursor on over which precision is expected.
 pub const AHEAD: usize = 20;
 /// Missing labels of one sentence are asked about one after the other where so many candidates hold them.
@@ -335,8 +337,21 @@ impl Ranked {
         [first].into_iter().chain(signals).collect()
     }
 
-    /// Where the queue stands, with what was decided since it was ranked; of one relation where the query names one.
-    pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
+    /// Where the queue stands now; of one relation where the query names one.
+    pub fn standing(&self, reader: &Reader, relations: &[RelationId]) -> Result<Standing> {
+        let decided = &self.decided(reader)?;
+        let since = reader.correction_count()?.saturating_sub(self.corrections);
+        Ok(Standing {
+            kind: self.kind,
+            order: self.order,
+            tally: self.tally(decided, relations),
+            calibrated: self.made.calibrated,
+            folds: self.made.folds,
+            anew_in: Some(RERANK.saturating_sub(since)),
+        })
+    }
+
+    fn tally(&self, decided: &Decided, relations: &[RelationId]) -> Tally {
         let tallies = &self.made.tallies;
         let (mut tally, only) = match relations {
             [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
@@ -379,13 +394,7 @@ impl Ranked {
             tally.sample.add(answered.yes);
         }
         tally.until = until;
-        Standing {
-            kind: self.kind,
-            order: self.order,
-            tally,
-            calibrated: self.made.calibrated,
-            folds: self.made.folds,
-        }
+        tally
     }
 
     /// Whether the suspicion was right of a triple that is right, or not.
@@ -396,7 +405,7 @@ impl Ranked {
 
 /// Of triples that corrections after the first `from` are about; what was undone among them counts for nothing.
 fn decided_since(reader: &Reader, from: u64) -> Result<Decided> {
-    let corrections = reader.corrections_after(from, RERANK as usize)?;
+    let corrections = reader.corrections_after(from, DECIDED)?;
     let undone = undone_seqs(&corrections);
     let mut decided = Decided::new();
     for correction in corrections {

@@ -27,6 +27,24 @@ fn a_row_of_a_queue_asks_the_same_for_as_long_as_its_list_stands() {
             ..asked.clone()
         })
     );
+    // What stands above them follows each verdict, and says when the ranking will.
+    let standing = |list| desk.page(list, query, 0).queue.unwrap();
+    let before = standing(1);
+    assert_eq!((before.tally.judged, before.anew_in), (1, Some(24)));
+    assert!(!before.is_behind());
+    let edit = Edit::Judge {
+        triple: asked.triple,
+        verdict: Some(Verdict::Accept),
+    };
+    desk.ask(Request::Edit { id, edit }, |reply| match reply {
+        Reply::Saved { .. } => Some(()),
+        _ => None,
+    });
+    let now = standing(1);
+    assert_eq!(
+        (now.tally.judged, now.tally.confirmed, now.anew_in),
+        (1, 0, Some(23))
+    );
     // A new list asks about what is left.
     let rows = desk.page(2, query, 0).rows;
     let left = rows.iter().find(|r| r.id == id).unwrap();
