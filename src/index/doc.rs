@@ -57,6 +57,9 @@ pub struct DocTriple {
     /// Surface text of the arguments.
     pub head: String,
     pub tail: String,
+    /// What makes two mentions the same entity: its link, else its lower-cased name.
+    pub head_entity: String,
+    pub tail_entity: String,
     /// The words between the two.
     pub between: Option<Between>,
     /// The label stands.
@@ -97,12 +100,25 @@ pub(super) fn confusion_name(gold: &str, predicted: &str) -> String {
     format!("{gold}>{predicted}")
 }
 
+/// Fields of a head's and a tail's entity.
+pub(super) const HEAD_IS: &str = "head-is";
+pub(super) const TAIL_IS: &str = "tail-is";
+
 /// The exact term of a field and a name. `=` keeps names apart from the words `any`, `none`, `unknown`, which get `:`.
 pub(super) fn named(field: &str, name: &str) -> String {
     format!("{field}={name}")
 }
 pub(super) fn special(field: &str, word: &str) -> String {
     format!("{field}:{word}")
+}
+
+/// The exact terms of which a name in a query means any: a link is found as it is written, a name in any case.
+pub(super) fn terms_for(field: &str, name: &str) -> Vec<String> {
+    let lower = name.to_lowercase();
+    if [HEAD_IS, TAIL_IS].contains(&field) && lower != name {
+        return vec![named(field, name), named(field, &lower)];
+    }
+    vec![named(field, name)]
 }
 
 /// Every exact term of a sentence; `query` looks for one of these.
@@ -163,10 +179,12 @@ impl Keys {
             self.name("pred", relation);
             self.name("rel", relation);
         }
-        if let Some(between) = &triple.between
-            && (triple.gold || triple.predicted)
-        {
-            self.name(between.field(), &between.words);
+        if triple.gold || triple.predicted {
+            self.0.insert(named(HEAD_IS, &triple.head_entity));
+            self.0.insert(named(TAIL_IS, &triple.tail_entity));
+            if let Some(between) = &triple.between {
+                self.name(between.field(), &between.words);
+            }
         }
         let mut outcome = |name: &str| {
             self.name(name, relation);

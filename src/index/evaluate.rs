@@ -5,13 +5,13 @@
 //! build does not report at all. A bit a sentence is 12 KB for 100,000 and makes the meaning plain.
 
 use super::IndexError;
-use super::doc::{named, special};
+use super::doc::{special, terms_for};
 use super::fields::{Fields, analyzer};
 use super::query::{Comparison, Leaf, Match, Query, TextField, Value};
 use std::ops::Bound;
 use tantivy::query::{
     EmptyQuery, EnableScoring, FuzzyTermQuery, PhraseQuery, Query as TantivyQuery, RangeQuery,
-    TermQuery, Weight,
+    TermQuery, TermSetQuery, Weight,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, SegmentReader, Term};
@@ -187,13 +187,14 @@ fn leaf_query(leaf: &Leaf, fields: &Fields) -> Box<dyn TantivyQuery> {
             words(field, text, *matching)
         }
         Leaf::Key { field, value } => {
-            let term = match value {
-                Value::Any => special(field, "any"),
-                Value::None => special(field, "none"),
-                Value::Unknown => special(field, "unknown"),
-                Value::Named(name) => named(field, name),
+            let terms = match value {
+                Value::Any => vec![special(field, "any")],
+                Value::None => vec![special(field, "none")],
+                Value::Unknown => vec![special(field, "unknown")],
+                Value::Named(name) => terms_for(field, name),
             };
-            exact(Term::from_field_text(fields.key, &term))
+            let terms = terms.iter().map(|t| Term::from_field_text(fields.key, t));
+            Box::new(TermSetQuery::new(terms))
         }
         Leaf::Id(id) => exact(Term::from_field_u64(fields.id, id.0)),
         Leaf::Number {

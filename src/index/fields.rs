@@ -14,7 +14,7 @@ use tantivy::schema::{
 use tantivy::tokenizer::{AsciiFoldingFilter, LowerCaser, SimpleTokenizer, TextAnalyzer};
 
 /// Raise when fields, terms or the meaning of `facts` change: an older index is then made anew.
-pub(super) const LAYOUT: u32 = 3;
+pub(super) const LAYOUT: u32 = 4;
 
 pub(super) const ANALYZER: &str = "redress_words";
 pub(super) const IDX: &str = "idx";

@@ -5,7 +5,7 @@
 //! at no triple.
 
 use super::Query;
-use super::doc::{DocTriple, named, special, triple_keys};
+use super::doc::{DocTriple, special, terms_for, triple_keys};
 use super::pattern::words;
 use super::query::{Comparison, Leaf, Match, NumberField, TextField, Value};
 use crate::domain::RelationSchema;
@@ -34,6 +34,12 @@ pub fn asks_for(
     let keys = triple_keys(triple, predicted, schema);
     let leaf = |leaf: &Leaf| about_triples(leaf).then(|| holds(leaf, triple, &keys));
     satisfies(query, &leaf) == Some(true)
+}
+
+/// Whether the query says what it asks of triples: [`asks_for`] holds of none otherwise.
+pub fn is_about_triples(query: &Query) -> bool {
+    let leaf = |leaf: &Leaf| about_triples(leaf).then_some(true);
+    satisfies(query, &leaf).is_some()
 }
 
 /// `None` where nothing is said of triples.
@@ -83,7 +89,7 @@ fn count(query: &Query, holds: &dyn Fn(&Leaf) -> bool) -> usize {
 fn holds(leaf: &Leaf, triple: &DocTriple, keys: &BTreeSet<String>) -> bool {
     match leaf {
         Leaf::Key { field, value } => match value {
-            Value::Named(name) => keys.contains(&named(field, name)),
+            Value::Named(name) => terms_for(field, name).iter().any(|t| keys.contains(t)),
             Value::Any => keys.contains(&special(field, "any")),
             Value::None | Value::Unknown => false,
         },
@@ -148,6 +154,8 @@ mod tests {
             relation: RelationId(relation),
             head: "Zoë Quiñones".into(),
             tail: if gold { "São Paulo" } else { "New York" }.into(),
+            head_entity: "/m/0Z".into(),
+            tail_entity: if gold { "são paulo" } else { "new york" }.into(),
             between: gold.then(|| Between {
                 order: ArgumentOrder::HeadFirst,
                 words: "was born in".into(),
@@ -189,6 +197,7 @@ mod tests {
         check("verdict:accepted or fp:any", [0, 1, 1]);
         let asked = |text: &str, expected: [bool; 3]| {
             let query = parse(text, &schema).unwrap();
+            assert!(is_about_triples(&query) || expected == [false; 3], "{text}");
             let found = [0, 1, 2].map(|i: usize| asks_for(&query, &triples[i], true, &schema));
             assert_eq!(found, expected, "{text}");
         };
@@ -202,6 +211,9 @@ mod tests {
             [true, false, false],
         );
         asked("between:\"born in\"", [false, false, false]);
+        asked("head-is:/m/0Z tail-is:\"São Paulo\"", [true, false, true]);
+        asked("head-is:/m/0z", [false, false, false]);
+        asked("tail-is:paulo", [false, false, false]);
         asked("between-back:\"was born in\"", [false, false, false]);
         // About sentences, or about what is not there.
         for text in [
@@ -213,6 +225,7 @@ mod tests {
             "pred:unknown",
         ] {
             check(text, [0, 0, 0]);
+            assert!(!is_about_triples(&parse(text, &schema).unwrap()), "{text}");
         }
     }
 }

@@ -25,7 +25,7 @@ pub use cache::{Freshness, Index, Stamp};
 pub use collect::{RelationTally, Sort};
 pub use doc::{Doc, DocTriple, State};
 pub use error::IndexError;
-pub use hits::{asks_for, strength};
+pub use hits::{asks_for, is_about_triples, strength};
 pub use pattern::{ArgumentOrder, Between, MAX_WORDS};
 pub use query::{Query, QueryError};
 pub use search::{Found, Searcher};

@@ -42,6 +42,8 @@ fn triple(relation: u16, head: &str, tail: &str) -> DocTriple {
         relation: RelationId(relation),
         head: head.into(),
         tail: tail.into(),
+        head_entity: head.to_lowercase(),
+        tail_entity: tail.to_lowercase(),
         between: None,
         gold: false,
         predicted: false,

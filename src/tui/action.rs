@@ -87,11 +87,11 @@ actions! {
         Range = ["v"],
         /// Make the whole list the range.
         RangeAll = ["V"],
-        /// Judge right what the query asks for, here or in the range; asks first.
+        /// Judge right what the query asks for, here or in the range; asks first where that is more than one triple.
         Accept = ["a"],
-        /// Judge wrong what the query asks for, here or in the range; asks first.
+        /// Judge wrong what the query asks for, here or in the range; asks first where that is more than one triple.
         Reject = ["x"],
-        /// Judge undecidable what the query asks for; asks first.
+        /// Judge undecidable what the query asks for, here or in the range.
         Unsure = ["s"],
         /// Predict the sentence under the cursor, or the range.
         Predict = ["p"],
@@ -158,9 +158,9 @@ actions! {
         Done = ["d"],
         /// Mark the sentence done, or not done, and stay.
         ToggleDone = ["D"],
-        /// Next sentence of the list.
+        /// Next label that the queue asks about, else next sentence.
         Next = ["n", "l", "right"],
-        /// Previous sentence of the list.
+        /// Previous label asked about, else previous sentence.
         Previous = ["N", "h", "left"],
         /// Add a triple: jump to its head, to its tail, choose the relation.
         Add = ["A", "+"],

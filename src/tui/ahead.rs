@@ -2,7 +2,7 @@
 //! one is not here yet, the second `x` waits for it. It never falls on another sentence and never goes missing unsaid;
 //! esc drops what waits, and so does a step that leads nowhere.
 
-use super::action::{Action, App as Act, Context};
+use super::action::{Action, App as Act, Context, Sentence};
 use super::app::App;
 use super::keymap::{Key, Lookup};
 use super::state::Tab;
@@ -44,10 +44,11 @@ impl Ahead {
 }
 
 impl App {
-    /// Whether keys are meant for a sentence that is not on the screen yet.
+    /// Whether keys are meant for a sentence that is not on the screen yet, or for after a verdict that is still looked up.
     fn waits(&self) -> bool {
-        self.overlays.is_empty()
-            && (self.opening.is_some() || (self.tab == Tab::Sentence && self.sentence.is_opening()))
+        let opening =
+            self.opening.is_some() || (self.tab == Tab::Sentence && self.sentence.is_opening());
+        self.overlays.is_empty() && (opening || self.corpus.is_judging())
     }
 
     /// Keeps a key for later if it is meant for what is not here yet. Whether it was taken care of.
@@ -68,11 +69,11 @@ impl App {
             self.drop_ahead("");
             return true;
         }
-        if self.ahead.is_empty() && bound(Act::Back) {
+        if self.ahead.is_empty() && !self.corpus.is_judging() && bound(Act::Back) {
             // One step back from a sentence that has not come is not to go there.
             return self.opening.take().is_some();
         }
-        let wait = !self.ahead.is_empty() || self.opening.is_some();
+        let wait = !self.ahead.is_empty() || self.opening.is_some() || self.corpus.is_judging();
         if wait {
             self.ahead.0.push_back(Typed::Key(key));
         }
@@ -90,8 +91,11 @@ impl App {
 
     /// Keeps the keys of `actions` if one of them needs the sentence that is being opened. Whether they wait.
     pub(super) fn hold_actions(&mut self, keys: &[Key], actions: &[Action]) -> bool {
+        // Where a queue asks, the sentence that one steps from says where the step leads.
+        let asks = self.corpus.queue.is_some();
+        let steps = |act| matches!(act, Sentence::Next | Sentence::Previous);
         let needs = |action: &Action| match action {
-            Action::Sentence(act) => !works_without_sentence(*act),
+            Action::Sentence(act) => !works_without_sentence(*act) || (asks && steps(*act)),
             Action::Nav(_) | Action::Span(_) => true,
             _ => false,
         };

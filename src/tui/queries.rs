@@ -75,10 +75,10 @@ pub fn tag(name: &str) -> String {
     format!("tag:{name}")
 }
 
-/// Sentences that say this fact, labelled or predicted, by the names of its arguments.
+/// Sentences that say this fact, labelled or predicted, of these two entities: links, or whole names where there are none.
 pub fn by_fact(relation: &str, head: &str, tail: &str) -> String {
-    let names = format!("head:{} tail:{}", quoted(head), quoted(tail));
-    format!("{} {names}", by_relation(relation))
+    let entities = format!("head-is:{} tail-is:{}", quoted(head), quoted(tail));
+    format!("{} {entities}", by_relation(relation))
 }
 
 /// Sentences with a label of this relation, standing or not, of which `pattern` (a term) holds.
@@ -149,8 +149,8 @@ mod tests {
         assert_eq!(false_positives("place_lived"), "fp:place_lived");
         assert_eq!(confused("born_in", "lived"), "confused:\"born_in>lived\"");
         assert_eq!(
-            by_fact("born_in", "Ana Ruiz", "Cádiz"),
-            "rel:born_in head:\"Ana Ruiz\" tail:Cádiz"
+            by_fact("born_in", "ana ruiz", "/m/0c_d"),
+            "rel:born_in head-is:\"ana ruiz\" tail-is:/m/0c_d"
         );
         assert_eq!(by_relation("lives \"in\""), r#"rel:"lives \"in\"""#);
         assert!(holds("a rel:x b", "rel:x") && !holds("a rel:xy", "rel:x"));

@@ -3,6 +3,7 @@
 use super::app::App;
 use super::overlay::Overlay;
 use super::overlay::log::Log;
+use super::state::Tab;
 use super::view::corpus::BadQuery;
 use super::widget::numbers::counted;
 use crate::domain::annotation::Change;
@@ -48,11 +49,10 @@ impl App {
             | Reply::SavedAll { .. }
             | Reply::EditRefused { .. }
             | Reply::Undone { .. } => self.on_edited(reply),
-            Reply::Planned(plan) => {
-                if let Some(Overlay::Bulk(bulk)) = self.overlays.last_mut() {
-                    bulk.take(*plan);
-                }
-            }
+            Reply::Planned(plan) => match self.overlays.last_mut() {
+                Some(Overlay::Bulk(bulk)) => bulk.take(*plan),
+                _ => self.corpus.on_planned(*plan, shared),
+            },
             Reply::Rules(known) => {
                 if let Some(Overlay::Rules(rules)) = self.overlays.last_mut() {
                     rules.take(known);
@@ -75,6 +75,7 @@ impl App {
             Reply::Failed { what } => {
                 shared.undoing = 0;
                 shared.error(what.as_str());
+                self.corpus.stop_judging();
                 self.overlays
                     .retain(|o| !matches!(o, Overlay::Bulk(bulk) if bulk.is_counting()));
                 // What they wait for may never come.
@@ -133,7 +134,7 @@ impl App {
                 total,
             } => self.corpus.on_ranking(ticket, done, total),
             _ => {
-                self.corpus.mark_dirty();
+                self.corpus.mark_edited();
                 self.errors.mark_dirty();
             }
         }
@@ -159,14 +160,19 @@ impl App {
             Reply::SavedAll { edits, ids } => {
                 shared.undoing = shared.undoing.saturating_sub(1);
                 shared.n_saved += edits;
-                let edits = counted(edits, "edit");
-                let sentences = counted(ids.len(), "sentence");
-                shared.good(format!(
-                    "saved {edits} in {sentences}; one undo takes all back"
-                ));
+                if edits > 1 {
+                    let edits = counted(edits, "edit");
+                    let sentences = counted(ids.len(), "sentence");
+                    shared.good(format!(
+                        "saved {edits} in {sentences}; one undo takes all back"
+                    ));
+                }
                 self.corpus.range_start = None;
                 self.sentence.mark_stale(&ids, shared.last_ticket());
-                self.corpus.mark_dirty();
+                if self.tab == Tab::Corpus {
+                    self.corpus.on_judged_in_list();
+                }
+                self.corpus.mark_edited();
                 self.errors.mark_dirty();
             }
             Reply::EditRefused { id, reason } => {
@@ -181,7 +187,7 @@ impl App {
                 if !ids.is_empty() {
                     self.disputes.mark_dirty();
                     self.sentence.mark_stale(&ids, shared.last_ticket());
-                    self.corpus.mark_dirty();
+                    self.corpus.mark_edited();
                     self.errors.mark_dirty();
                 }
             }

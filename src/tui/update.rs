@@ -433,8 +433,9 @@ impl App {
         if !self.shared.opened {
             return;
         }
-        if self.tab == Tab::Corpus {
-            self.corpus.refresh_if_dirty(&mut self.shared);
+        match self.tab {
+            Tab::Corpus => self.corpus.refresh_if_dirty(&mut self.shared),
+            _ => self.corpus.leave(),
         }
         self.corpus.fetch(&mut self.shared);
         match self.tab {

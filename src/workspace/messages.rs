@@ -320,6 +320,21 @@ pub struct ListRow {
     /// In a queue: for what share of the next candidates from here on its suspicion should be right; `None` where its scores are no
     /// probabilities.
     pub expected: Option<f32>,
+    /// What the list asks about here: in a queue always; in a list by a query about triples once something was decided.
+    pub question: Option<Question>,
+}
+
+/// What a list asks about in one of its rows.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Question {
+    pub triple: Triple,
+    /// As they stand in the sentence: clean before drawing.
+    pub head: String,
+    pub tail: String,
+    /// What was decided of it; of several that a query asks for at once, what was decided of all.
+    pub verdict: Option<Verdict>,
+    /// Labels of the sentence that are asked about besides this one.
+    pub more: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -336,6 +351,8 @@ pub struct RelationCounts {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     pub verdict: Verdict,
+    /// The query says which triples it asks for; else it finds sentences, and nothing in them is meant.
+    pub names_triples: bool,
     /// Sentences looked at.
     pub sentences: usize,
     pub edits: Vec<(SentenceId, Edit)>,
@@ -359,8 +376,10 @@ pub struct Detail {
     /// One row a triple of annotation or prediction: annotation order, then predicted ones by falling score.
     pub rows: Vec<TripleRow>,
     pub state: ReviewState,
-    /// The triples that the query it was found by is about, in the order of the rows.
+    /// The triples that the query it was found by is about: the first is where it opens.
     pub hits: Vec<Triple>,
+    /// Those of them that a queue asks about one after the other, each with the verdict that it had when it was asked.
+    pub questions: Vec<(Triple, Option<Verdict>)>,
     /// Edits that no longer apply, in words.
     pub skipped_edits: Vec<String>,
 }

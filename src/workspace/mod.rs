@@ -45,14 +45,15 @@ pub use crate::jobs::Cancel;
 pub use rules::{rules_of_run, stored_rule, stored_rules};
 
 use crate::domain::{
-    Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence, SentenceId,
-    SentenceIdx, Triple,
+    Annotation, Correction, DecisionRule, DecisionRules, RelationSchema, RunId, Sentence,
+    SentenceId, SentenceIdx, Triple,
 };
 use crate::index::{Between, Doc, DocTriple, Freshness, Index, Query, State, asks_for, strength};
 pub use crate::store::Reader;
 use crate::store::{Incoming, NewCorrection, Stamp, Store};
 use anyhow::{Context, Result};
 use messages::{Detail, ReviewState, TripleRow};
+use noise::pairs::entity_key;
 use pass::Pages;
 use std::path::{Path, PathBuf};
 use view::Viewed;
@@ -292,7 +293,7 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
     let triples = rows
         .iter()
         .filter(|r| r.triple.relation.index() < schema.n_relations())
-        .map(|row| doc_triple(sentence, row));
+        .map(|row| doc_triple(&viewed.annotation, sentence, row));
     Doc {
         idx,
         id: sentence.id,
@@ -316,8 +317,11 @@ fn doc(idx: SentenceIdx, viewed: &Viewed, schema: &RelationSchema, rule: &Decisi
     }
 }
 
-fn doc_triple(sentence: &Sentence, row: &TripleRow) -> DocTriple {
+fn doc_triple(annotation: &Annotation, sentence: &Sentence, row: &TripleRow) -> DocTriple {
+    let entity = |span| entity_key(annotation, sentence, span);
     DocTriple {
+        head_entity: entity(row.triple.head),
+        tail_entity: entity(row.triple.tail),
         relation: row.triple.relation,
         head: sentence.surface(row.triple.head).to_owned(),
         tail: sentence.surface(row.triple.tail).to_owned(),
@@ -341,7 +345,7 @@ fn hits(query: &Query, detail: &Detail, schema: &RelationSchema) -> Vec<Triple> 
         .iter()
         .filter(known)
         .map(|row| {
-            let triple = doc_triple(&detail.sentence, row);
+            let triple = doc_triple(&detail.annotation, &detail.sentence, row);
             (strength(query, &triple, predicted, schema), row.triple)
         })
         .collect();
@@ -365,7 +369,7 @@ fn asked_for<'a>(
         .iter()
         .filter(|r| r.triple.relation.index() < schema.n_relations())
         .filter(move |row| {
-            let triple = doc_triple(&detail.sentence, row);
+            let triple = doc_triple(&detail.annotation, &detail.sentence, row);
             asks_for(query, &triple, predicted, schema)
         })
 }

@@ -8,7 +8,7 @@ use crate::analysis::rules::{Breach, Facts, Rule, check, propose};
 use crate::domain::{EntityTypeId, RelationId, RelationSchema, Triple, Verdict};
 use crate::store::Reader;
 use crate::workspace::noise::finding::Finding;
-use crate::workspace::noise::pairs::{entity_key, pairs};
+use crate::workspace::noise::pairs::pairs;
 use crate::workspace::noise::queue::Candidate;
 use crate::workspace::pass::each_view;
 use crate::workspace::{Tell, Workspace, stored_rule};
@@ -270,7 +270,7 @@ fn facts(reader: &Reader, tell: Tell) -> Result<Option<Facts>> {
     let mut facts = Facts::default();
     let whole = each_view(reader, &stored_rule(reader)?, tell, |_, view| {
         for pair in pairs(&view.annotation) {
-            let [head, tail] = [pair.head, pair.tail].map(|s| number(&entity_key(view, s)));
+            let [head, tail] = [pair.head, pair.tail].map(|s| number(&view.entity_key(s)));
             let kind = |span| view.annotation.entity(span).and_then(|e| e.kind);
             for relation in &pair.standing {
                 facts.add((head, tail), *relation, [kind(pair.head), kind(pair.tail)]);

@@ -5,9 +5,10 @@ use super::messages::{Detail, ReviewState, Ticket, TripleRow};
 use crate::analysis::{Alignment, align_sentence};
 use crate::domain::{
     Annotation, Correction, DecisionRule, EditError, Prediction, RelationSchema, RunId,
-    ScoredTriple, Scores, Sentence, Triple,
+    ScoredTriple, Scores, Sentence, TokenSpan, Triple,
 };
 use crate::store::Summary;
+use crate::workspace::noise::pairs::entity_key;
 use std::collections::{HashMap, HashSet};
 
 /// A sentence with everything known of it.
@@ -66,6 +67,11 @@ impl Viewed {
         }
     }
 
+    /// [`entity_key`] of a mention.
+    pub fn entity_key(&self, span: TokenSpan) -> String {
+        entity_key(&self.annotation, &self.sentence, span)
+    }
+
     pub fn state(&self) -> ReviewState {
         if self.annotation.done {
             ReviewState::Done
@@ -102,6 +108,7 @@ impl Viewed {
             rows,
             state,
             hits: Vec::new(),
+            questions: Vec::new(),
             skipped_edits: self.skipped,
             sentence: self.sentence,
             annotation: self.annotation,

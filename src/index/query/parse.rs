@@ -352,7 +352,9 @@ impl Parser<'_> {
                 }
                 Ok(words)
             }
-            Kind::File | Kind::Words(_) | Kind::Id | Kind::Number(_) => Ok(typed.to_owned()),
+            Kind::File | Kind::Entity | Kind::Words(_) | Kind::Id | Kind::Number(_) => {
+                Ok(typed.to_owned())
+            }
         }
     }
 

@@ -51,6 +51,10 @@ fn every_form_parses_to_its_tree() {
     check("between:\", Was  born in\"", "between:\"was born in\"");
     check("between-back:of BETWEEN:any", "between-back:of between:any");
     check("between:\"\"", "between:\"\"");
+    check(
+        "head-is:/m/0Z tail-is:\"New York\" HEAD-IS:none",
+        "head-is:/m/0Z tail-is:\"New York\" head-is:\"none\"",
+    );
     check("a b or c", "a b or c");
     check("a (b or c)", "a (b or c)");
     check("a and b and (c and d)", "a b (c d)");

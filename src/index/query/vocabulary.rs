@@ -68,6 +68,8 @@ pub enum Kind {
     Choice(&'static [(&'static str, &'static [&'static str])]),
     /// The words between head and tail, all of them.
     Pattern,
+    /// An entity, by its link, or its whole name where it has none.
+    Entity,
     /// Any name, taken as it is.
     File,
     Id,
@@ -127,6 +129,20 @@ pub const FIELDS: &[FieldInfo] = &[
         Kind::Words(TextField::Tail),
         &[],
         "words of a tail, gold or predicted",
+    ),
+    field(
+        "head-is",
+        &[],
+        Kind::Entity,
+        &[],
+        "a head, gold or predicted, is this entity: its link, or its whole name where it has none",
+    ),
+    field(
+        "tail-is",
+        &[],
+        Kind::Entity,
+        &[],
+        "a tail, gold or predicted, is this entity",
     ),
     field(
         "note",

@@ -18,6 +18,8 @@ pub struct Bulk {
     verdict: Verdict,
     /// What is judged, in a sentence.
     asked: String,
+    /// The query of the list; of duplicates nothing.
+    query: String,
     /// `None` while it is being counted.
     plan: Option<Plan>,
 }
@@ -27,6 +29,7 @@ impl Bulk {
         Self {
             verdict,
             asked: format!("What `{query}` asks for."),
+            query: query.to_owned(),
             plan: None,
         }
     }
@@ -36,6 +39,7 @@ impl Bulk {
         Self {
             verdict,
             asked: format!("{fact}, in sentences that say the same as this one."),
+            query: String::new(),
             plan: None,
         }
     }
@@ -55,10 +59,7 @@ impl Bulk {
             (Act::Refuse, _) => Flow::Close,
             (Act::Confirm, None) => Flow::Stay,
             (Act::Confirm, Some(plan)) => {
-                if !plan.edits.is_empty() {
-                    shared.undoing += 1;
-                    shared.send(Request::EditAll { edits: plan.edits });
-                }
+                save(plan, shared);
                 Flow::Close
             }
         }
@@ -78,6 +79,9 @@ impl Bulk {
             0 => String::new(),
             n => format!("{n} of them judged otherwise so far. "),
         };
+        if !plan.names_triples {
+            return self.nothing_meant(shared);
+        }
         if plan.edits.is_empty() {
             return vec![
                 format!("Nothing to {} in {looked}.", self.verdict.name()),
@@ -107,6 +111,25 @@ impl Bulk {
         ]
     }
 
+    /// What to type so that something is meant.
+    fn nothing_meant(&self, shared: &Shared) -> Vec<String> {
+        let query = match self.query.contains(" or ") {
+            true => format!("({})", self.query),
+            false => self.query.clone(),
+        };
+        let mut lines = vec![
+            format!(
+                "Nothing to {}: the query finds sentences and names no label in them.",
+                self.verdict.name()
+            ),
+            "Add what is meant, as in".to_owned(),
+            format!("`{query} gold:any`, every label that stands"),
+        ];
+        let relation = shared.frequent.first().map(|r| shared.relation(*r));
+        lines.extend(relation.map(|r| format!("`{query} gold:{r}`, those of one relation")));
+        lines
+    }
+
     pub fn draw(&self, area: Rect, painter: &mut Painter<'_>, shared: &Shared) {
         let lines = self.lines(shared);
         let doing = self.plan.as_ref().is_some_and(|p| !p.edits.is_empty());
@@ -123,6 +146,14 @@ impl Bulk {
             let role = if i == 0 { Role::Text } else { Role::Dim };
             painter.parts(row(inside, i as u16), &[(text.as_str(), role)]);
         }
+    }
+}
+
+/// Sends what was planned, as one step to undo.
+pub fn save(plan: Plan, shared: &mut Shared) {
+    if !plan.edits.is_empty() {
+        shared.undoing += 1;
+        shared.send(Request::EditAll { edits: plan.edits });
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::keys::changes;
 use super::*;
+use crate::domain::{Edit, SentenceId, Verdict};
 
 fn marked(bench: &mut Bench) -> &mut Bench {
     bench
@@ -94,12 +95,112 @@ fn the_whole_list_is_a_range_and_a_fact_makes_a_list() {
     );
     let mut bench = Bench::new(120, 30);
     bench.press("enter b");
-    let query = "/ rel:place_lived head:\"Ada Norwood\" tail:\"Port Ellis\"";
+    let query = "/ rel:place_lived head-is:\"ada norwood\" tail-is:\"port ellis\"";
     assert!(
         bench.sees(query) && bench.sees("[corpus]"),
         "{}",
         bench.text()
     );
+}
+
+/// Each verdict with the sentence it is on.
+fn judged(bench: &mut Bench) -> Vec<(u64, Verdict)> {
+    let requests = bench.requests().into_iter();
+    let edits = requests.flat_map(|r| match r {
+        Request::EditAll { edits } => edits,
+        _ => Vec::new(),
+    });
+    let verdict = |(id, edit): (SentenceId, Edit)| match edit {
+        Edit::Judge { verdict, .. } => (id.0, verdict.unwrap()),
+        other => panic!("{other:?}"),
+    };
+    edits.map(verdict).collect()
+}
+
+#[test]
+fn one_triple_is_judged_at_one_key_and_its_row_says_so() {
+    let mut bench = Bench::new(100, 30);
+    bench
+        .press("/")
+        .type_text("fp:place_lived")
+        .press("enter x j a j j s");
+    assert_eq!(
+        judged(&mut bench),
+        [
+            (0, Verdict::Reject),
+            (1, Verdict::Accept),
+            (3, Verdict::Unsure)
+        ]
+    );
+    let text = bench.text();
+    for row in ["  ◐ ✗", "  ◐ ✓", "▸ ◐ ?"] {
+        assert!(text.contains(row), "{row}\n{text}");
+    }
+    assert!(!text.contains("judge"), "no question\n{text}");
+    // No row moves while one judges here; the list is made anew when one comes back to it.
+    let lists = |bench: &mut Bench| {
+        let requests = bench.requests().into_iter();
+        let lists = requests.filter_map(|r| match r {
+            Request::Search { list, .. } => Some(list),
+            _ => None,
+        });
+        lists.collect::<Vec<_>>()
+    };
+    bench.press("x");
+    bench.reply(Reply::Indexed);
+    let kept = lists(&mut bench);
+    assert!(
+        !kept.is_empty() && kept.iter().all(|l| *l == kept[0]),
+        "{kept:?}"
+    );
+    bench.press("enter q");
+    let anew = lists(&mut bench);
+    assert!(anew.iter().any(|l| *l != kept[0]), "{anew:?} {kept:?}");
+}
+
+#[test]
+fn verdicts_typed_ahead_fall_on_the_rows_they_were_typed_for() {
+    let mut bench = Bench::new(100, 30);
+    bench.press("/").type_text("fp:place_lived").press("enter");
+    bench.stall();
+    bench.press("x j a j j x");
+    assert_eq!(judged(&mut bench), []);
+    bench.resume();
+    assert_eq!(
+        judged(&mut bench),
+        [
+            (0, Verdict::Reject),
+            (1, Verdict::Accept),
+            (3, Verdict::Reject)
+        ]
+    );
+    // What cannot be looked up takes with it what was typed after it.
+    bench.stall();
+    bench.press("x j x");
+    bench.reply(Reply::Failed {
+        what: "the list has changed since".into(),
+    });
+    bench.resume();
+    assert!(bench.sees("dropped 2 keys typed ahead"), "{}", bench.text());
+    assert_eq!(judged(&mut bench), []);
+}
+
+#[test]
+fn a_query_that_names_no_triple_says_what_to_add() {
+    let mut bench = Bench::new(80, 24);
+    bench
+        .press("/")
+        .type_text("born or raised")
+        .press("enter V x");
+    assert!(
+        bench.sees("Nothing to reject: the query finds sentences and names no label in them.")
+            && bench.sees("`(born or raised) gold:any`, every label that stands")
+            && bench.sees("`(born or raised) gold:place_lived`, those of one relation"),
+        "{}",
+        bench.text()
+    );
+    bench.press("enter");
+    assert_eq!(judged(&mut bench), []);
 }
 
 #[test]

@@ -170,6 +170,7 @@ pub fn detail_of(index: usize) -> Detail {
         rows: Vec::new(),
         state: ReviewState::Todo,
         hits: Vec::new(),
+        questions: Vec::new(),
         skipped_edits: Vec::new(),
     };
     rebuild(&mut detail);
@@ -256,6 +257,20 @@ fn rules() -> Vec<KnownRule> {
     ]
 }
 
+/// As if all of these rows were asked about, the first before the others.
+fn question(detail: &Detail, asked: fn(&TripleRow) -> bool) -> Option<Question> {
+    let asked: Vec<&TripleRow> = detail.rows.iter().filter(|r| asked(r)).collect();
+    let first = *asked.first()?;
+    let surface = |span| detail.sentence.surface(span).to_owned();
+    Some(Question {
+        triple: first.triple,
+        head: surface(first.triple.head),
+        tail: surface(first.triple.tail),
+        verdict: first.verdict,
+        more: asked.len() - 1,
+    })
+}
+
 /// As after some verdicts on a queue.
 fn standing(query: &str) -> Standing {
     let named = |o: &Order| query.ends_with(o.name());
@@ -280,6 +295,7 @@ fn standing(query: &str) -> Standing {
         },
         calibrated: true,
         folds: false,
+        anew_in: Some(22),
     }
 }
 
@@ -328,8 +344,13 @@ impl Engine {
             .or_insert_with(|| detail_of(id.0 as usize))
     }
 
-    fn list_row(&mut self, index: usize) -> ListRow {
+    fn list_row(&mut self, index: usize, query: &str) -> ListRow {
         let detail = self.detail(SentenceId(index as u64));
+        let question = match query {
+            _ if query.starts_with("queue:") => question(detail, |r| r.gold),
+            _ if query.starts_with("fp:") => question(detail, |r| r.predicted && !r.gold),
+            _ => None,
+        };
         let count = |f: fn(&TripleRow) -> bool| detail.rows.iter().filter(|r| f(r)).count() as u16;
         ListRow {
             id: detail.sentence.id,
@@ -340,6 +361,7 @@ impl Engine {
             n_disagreements: count(|r| r.outcome.is_some_and(|o| o != Outcome::Correct)),
             predicted: index % 9 != 8,
             expected: Some(0.64),
+            question,
         }
     }
 
@@ -358,6 +380,12 @@ impl Engine {
                 if query.starts_with("fp:") {
                     let wrong = detail.rows.iter().filter(|r| r.predicted && !r.stands);
                     detail.hits = wrong.map(|r| r.triple).collect();
+                }
+                if query.starts_with("queue:") {
+                    let gold = detail.rows.iter().filter(|r| r.gold);
+                    detail.hits = gold.map(|r| r.triple).collect();
+                    let open = detail.rows.iter().filter(|r| r.gold && r.verdict.is_none());
+                    detail.questions = open.map(|r| (r.triple, None)).collect();
                 }
                 vec![Reply::Detail(Box::new(detail))]
             }
@@ -379,11 +407,16 @@ impl Engine {
             }],
             Request::Edit { id, edit } => vec![self.edit(id, edit)],
             Request::PlanDuplicates { verdict, .. } => {
-                vec![Reply::Planned(Box::new(self.plan(1..3, verdict)))]
+                vec![Reply::Planned(Box::new(self.plan(1..3, "", verdict)))]
             }
             Request::Rules => vec![Reply::Rules(rules())],
-            Request::PlanVerdict { rows, verdict, .. } => {
-                vec![Reply::Planned(Box::new(self.plan(rows, verdict)))]
+            Request::PlanVerdict {
+                rows,
+                query,
+                verdict,
+                ..
+            } => {
+                vec![Reply::Planned(Box::new(self.plan(rows, &query, verdict)))]
             }
             Request::EditAll { edits } => {
                 let mut ids: Vec<SentenceId> = edits.iter().map(|(id, _)| *id).collect();
@@ -412,6 +445,8 @@ impl Engine {
         let todo = |i: &usize| self.detail(SentenceId(*i as u64)).state == ReviewState::Todo;
         let found = match query {
             "state:todo" => (0..n).filter(todo).collect(),
+            // One in four has no label to ask about.
+            _ if query.starts_with("queue:") => (0..n).filter(|i| i % 4 != 2).collect(),
             _ => (0..n).collect(),
         };
         self.listed = (list, found);
@@ -445,20 +480,22 @@ impl Engine {
             ticket,
             offset,
             total,
-            rows: page.into_iter().map(|i| self.list_row(i)).collect(),
+            rows: page.into_iter().map(|i| self.list_row(i, query)).collect(),
             relations: (0..11).map(counts).collect(),
             queue: query.starts_with("queue:").then(|| standing(query)),
         })
     }
 
     /// As if every query asked for false positives.
-    fn plan(&mut self, rows: std::ops::Range<usize>, verdict: Verdict) -> Plan {
+    fn plan(&mut self, rows: std::ops::Range<usize>, query: &str, verdict: Verdict) -> Plan {
         let mut edits = Vec::new();
         let mut edited = std::collections::BTreeSet::new();
+        let names_triples = !query.starts_with("born");
         for at in rows.clone() {
             let detail = self.detail(SentenceId(self.listed.1[at] as u64));
             let id = detail.sentence.id;
-            for row in detail.rows.iter().filter(|r| r.predicted && !r.stands) {
+            let asked = |r: &&TripleRow| names_triples && r.predicted && !r.stands;
+            for row in detail.rows.iter().filter(asked) {
                 edited.insert(id);
                 let (triple, verdict) = (row.triple, Some(verdict));
                 edits.push((id, Edit::Judge { triple, verdict }));
@@ -470,7 +507,8 @@ impl Engine {
             relations: vec![(RelationId(0), edits.len())],
             edited: edited.len(),
             edits,
-            settled: 1,
+            names_triples,
+            settled: usize::from(rows.len() > 1),
             otherwise: 0,
         }
     }

@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod keystrokes;
 mod live;
+mod queue;
 mod screens;
 
 use super::{App, Effect, Event, Keymap, Theme, text_of};

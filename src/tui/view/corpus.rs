@@ -7,8 +7,6 @@ use super::pages::{PAGE, Pages};
 use crate::domain::{RelationId, SentenceId, Verdict};
 use crate::tui::action::{Action, App, Corpus, Nav};
 use crate::tui::keymap::Key;
-use crate::tui::overlay::Overlay;
-use crate::tui::overlay::bulk::Bulk;
 use crate::tui::queries;
 use crate::tui::state::{Intent, Shared};
 use crate::tui::widget::input::Input;
@@ -19,7 +17,7 @@ use crossterm::event::KeyCode;
 use ratatui::layout::Rect;
 
 /// What the list asks for next is a bad query away from this many sentences at most: `p` on a range.
-const MAX_RANGE: usize = 10_000;
+pub(super) const MAX_RANGE: usize = 10_000;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Panel {
@@ -47,7 +45,7 @@ pub struct CorpusView {
     pub ranking: Option<(u64, u64)>,
     query_ticket: Ticket,
     /// The number of this list: its pages are of one moment.
-    list_ticket: Ticket,
+    pub(super) list_ticket: Ticket,
     pub pages: Pages,
     pub list: Scroll,
     pub panel: Panel,
@@ -58,7 +56,21 @@ pub struct CorpusView {
     /// The queue whose order the rows have.
     pub queue: Option<Standing>,
     pub areas: Areas,
-    dirty: bool,
+    /// A verdict on the row under the cursor is being looked up.
+    pub(super) judging: Option<Verdict>,
+    /// Verdicts were given in the list: its rows stay where they are for as long as it is in sight.
+    kept: bool,
+    dirty: Dirty,
+}
+
+/// What of a list is out of date.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+enum Dirty {
+    #[default]
+    Nothing,
+    /// What its rows say, not which they are.
+    Rows,
+    List,
 }
 
 /// Where a sentence stands in a list that was asked for again.
@@ -125,7 +137,8 @@ impl CorpusView {
         self.query = query.trim().to_owned();
         self.bad = None;
         self.ranking = None;
-        self.dirty = false;
+        self.dirty = Dirty::Nothing;
+        (self.judging, self.kept) = (None, false);
         self.range_start = None;
         self.queue = None;
         self.list = Scroll::default();
@@ -163,13 +176,33 @@ impl CorpusView {
 
     /// Rows and counts may have changed; they are asked for again when the list is next in sight.
     pub fn mark_dirty(&mut self) {
-        self.dirty = true;
+        self.dirty = Dirty::List;
+    }
+
+    /// The same after edits: under a curator who judges in the list no row moves.
+    pub fn mark_edited(&mut self) {
+        let edited = if self.kept { Dirty::Rows } else { Dirty::List };
+        self.dirty = self.dirty.max(edited);
     }
 
     pub fn refresh_if_dirty(&mut self, shared: &mut Shared) {
-        if std::mem::take(&mut self.dirty) {
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty == Dirty::List {
             self.list_ticket = shared.next_ticket();
+        }
+        if dirty != Dirty::Nothing {
             self.pages.invalidate();
+        }
+    }
+
+    pub fn on_judged_in_list(&mut self) {
+        self.kept = true;
+    }
+
+    /// The list is out of sight: what was kept of it is made anew when it comes back.
+    pub fn leave(&mut self) {
+        if std::mem::take(&mut self.kept) {
+            self.dirty = Dirty::List;
         }
     }
 
@@ -251,11 +284,15 @@ impl CorpusView {
 
     /// An edit reached the disk: the sentence's row says so at once, the counts when the list is next in sight.
     pub fn on_saved(&mut self, detail: &Detail) {
-        self.mark_dirty();
+        self.mark_edited();
         let count = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
         for row in self.pages.rows_mut().filter(|r| r.id == detail.sentence.id) {
             row.state = detail.state;
             row.predicted = detail.prediction.is_some();
+            if let Some(question) = &mut row.question {
+                let asked = detail.rows.iter().find(|r| r.triple == question.triple);
+                question.verdict = asked.and_then(|r| r.verdict);
+            }
             row.n_gold = count(detail.rows.iter().filter(|r| r.stands).count());
             row.n_predicted = count(detail.rows.iter().filter(|r| r.predicted).count());
             let differs = |o| o != crate::domain::Outcome::Correct;
@@ -350,31 +387,6 @@ impl CorpusView {
         if gap {
             shared.warn("no disagreement in the rows seen so far; here are the next ones");
         }
-    }
-
-    /// Has the engine count what judging the range would change; the curator decides then.
-    fn judge(&mut self, verdict: Verdict, shared: &mut Shared) {
-        if self.pages.total == 0 {
-            return shared.warn("no sentence here to judge");
-        }
-        if self.query.is_empty() {
-            return shared.warn("filter first by what is to be judged, as in fp:place_lived");
-        }
-        let range = self.range();
-        let rows = *range.start()..(range.end() + 1).min(range.start() + MAX_RANGE);
-        if rows.len() < range.count() {
-            shared.warn(format!(
-                "the first {MAX_RANGE} sentences of the range; more are not judged at once"
-            ));
-        }
-        let bulk = Bulk::new(verdict, &self.query);
-        shared.intents.push(Intent::Push(Overlay::Bulk(bulk)));
-        shared.send(Request::PlanVerdict {
-            list: self.list_ticket,
-            rows,
-            query: self.query.clone(),
-            verdict,
-        });
     }
 
     fn predict(&mut self, shared: &mut Shared) {

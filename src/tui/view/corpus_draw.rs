@@ -9,7 +9,7 @@
 
 use super::corpus::{Areas, BadQuery, CorpusView, Panel};
 use super::glyphs;
-use super::queue_lines;
+use super::{queue_lines, queue_rows};
 use crate::tui::clean::{pad, width};
 use crate::tui::paint::{Painter, below, row};
 use crate::tui::question::{in_words, percent};
@@ -257,13 +257,12 @@ impl CorpusView {
         };
         let focused = self.panel == Panel::Sentences;
         let title = if focused { Role::Title } else { Role::Dim };
-        painter.text(
-            heading.x,
-            heading.y,
-            heading.width,
-            "     gold pred diff  sentence",
-            title,
-        );
+        if self.queue.is_some() {
+            queue_rows::heading(painter, heading, title);
+        } else {
+            let columns = "     gold pred diff  sentence";
+            painter.text(heading.x, heading.y, heading.width, columns, title);
+        }
         if self.pages.total == 0 {
             return self.draw_empty(area, painter, shared);
         }
@@ -271,6 +270,9 @@ impl CorpusView {
         for (y, at) in (area.y..area.bottom()).zip(self.list.visible(self.pages.total)) {
             let line = Rect::new(area.x, y, area.width, 1);
             match self.pages.get(at) {
+                Some(row) if self.queue.is_some() && row.question.is_some() => {
+                    queue_rows::draw(painter, line, row, shared);
+                }
                 Some(row) => sentence_line(painter, line, row),
                 None => {
                     painter.text(line.x + 3, y, line.width.saturating_sub(3), "…", Role::Dim);
@@ -368,6 +370,22 @@ fn relation_line(
 fn sentence_line(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
     let (glyph, role) = glyphs::state(row.state);
     painter.text(line.x + 2, line.y, 1, glyph, role);
+    draw_verdict(painter, line, row);
+    draw_counts(painter, line, row);
+    let cells = line.width.saturating_sub(22);
+    painter.text(line.x + 21, line.y, cells, &row.snippet, Role::Text);
+}
+
+/// What was decided of what the list asks about here.
+pub(super) fn draw_verdict(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
+    if let Some(verdict) = row.question.as_ref().and_then(|q| q.verdict) {
+        let (glyph, role) = glyphs::verdict(verdict);
+        painter.text(line.x + 4, line.y, 1, glyph, role);
+    }
+}
+
+/// Labels, predictions, and in how many the two differ.
+pub(super) fn draw_counts(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
     let figure = |n: u16| short(n as u32);
     let predicted = if row.predicted {
         figure(row.n_predicted)
@@ -387,13 +405,6 @@ fn sentence_line(painter: &mut Painter<'_>, line: Rect, row: &ListRow) {
     painter.text_right(line.x + 9, line.y, 4, &figure(row.n_gold), Role::Text);
     painter.text_right(line.x + 14, line.y, 4, &predicted, Role::Text);
     painter.text_right(line.x + 19, line.y, 4, &differ, differ_role);
-    painter.text(
-        line.x + 21,
-        line.y,
-        line.width.saturating_sub(22),
-        &row.snippet,
-        Role::Text,
-    );
 }
 
 /// What is wrong with a query, on the line `below` it: under the column, and the message beside the caret where there is more room.

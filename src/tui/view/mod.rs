@@ -4,9 +4,11 @@
 pub mod chrome;
 pub mod corpus;
 pub mod corpus_draw;
+mod corpus_judge;
 pub mod disputes;
 pub mod errors;
 pub mod glyphs;
 pub mod pages;
 mod queue_lines;
+mod queue_rows;
 pub mod sentence;

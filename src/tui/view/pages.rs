@@ -138,6 +138,7 @@ mod tests {
             n_disagreements: 0,
             predicted: false,
             expected: None,
+            question: None,
         };
         Page {
             ticket,

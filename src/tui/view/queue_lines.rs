@@ -71,6 +71,7 @@ fn expectation(standing: &Standing, expected: Option<f32>, shared: &Shared) -> S
             standing.kind.name()
         ),
         None if standing.calibrated => String::new(),
+        None if standing.is_behind() => anew(standing),
         None => "no expectation before verdicts of both kinds".to_owned(),
     };
     if !standing.folds {
@@ -80,6 +81,14 @@ fn expectation(standing: &Standing, expected: Option<f32>, shared: &Shared) -> S
         text += &format!("{between}{key} adds the strongest signal");
     }
     text
+}
+
+/// When the verdicts that there are will order the list.
+fn anew(standing: &Standing) -> String {
+    match standing.anew_in {
+        None | Some(0) => "ranked anew by the verdicts when it is listed again".to_owned(),
+        Some(n) => format!("ranked anew after {n} more verdicts, when it is listed again"),
+    }
 }
 
 /// Where what a list is made of comes from.
@@ -135,6 +144,37 @@ fn with_order(query: &str, order: Order) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::noise::Kind;
+    use crate::tui::{Keymap, Theme};
+    use crate::workspace::noise::queue::Tally;
+
+    #[test]
+    fn before_there_are_scores_the_list_says_what_they_wait_for() {
+        let shared = Shared::new(Theme::probe(), Keymap::default());
+        let check = |(judged, confirmed), anew_in, expected: &str| {
+            let standing = Standing {
+                kind: QueueKind::Noise(Kind::Wrong),
+                order: Order::Suspicious,
+                tally: Tally {
+                    judged,
+                    confirmed,
+                    ..Tally::default()
+                },
+                calibrated: false,
+                folds: true,
+                anew_in: Some(anew_in),
+            };
+            assert_eq!(expectation(&standing, None, &shared), expected);
+        };
+        check((2, 2), 23, "no expectation before verdicts of both kinds");
+        let soon = "ranked anew after 22 more verdicts, when it is listed again";
+        check((3, 2), 22, soon);
+        check(
+            (30, 9),
+            0,
+            "ranked anew by the verdicts when it is listed again",
+        );
+    }
 
     #[test]
     fn an_order_takes_the_place_of_the_one_before() {

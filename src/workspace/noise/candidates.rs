@@ -2,7 +2,7 @@
 
 use super::counts::{DuplicateCounts, PairTypes, Together, TypeCounts};
 use super::folds::OutOfFolds;
-use super::pairs::{Pair, entity_key, pairs};
+use super::pairs::{Pair, pairs};
 use crate::analysis::noise::{Case, Kind, OutOfFold};
 use crate::domain::{
     EntityTypeId, RelationId, RelationSchema, Scores, SentenceId, SentenceIdx, TokenSpan, Triple,
@@ -72,7 +72,7 @@ impl Found {
         let mut frequency: Vec<u32> = Vec::new();
         let read = each_view(reader, &rule, tell, |idx, viewed| {
             for pair in pairs(&viewed.annotation) {
-                let names = (entity_key(viewed, pair.head), entity_key(viewed, pair.tail));
+                let names = (viewed.entity_key(pair.head), viewed.entity_key(pair.tail));
                 let n = keys.len();
                 let key = *keys.entry(names).or_insert(n);
                 frequency.resize(keys.len(), 0);

@@ -1,6 +1,6 @@
 //! `redress folds`: what models that never saw a pair say of it, names hidden, for every pair of the workspace.
 
-use super::pairs::{entity_key, pairs};
+use super::pairs::pairs;
 use crate::analysis::noise::{FoldModels, Link, RegressionOptions, Subspace, fold_of};
 use crate::domain::{RelationId, SentenceId, SentenceIdx, TokenSpan};
 use crate::export::{Overwrite, write_atomically};
@@ -323,7 +323,7 @@ fn ask(reader: &Reader, options: &FoldOptions) -> Result<(Vec<Asked>, Vec<Relati
         for (idx, viewed) in &page {
             for pair in pairs(&viewed.annotation) {
                 let (head, tail) = (pair.head, pair.tail);
-                let keys = [entity_key(viewed, head), entity_key(viewed, tail)];
+                let keys = [viewed.entity_key(head), viewed.entity_key(tail)];
                 relations.extend(pair.standing.iter().copied());
                 asked.push(Asked {
                     idx: *idx,

@@ -1,7 +1,6 @@
 //! The ordered pairs of a sentence that labels are about.
 
-use crate::domain::{Annotation, Origin, RelationId, TokenSpan, Verdict};
-use crate::workspace::view::Viewed;
+use crate::domain::{Annotation, Origin, RelationId, Sentence, TokenSpan, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Unlabelled pairs looked at in one sentence; pairs grow with the square of its entities.
@@ -74,10 +73,7 @@ fn empty(head: TokenSpan, tail: TokenSpan) -> Pair {
 }
 
 /// An entity's link where it has one, else its lower-cased name: what makes two mentions the same.
-pub fn entity_key(viewed: &Viewed, span: TokenSpan) -> String {
-    let link = viewed.annotation.entity(span).and_then(|e| e.link.clone());
-    match link {
-        Some(link) => link.to_string(),
-        None => viewed.sentence.surface(span).to_lowercase(),
-    }
+pub fn entity_key(annotation: &Annotation, sentence: &Sentence, span: TokenSpan) -> String {
+    let link = annotation.entity(span).and_then(|e| e.link.as_deref());
+    link.map_or_else(|| sentence.surface(span).to_lowercase(), str::to_owned)
 }

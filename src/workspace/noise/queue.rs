@@ -407,6 +407,7 @@ pub fn queue(dir: &Path, options: &QueueOptions, tell: Tell) -> Result<Option<Qu
             tally: listed.tallies.all,
             calibrated: listed.calibrated,
             folds: listed.folds,
+            anew_in: None,
         },
     }))
 }

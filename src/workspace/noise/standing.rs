@@ -14,6 +14,8 @@ pub struct Standing {
     pub calibrated: bool,
     /// Out-of-fold signals were there.
     pub folds: bool,
+    /// On the screen: decisions until the queue is ranked anew.
+    pub anew_in: Option<u64>,
 }
 
 impl Standing {
@@ -51,6 +53,12 @@ impl Standing {
             ),
         };
         format!("{} left; {} judged{found}", t.left, t.judged)
+    }
+
+    /// There are verdicts of both kinds, and the ranking is from before them.
+    pub fn is_behind(&self) -> bool {
+        let t = &self.tally;
+        !self.calibrated && 0 < t.confirmed && t.confirmed < t.judged
     }
 
     /// What the scores expect of those that are left.
@@ -156,6 +164,7 @@ mod tests {
             },
             calibrated: false,
             folds: false,
+            anew_in: None,
         };
         assert_eq!(
             standing.summary(),
@@ -173,7 +182,9 @@ mod tests {
             },
             until: None,
         };
+        assert!(standing.is_behind());
         (standing.calibrated, standing.folds) = (true, true);
+        assert!(!standing.is_behind());
         assert_eq!(
             standing.summary(),
             "900 left; 100 judged, 60 wrong (60 %); scores expect 31 more of those left to be wrong; \

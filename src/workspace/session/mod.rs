@@ -4,10 +4,13 @@
 //! question of a kind is answered. Open reads one sentence: it never waits for a list that is still ranked. Explain reads too,
 //! and asks the models: a sentence never waits for the evidence of the one before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
+mod asked;
+mod bulk;
 mod compute;
 mod curators;
 mod disk;
 mod query;
+mod questions;
 mod queue;
 mod repair;
 mod study;

@@ -1,26 +1,23 @@
 //! The lane that reads: list pages, sentences, explanations.
 
-use super::queue::{Asked, Ranked};
+use super::asked::Asked;
+use super::questions::{Meant, ask};
+use super::queue::{Decided, Ranked};
 use super::{Shared, read};
 use crate::analysis::agreement::Decisions;
-use crate::domain::{
-    DecisionRule, Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
-};
+use crate::domain::{RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
 use crate::workspace::bags::{Corpus, explain};
-use crate::workspace::duplicates::{read_duplicates, same_verdict};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
-    Detail, Explanation, Heat, ListRow, Page, Plan, RelationCounts, Reply, Request, ReviewState,
-    Ticket, TripleRow,
+    Detail, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
 };
 use crate::workspace::mutual::explain_mutual;
 use crate::workspace::noise::queue::{Order, QueueKind};
-use crate::workspace::noise::standing::Standing;
-use crate::workspace::{Tell, asked_for, hits, viewed};
-use anyhow::{Result, bail};
+use crate::workspace::{Tell, hits, viewed};
+use anyhow::Result;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -36,19 +33,23 @@ pub struct Query {
 
 /// The sentences of one list as they were found: an edit takes a sentence out of what a query finds, and pages that
 /// were searched anew each time would then leave others out.
-struct Listed {
-    list: Ticket,
-    rows: Vec<SentenceIdx>,
+pub(super) struct Listed {
+    pub list: Ticket,
+    pub rows: Vec<SentenceIdx>,
     relations: Vec<RelationCounts>,
-    queue: Option<InQueue>,
+    pub queue: Option<InQueue>,
+    /// Of a list without a queue: the triples that its query asked for when they were first needed. A verdict takes a triple out of what
+    /// `gold:` asks for, and the row still says what was decided.
+    pub meant: Meant,
 }
 
 /// The queue whose order a list has.
-struct InQueue {
-    ranked: Arc<Ranked>,
+pub(super) struct InQueue {
+    pub ranked: Arc<Ranked>,
     /// Those that the query names.
-    relations: Vec<RelationId>,
-    standing: Standing,
+    pub relations: Vec<RelationId>,
+    /// Before the list was made: its rows ask about nothing of this.
+    pub decided: Decided,
 }
 
 impl Query {
@@ -63,6 +64,16 @@ impl Query {
 
     pub(super) fn reader(&self) -> &Reader {
         &self.reader
+    }
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+    /// The latest list, if it is this one; to be put back by [`Self::keep`].
+    pub(super) fn take_list(&mut self, list: Ticket) -> Option<Listed> {
+        self.listed.take_if(|l| l.list == list)
+    }
+    pub(super) fn keep(&mut self, listed: Listed) {
+        self.listed = Some(listed);
     }
 
     pub fn handle(&mut self, request: Request) {
@@ -120,7 +131,7 @@ impl Query {
         text: &str,
         rows: std::ops::Range<usize>,
     ) -> Result<()> {
-        let listed = match self.listed.take().filter(|l| l.list == list) {
+        let mut listed = match self.listed.take().filter(|l| l.list == list) {
             Some(listed) => listed,
             None => match self.list_anew(ticket, list, text)? {
                 Some(listed) => listed,
@@ -130,21 +141,35 @@ impl Query {
         let total = listed.rows.len();
         let page = &listed.rows[rows.start.min(total)..rows.end.min(total)];
         let run = self.reader.current_run()?;
+        let schema = self.reader.schema()?;
         let found = self.reader.rows(page, SNIPPET)?.into_iter();
+        let found = found.map(|row| {
+            let row = list_row(row, run);
+            let Some(queue) = &listed.queue else {
+                // What nobody touched has no verdict to show.
+                let untouched = row.state == ReviewState::Todo;
+                let question = match untouched && !listed.meant.knows(row.id) {
+                    true => None,
+                    false => self.question_of_query(&mut listed.meant, row.id, &schema)?,
+                };
+                return Ok(ListRow { question, ..row });
+            };
+            Ok(ListRow {
+                expected: queue.ranked.expected(row.id, &queue.relations),
+                question: queue.question(&self.reader, row.id)?,
+                ..row
+            })
+        });
+        let found = found.collect::<Result<_>>()?;
+        let standing = |q: &InQueue| q.ranked.standing(&self.reader, &q.relations);
+        let queue = listed.queue.as_ref().map(standing).transpose()?;
         self.shared.reply(Reply::Page(Page {
             ticket,
             offset: rows.start,
             total,
-            rows: found
-                .map(|row| {
-                    let row = list_row(row, run);
-                    let queue = listed.queue.as_ref();
-                    let expected = queue.and_then(|q| q.ranked.expected(row.id, &q.relations));
-                    ListRow { expected, ..row }
-                })
-                .collect(),
+            rows: found,
             relations: listed.relations.clone(),
-            queue: listed.queue.as_ref().map(|q| q.standing.clone()),
+            queue,
         }));
         self.listed = Some(listed);
         Ok(())
@@ -207,6 +232,7 @@ impl Query {
             relations: relations.collect(),
             rows: found.rows,
             queue: None,
+            meant: Meant::of(query),
         })
     }
 
@@ -228,39 +254,16 @@ impl Query {
         let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
         let mut rows = ranked.sentences(&decided, &relations);
         rows.retain(|idx| found.contains(idx));
-        let standing = ranked.standing(&decided, &relations);
         let queue = Some(InQueue {
             ranked,
             relations,
-            standing,
+            decided,
         });
         Ok(Some(Listed {
             rows,
             queue,
             ..listed
         }))
-    }
-
-    /// What a queue asks about in a sentence: its most suspicious candidate that nobody has judged. One that is neither labelled nor
-    /// predicted has no row of its own yet and gets one.
-    fn ask(ranked: &Ranked, relations: &[RelationId], detail: &mut Detail, rule: &DecisionRule) {
-        let row = |t: &Triple| detail.rows.iter().find(|r| r.triple == *t);
-        let candidates = ranked.triples(detail.sentence.id, relations).into_iter();
-        // A run may break what was judged long ago.
-        let open =
-            |t: &Triple| ranked.is_of_changes() || row(t).is_none_or(|r| r.verdict.is_none());
-        let mut open = candidates.filter(open);
-        let Some(triple) = open.next() else {
-            return;
-        };
-        if row(&triple).is_none() {
-            let mut scored = detail.prediction.iter().flat_map(|p| &p.triples);
-            let scored = scored.find(|s| s.triple == triple);
-            let scores = scored.map(|s| s.scores).unwrap_or_default();
-            let score = rule.score(&scores);
-            detail.rows.push(TripleRow::unseen(triple, scores, score));
-        }
-        detail.hits = vec![triple];
     }
 
     fn open(&mut self, ticket: Ticket, id: SentenceId, query: &str) {
@@ -281,7 +284,14 @@ impl Query {
         let schema = self.reader.schema()?;
         let asked = Asked::read(query);
         if let Some(ranked) = asked.kind.and_then(|k| self.shared.queues.latest(k)) {
-            Self::ask(&ranked, &asked.relations(&schema), &mut detail, &rule);
+            let decided = ranked.decided(&self.reader)?;
+            ask(
+                &ranked,
+                &decided,
+                &asked.relations(&schema),
+                &mut detail,
+                &rule,
+            );
         } else if asked.curators.disputed {
             let disputes = Decisions::of(&self.reader.records(id)?).disputes();
             detail.hits = disputes.iter().map(|d| d.triple).collect();
@@ -290,111 +300,6 @@ impl Query {
             detail.hits = hits(&query, &detail, &schema);
         }
         Ok(detail)
-    }
-
-    /// Reads what a bulk edit would change; nothing is changed here.
-    fn plan(
-        &self,
-        list: Ticket,
-        rows: std::ops::Range<usize>,
-        query: &str,
-        verdict: Verdict,
-    ) -> Result<()> {
-        let Some(listed) = self.listed.as_ref().filter(|l| l.list == list) else {
-            bail!("the list has changed since; mark the sentences again");
-        };
-        let schema = self.reader.schema()?;
-        let asked = Asked::read(query);
-        if asked.curators.disputed {
-            bail!("disputes are settled one by one");
-        }
-        let ranked = asked.kind.map(|k| self.shared.queues.latest(k));
-        if matches!(ranked, Some(None)) {
-            // Without its queue the query would ask for every triple of these sentences.
-            bail!("the queue has changed since; list it again");
-        }
-        let ranked = ranked.flatten();
-        let relations = asked.relations(&schema);
-        let query =
-            query::parse(&asked.rest, &schema).map_err(|e| anyhow::anyhow!(e.to_string()))?;
-        let rule = read(&self.shared.rule);
-        let run = self.reader.current_run()?;
-        let total = listed.rows.len();
-        let mut plan = Plan {
-            verdict,
-            sentences: 0,
-            edits: Vec::new(),
-            edited: 0,
-            settled: 0,
-            otherwise: 0,
-            relations: Vec::new(),
-        };
-        for idx in &listed.rows[rows.start.min(total)..rows.end.min(total)] {
-            let Some(id) = self.reader.id_of(*idx)? else {
-                continue;
-            };
-            plan.sentences += 1;
-            let mut detail = viewed(&self.reader, &rule, run, id)?.detail(0, &rule);
-            let before = plan.edits.len();
-            // Of a queue: what it asks about in the sentence, not all that the sentence says.
-            let rows: Vec<&TripleRow> = match &ranked {
-                Some(ranked) => {
-                    Self::ask(ranked, &relations, &mut detail, &rule);
-                    let hits = &detail.hits;
-                    detail
-                        .rows
-                        .iter()
-                        .filter(|r| hits.contains(&r.triple))
-                        .collect()
-                }
-                None => asked_for(&query, &detail, &schema).collect(),
-            };
-            for row in rows {
-                if row.verdict == Some(verdict) {
-                    plan.settled += 1;
-                    continue;
-                }
-                plan.otherwise += usize::from(row.verdict.is_some());
-                let edit = Edit::Judge {
-                    triple: row.triple,
-                    verdict: Some(verdict),
-                };
-                plan.edits.push((id, edit));
-                let relation = row.triple.relation;
-                match plan.relations.iter_mut().find(|(r, _)| *r == relation) {
-                    Some((_, n)) => *n += 1,
-                    None => plan.relations.push((relation, 1)),
-                }
-            }
-            plan.edited += usize::from(plan.edits.len() > before);
-        }
-        plan.relations.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-        self.shared.reply(Reply::Planned(Box::new(plan)));
-        Ok(())
-    }
-
-    /// The same verdict on the same fact in a sentence's duplicates.
-    fn plan_duplicates(&self, id: SentenceId, triple: Triple, verdict: Verdict) -> Result<()> {
-        let Some(found) = read_duplicates(&self.shared.dir, &self.reader)? else {
-            bail!("nobody has looked for duplicates yet; g d does");
-        };
-        let rule = read(&self.shared.rule);
-        let same = same_verdict(&self.reader, &rule, &found, (id, triple), verdict)?;
-        let n = same.edits.len();
-        self.shared.reply(Reply::Planned(Box::new(Plan {
-            verdict,
-            sentences: same.sentences,
-            edited: n,
-            settled: same.settled,
-            otherwise: same.otherwise,
-            relations: if n > 0 {
-                vec![(triple.relation, n)]
-            } else {
-                Vec::new()
-            },
-            edits: same.edits,
-        })));
-        Ok(())
     }
 
     fn explain(&mut self, ticket: Ticket, id: SentenceId, triple: Triple) -> Result<()> {
@@ -512,5 +417,6 @@ fn list_row(row: Row, run: Option<RunId>) -> ListRow {
         n_disagreements: shown(summary.n_disagreements),
         predicted,
         expected: None,
+        question: None,
     }
 }

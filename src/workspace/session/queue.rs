@@ -1,13 +1,9 @@
-//! `queue:wrong` and the other queues in a query, with `order:` and `about:`: the list holds what nobody has judged since, in the
-//! queue's order.
+//! The queue behind a list: the list holds what nobody has judged since, in the queue's order. How a query asks for one:
+//! [`super::asked`].
 
-use super::curators::Terms;
-use super::terms::without;
 use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
-use crate::domain::{
-    Edit, RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple, Verdict,
-};
+use crate::domain::{Edit, RelationId, RunId, SentenceId, SentenceIdx, Triple, Verdict};
 use crate::store::Reader;
 use crate::workspace::compare::{self, Compared};
 use crate::workspace::duplicates::duplicates_file;
@@ -15,7 +11,7 @@ use crate::workspace::noise::control::{Tallies, chance};
 use crate::workspace::noise::finding::{Finding, findings};
 use crate::workspace::noise::folds::folds_file;
 use crate::workspace::noise::queue::{
-    Candidate, Listed, Order, QueueKind, QueueOptions, listed, reasons,
+    Candidate, Listed, Order, QueueKind, QueueOptions, Tally, listed, reasons,
 };
 use crate::workspace::noise::standing::Standing;
 use crate::workspace::relation_rules::RuleBook;
@@ -27,83 +23,12 @@ use std::sync::{Arc, Mutex};
 
 /// Corrections after which a queue is ranked anew when it is listed.
 const RERANK: u64 = 25;
+/// Corrections that are looked through for what was decided since: more than [`RERANK`], as a list that is in sight stays.
+const DECIDED: usize = 10_000;
 /// Candidates from the cursor on over which precision is expected.
 pub const AHEAD: usize = 20;
-
-/// A query with its terms about a queue taken out, every other character in its place.
-#[derive(Debug)]
-pub struct Asked {
-    pub kind: Option<QueueKind>,
-    pub order: Order,
-    /// Names of relations, as typed after `about:`.
-    about: Vec<String>,
-    /// Its terms about curators.
-    pub curators: Terms,
-    pub rest: String,
-}
-
-impl Asked {
-    pub fn read(query: &str) -> Self {
-        let (curators, rest) = Terms::take(query);
-        Self {
-            curators,
-            ..Self::of_queue(&rest)
-        }
-    }
-
-    fn of_queue(query: &str) -> Self {
-        let (mut kind, mut order, mut about) = (None, None, Vec::new());
-        let mut first = |term: &str| match term.split_once(':') {
-            Some(("queue", name)) if kind.is_none() => {
-                kind = QueueKind::from_name(name);
-                kind.is_some()
-            }
-            Some(("order", name)) if order.is_none() => {
-                order = Order::from_name(name);
-                order.is_some()
-            }
-            Some(("about", name)) => {
-                about.push(name.trim_matches('"').replace("\\\"", "\""));
-                true
-            }
-            _ => false,
-        };
-        let rest = without(query, &mut first);
-        Self {
-            // An order without a queue is no order: the query's own words.
-            rest: if kind.is_some() {
-                rest
-            } else {
-                query.to_owned()
-            },
-            order: kind.and(order).unwrap_or(Order::Suspicious),
-            kind,
-            about,
-            curators: Terms::default(),
-        }
-    }
-
-    /// What the query asks a queue about and the schema does not know.
-    pub fn unknown_relation(&self, schema: &RelationSchema) -> Option<&str> {
-        let unknown = |name: &&String| self.kind.is_some() && schema.find_relation(name).is_none();
-        self.about.iter().find(unknown).map(String::as_str)
-    }
-
-    /// Relations that the query asks the queue about, or names as a label or at all: the queue then asks about no others.
-    pub fn relations(&self, schema: &RelationSchema) -> Vec<RelationId> {
-        let about = self.about.iter().map(String::as_str);
-        let names = self.rest.split_whitespace().filter_map(|term| {
-            let name = term
-                .strip_prefix("rel:")
-                .or_else(|| term.strip_prefix("gold:"))?;
-            Some(name.trim_matches('"'))
-        });
-        let names = about.chain(names);
-        names
-            .filter_map(|name| schema.find_relation(name))
-            .collect()
-    }
-}
+/// Missing labels of one sentence are asked about one after the other where so many candidates hold them.
+const TOGETHER: usize = 100;
 
 /// The latest queue, shared by the lanes that list, open and explain.
 #[derive(Default)]
@@ -337,13 +262,39 @@ impl Ranked {
 
     /// The candidates of a sentence, the first of the order first; with `relations`, those of them.
     pub fn triples(&self, id: SentenceId, relations: &[RelationId]) -> Vec<Triple> {
-        let triples = self
-            .places(id)
-            .iter()
-            .map(|at| self.made.asks[*at].candidate.triple);
-        triples
-            .filter(|t| relations.is_empty() || relations.contains(&t.relation))
-            .collect()
+        let placed = self.placed(id, relations);
+        placed.map(|(_, triple)| triple).collect()
+    }
+
+    /// Those of a sentence's candidates that are asked about now, the first of the order first: the `open` ones. Of what is missing a sentence
+    /// brings dozens, nearly all of them far down: there only those that come within the next [`TOGETHER`] candidates.
+    pub fn questions(
+        &self,
+        id: SentenceId,
+        relations: &[RelationId],
+        open: impl Fn(&Triple) -> bool,
+    ) -> Vec<Triple> {
+        let mut open = self
+            .placed(id, relations)
+            .filter(|(_, t)| open(t))
+            .peekable();
+        let first = open.peek().map_or(0, |(place, _)| *place);
+        let until = match self.kind {
+            QueueKind::Noise(Kind::Missing) => first + TOGETHER,
+            _ => usize::MAX,
+        };
+        let near = open.take_while(|(place, _)| *place < until);
+        near.map(|(_, triple)| triple).collect()
+    }
+
+    fn placed(
+        &self,
+        id: SentenceId,
+        relations: &[RelationId],
+    ) -> impl Iterator<Item = (usize, Triple)> {
+        let places = self.places(id).iter();
+        let placed = places.map(|at| (*at, self.made.asks[*at].candidate.triple));
+        placed.filter(|(_, t)| relations.is_empty() || relations.contains(&t.relation))
     }
 
     fn places(&self, id: SentenceId) -> &[usize] {
@@ -386,8 +337,21 @@ impl Ranked {
         [first].into_iter().chain(signals).collect()
     }
 
-    /// Where the queue stands, with what was decided since it was ranked; of one relation where the query names one.
-    pub fn standing(&self, decided: &Decided, relations: &[RelationId]) -> Standing {
+    /// Where the queue stands now; of one relation where the query names one.
+    pub fn standing(&self, reader: &Reader, relations: &[RelationId]) -> Result<Standing> {
+        let decided = &self.decided(reader)?;
+        let since = reader.correction_count()?.saturating_sub(self.corrections);
+        Ok(Standing {
+            kind: self.kind,
+            order: self.order,
+            tally: self.tally(decided, relations),
+            calibrated: self.made.calibrated,
+            folds: self.made.folds,
+            anew_in: Some(RERANK.saturating_sub(since)),
+        })
+    }
+
+    fn tally(&self, decided: &Decided, relations: &[RelationId]) -> Tally {
         let tallies = &self.made.tallies;
         let (mut tally, only) = match relations {
             [one] => (tallies.of.get(one).copied().unwrap_or_default(), Some(*one)),
@@ -430,13 +394,7 @@ impl Ranked {
             tally.sample.add(answered.yes);
         }
         tally.until = until;
-        Standing {
-            kind: self.kind,
-            order: self.order,
-            tally,
-            calibrated: self.made.calibrated,
-            folds: self.made.folds,
-        }
+        tally
     }
 
     /// Whether the suspicion was right of a triple that is right, or not.
@@ -447,7 +405,7 @@ impl Ranked {
 
 /// Of triples that corrections after the first `from` are about; what was undone among them counts for nothing.
 fn decided_since(reader: &Reader, from: u64) -> Result<Decided> {
-    let corrections = reader.corrections_after(from, RERANK as usize)?;
+    let corrections = reader.corrections_after(from, DECIDED)?;
     let undone = undone_seqs(&corrections);
     let mut decided = Decided::new();
     for correction in corrections {
@@ -490,43 +448,4 @@ fn decided_since(reader: &Reader, from: u64) -> Result<Decided> {
         }
     }
     Ok(decided)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_term_is_taken_out_and_columns_stay() {
-        let check = |query: &str, kind: Option<QueueKind>, rest: &str| {
-            let asked = Asked::read(query);
-            assert_eq!((asked.kind, asked.rest.as_str()), (kind, rest), "{query:?}");
-        };
-        check("", None, "");
-        check("born", None, "born");
-        check(
-            "queue:wrong",
-            Some(QueueKind::Noise(Kind::Wrong)),
-            "           ",
-        );
-        check(
-            "né queue:missing x",
-            Some(QueueKind::Noise(Kind::Missing)),
-            "né               x",
-        );
-        check("queue:rules", Some(QueueKind::Rules), "           ");
-        check("queue:wrongly", None, "queue:wrongly");
-        check("-queue:wrong", None, "-queue:wrong");
-        check("queue:none", None, "queue:none");
-        check("order:random x", None, "order:random x");
-        check(
-            "queue:wrong x order:uncertain",
-            Some(QueueKind::Noise(Kind::Wrong)),
-            "            x                ",
-        );
-        assert_eq!(
-            Asked::read("order:document queue:missing").order,
-            Order::Document
-        );
-    }
 }

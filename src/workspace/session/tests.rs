@@ -1,5 +1,7 @@
 //! The lanes over a real workspace, without a model: what the screen relies on.
 
+mod lists;
+
 use super::*;
 use crate::domain::{Edit, RunId, Triple, Verdict};
 use crate::workspace::import::ImportOptions;
@@ -238,7 +240,11 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     assert_eq!(all.total, 6);
     assert_eq!(desk.page(3, "Tamm3 queue:wrong", 0).total, 1);
     let hits = desk.hits(&all, "queue:wrong");
-    assert_eq!(hits.len(), 1, "one label at a time is asked about");
+    assert_eq!(hits.len(), 2, "every label that it asks about is marked");
+    // A row names the first of them, the one that the sentence opens at, and says how many follow.
+    let question = all.rows[0].question.clone().unwrap();
+    assert_eq!((question.triple, question.more), (hits[0], 1));
+    assert!(question.head.starts_with("Ada Lum") && question.verdict.is_none());
     let of_born = desk.hits(&all, "queue:wrong gold:place_of_birth");
     assert_eq!(of_born.len(), 1, "the query names a relation");
     // The triple that is asked about, and no others, are judged by a bulk edit of its list.
@@ -249,7 +255,13 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     let id = all.rows[0].id;
     let mut judged = Vec::new();
     for n in 0..2 {
-        let triple = desk.hits(&all, "queue:wrong")[0];
+        let hits = desk.hits(&all, "queue:wrong");
+        assert_eq!(
+            hits.len(),
+            2,
+            "what is judged stays marked, after the open ones"
+        );
+        let triple = hits[0];
         assert!(!judged.contains(&triple));
         judged.push(triple);
         let edit = Edit::Judge {

@@ -10,7 +10,7 @@ use crate::tui::paint::{Painter, row};
 use crate::tui::state::Shared;
 use crate::tui::theme::Role;
 use crate::tui::view::glyphs;
-use crate::tui::widget::numbers::{fraction, grouped};
+use crate::tui::widget::numbers::{counted, fraction, grouped};
 use crate::workspace::messages::Detail;
 use ratatui::layout::Rect;
 
@@ -173,6 +173,14 @@ impl SentenceView {
         self.draw_relations(painter, shared);
     }
 
+    /// `  3 labels asked about, 2 left`; nothing where no queue asks.
+    fn asked_in_words(&self) -> String {
+        match self.question_counts() {
+            (0, _) => String::new(),
+            (n, left) => format!("  {} asked about, {left} left", counted(n, "label")),
+        }
+    }
+
     fn draw_head(&self, painter: &mut Painter<'_>, detail: &Detail, shared: &Shared, total: usize) {
         let area = self.areas.head;
         if area.height == 0 {
@@ -196,6 +204,7 @@ impl SentenceView {
             (glyph.to_owned(), role),
             (format!(" {}  ", detail.state.name()), role),
             (position, Role::Title),
+            (self.asked_in_words(), Role::Key),
             (place, Role::Dim),
         ];
         match &detail.prediction {

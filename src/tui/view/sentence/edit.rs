@@ -13,6 +13,7 @@ use crate::tui::overlay::picker::{Choice, Item, Picker, Purpose};
 use crate::tui::queries;
 use crate::tui::state::{Intent, Shared, Step};
 use crate::workspace::messages::Request;
+use crate::workspace::noise::pairs::entity_key;
 use crate::workspace::patterns::pattern_term;
 
 /// Said to whom edits a sentence that is not on the screen.
@@ -62,8 +63,8 @@ impl SentenceView {
                 },
                 shared,
             ),
-            S::Next => shared.intents.push(Intent::Step(Step::Next)),
-            S::Previous => shared.intents.push(Intent::Step(Step::Previous)),
+            S::Next => self.go_on(shared),
+            S::Previous => self.go_back(shared),
             S::Add => self.jump(Goal::Head, shared),
             S::Change => self.pick_relation(shared),
             S::Relation1 => self.relabel_to(0, shared),
@@ -203,8 +204,15 @@ impl SentenceView {
             return;
         };
         let Some(detail) = self.detail() else { return };
-        let [head, tail] = [triple.head, triple.tail].map(|span| detail.sentence.surface(span));
-        let query = queries::by_fact(shared.relation(triple.relation), head, tail);
+        let entity = |span| entity_key(&detail.annotation, &detail.sentence, span);
+        let [head, tail] = [triple.head, triple.tail].map(entity);
+        let relation = shared.relation(triple.relation).to_owned();
+        let query = queries::by_fact(&relation, &head, &tail);
+        let [head, tail] = [triple.head, triple.tail].map(|span| self.surface(span));
+        // A link in the query says little to a reader.
+        shared.good(format!(
+            "labels of the same fact: {head} — {relation} → {tail}"
+        ));
         shared.intents.push(Intent::Filter(query));
     }
 

@@ -8,6 +8,7 @@ mod draw;
 mod edit;
 mod jumping;
 mod panes;
+mod questions;
 mod shown;
 mod table;
 mod words;
@@ -81,6 +82,8 @@ pub struct SentenceView {
     table: Scroll,
     /// The triple to put the cursor on when it appears: where an edit made a new one.
     follow: Option<Triple>,
+    /// Questions of a queue that the curator has gone on from, the latest last.
+    passed: Vec<Triple>,
     pane: Pane,
     pane_top: usize,
     zoomed: bool,
@@ -166,6 +169,7 @@ impl SentenceView {
         self.table = Scroll::default();
         (self.text_top, self.pane_top) = (0, 0);
         self.follow = None;
+        self.passed.clear();
         self.mode = Mode::Browse;
         self.explained.clear();
         self.explaining = None;
@@ -268,6 +272,7 @@ impl SentenceView {
         // What the query is about only an answer to its question says; and it stays so when a judgement has settled it.
         if let Some(before) = self.cache.get(&detail.sentence.id) {
             detail.hits.clone_from(&before.hits);
+            detail.questions.clone_from(&before.questions);
             // A question of a queue that this edit did not answer stays in sight.
             let open = before
                 .rows
@@ -335,8 +340,9 @@ impl SentenceView {
             }
         }
         let shown = shown::rows(detail, &pending);
-        let hit = detail.hits.first().copied().filter(|_| self.placing);
-        (self.draft, self.shown, self.placing) = (draft, shown, false);
+        (self.draft, self.shown) = (draft, shown);
+        let hit = std::mem::take(&mut self.placing).then(|| self.first_hit());
+        let hit = hit.flatten();
         let wanted = self.follow.filter(|t| self.position(*t).is_some());
         if let Some(at) = wanted.or(hit).or(focused).and_then(|t| self.position(t)) {
             self.table.cursor = at;

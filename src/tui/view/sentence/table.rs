@@ -193,7 +193,7 @@ impl SentenceView {
         Columns::of(width, systems, relation, longest.unwrap_or(8))
     }
 
-    fn surface(&self, span: TokenSpan) -> String {
+    pub(super) fn surface(&self, span: TokenSpan) -> String {
         let text = self.detail().map_or("", |d| d.sentence.surface(span));
         clean::fit(text, 60).into_owned()
     }
