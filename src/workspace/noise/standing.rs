@@ -70,7 +70,7 @@ impl Standing {
                 self.kind.name()
             ),
             false => {
-                "scores are ranks, not probabilities, until there are verdicts of both kinds".into()
+                "scores are no probabilities until there are verdicts of both kinds".into()
             }
         }
     }
@@ -168,7 +168,7 @@ mod tests {
         };
         assert_eq!(
             standing.summary(),
-            "980 left; 0 judged; scores are ranks, not probabilities, until there are verdicts of both kinds; \
+            "980 left; 0 judged; scores are no probabilities until there are verdicts of both kinds; \
              no random row judged yet, so no base rate; `redress folds` adds the strongest signal"
         );
         standing.tally = Tally {

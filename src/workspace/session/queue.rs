@@ -323,8 +323,10 @@ impl Ranked {
             Why::Said(why) => return vec![why.clone()],
             Why::Signals(signals) => (&signals.0, &signals.1),
         };
+        let missing = self.kind == QueueKind::Noise(Kind::Missing);
         let (what, unit) = match self.made.calibrated {
             true => ("p", "log odds"),
+            false if missing => ("score", "log odds"),
             false => ("rank score", "of the score"),
         };
         let (kind, score) = (self.kind.name(), scored.score);
