@@ -4,6 +4,7 @@ use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
 use crate::workspace::convert;
 use crate::workspace::finetune;
+use crate::workspace::messages::FineTuneReport;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
@@ -78,18 +79,7 @@ pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
     if args.json {
         print_json(&finetune::as_json(&dir, &report)?)?;
     } else {
-        let judged = &report.judgements;
-        say(&format!(
-            "dev F1 {:.3} -> {:.3} ({})\nagrees with {} -> {} of {} judgements in {} corrected sentences\n{}",
-            report.before_f1,
-            report.after_f1,
-            report.protocol,
-            judged.met_before,
-            judged.met_after,
-            judged.all,
-            report.n_corrected,
-            report.model_dir.display()
-        ))?;
+        say(&in_words(&report))?;
     }
     if args.accept && !accepted {
         remark(
@@ -98,6 +88,24 @@ pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
         return Ok(Ended::WithProblems);
     }
     Ok(Ended::Done)
+}
+
+fn in_words(report: &FineTuneReport) -> String {
+    let gains = report.gains.kinds();
+    let mut lines: Vec<String> = gains.iter().map(|kind| kind.line()).collect();
+    lines.extend(report.gains.note().map(str::to_owned));
+    let judged = &report.judgements;
+    lines.push(format!("protocol: {}", report.protocol));
+    let kept_out = match report.gains.kept_out {
+        0 => String::new(),
+        n => format!("; {n} more, of dev and test, were kept out"),
+    };
+    lines.push(format!(
+        "agrees with {} -> {} of {} judgements in {} corrected sentences{kept_out}",
+        judged.met_before, judged.met_after, judged.all, report.n_corrected
+    ));
+    lines.push(report.model_dir.display().to_string());
+    lines.join("\n")
 }
 
 /// Runs a training with progress on standard error, to be stopped by a signal.

@@ -1,34 +1,39 @@
-//! Corrections → a better model, and what changed, measured on the same dev sentences before and after.
+//! Corrections → a better model, and what changed, measured on the same sentences before and after ([`gains`]).
 //!
 //! A handful of corrections must not move what they say nothing about. So uncorrected sentences are seen again, drawn from the
 //! whole corpus; where model and label part there and nobody has judged, neither is taught; rates are small; thresholds stay;
 //! and the epoch is selected on dev. A model that is worse on dev all the same is offered as such.
 
+mod choose;
+pub mod gains;
+
+use super::evaluate::HEADLINE;
 use super::messages::{FineTuneReport, Judgements};
 use super::models::ModelChoice;
-use super::pass::Pages;
 use super::training::{
     Around, Data, SelectBy, Start, TrainConfig, TrainEvent, TrainOptions, dev_report, initial,
     predict_dev, run_fit, snapshot, trainer,
 };
 use super::view::Viewed;
-use super::{Workspace, now_ms, stored_rule, viewed};
+use super::{Workspace, now_ms};
 use crate::analysis::{Report, compare};
 use crate::domain::{
-    Annotation, DecisionRule, Prediction, RelationId, RelationSchema, Sentence, Split, Triple,
-    Verdict,
+    Annotation, DecisionRule, Prediction, RelationId, RelationSchema, Sentence, Triple, Verdict,
 };
 use crate::model::bags::BagBank;
 use crate::model::files::{self, Precision};
 use crate::model::labels::LabelMap;
 use crate::model::mutual::MutualBank;
-use crate::model::sentence::{SentenceModel, save};
+use crate::model::sentence::{Loaded, SentenceModel, save};
 use crate::store::Reader;
+use crate::train::checkpoint::RunRecord;
 use crate::train::examples::Example;
 use crate::train::fit::{Ended, FitOptions};
-use crate::train::sentence::SentenceRates;
+use crate::train::sentence::{SentenceRates, SentenceTrainer};
 use anyhow::{Result, bail};
 use candle_core::Device;
+use choose::{Chosen, Held, choose};
+use gains::{Gains, measure};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -39,15 +44,11 @@ pub struct FineTuneOptions {
     pub device: Device,
 }
 
-/// Uncorrected training sentences seen again for each corrected one, so that the rest is not forgotten.
-const REPLAY: usize = 4;
-const REPLAY_LEAST: usize = 128;
-const REPLAY_MOST: usize = 1024;
 /// Corrected sentences are shown again within an epoch until they make up this share of it, or this often.
 const CORRECTED_SHARE: f64 = 0.25;
 const SHOWN_MOST: usize = 2;
-/// Dev sentences measured; more add minutes, not knowledge.
-const DEV_MOST: usize = 500;
+/// How the new model's weights are stored.
+const PRECISION: Precision = Precision::F16;
 
 /// Small steps: the model is trained already, and what the corrections say is little beside what made it.
 fn gentle() -> TrainConfig {
@@ -68,7 +69,7 @@ fn gentle() -> TrainConfig {
     }
 }
 
-/// `None` when cancelled. Corrected sentences (test excepted) are trained on with their verdicts, and left out of dev.
+/// `None` when cancelled. Corrected sentences of the train split are trained on with their verdicts.
 pub fn fine_tune(
     reader: &Reader,
     options: &FineTuneOptions,
@@ -78,17 +79,68 @@ pub fn fine_tune(
     let before = SentenceModel::from_loaded(&loaded, &options.device)?;
     let rule = before.rule();
     let chosen = choose(reader)?;
-    if chosen.corrected.is_empty() {
-        bail!("there is nothing to learn from yet: judge or correct some sentences first");
+    if let Some(why) = chosen.lacks() {
+        bail!(why);
     }
-    let (n_corrected, n_others) = (chosen.corrected.len(), chosen.others.len());
-    let (data, corrected) = teach(chosen, &before, reader.schema()?)?;
+    let numbers = (chosen.corrected.len(), chosen.others.len());
+    let (data, corrected, held) = teach(chosen, &before, reader.schema()?)?;
     (around.observe)(TrainEvent::Said(format!(
-        "{n_corrected} corrected sentences, {n_others} others, {} dev sentences",
-        data.dev.len()
+        "{} corrected sentences, {} others, {} dev sentences; {} corrected ones of dev and test kept out",
+        numbers.0,
+        numbers.1,
+        data.dev.len(),
+        held.kept_out
     )));
-    let before_report = dev_report(&data, &predict_dev(&before, &data)?, &rule);
+    let dev_before = predict_dev(&before, &data)?;
     let met_before = met(&corrected, &before, &data.schema)?;
+    let Some(learned) = learn(&loaded, options, &data, &rule, around)? else {
+        return Ok(None);
+    };
+    let after = snapshot(&learned.trainer)?;
+    let dev_after = predict_dev(&after, &data)?;
+    let judgements = Judgements {
+        all: corrected.iter().map(|c| c.judged().count()).sum(),
+        met_before,
+        met_after: met(&corrected, &after, &data.schema)?,
+    };
+    let mut gains = measure(
+        &data,
+        &held,
+        [&dev_before, &dev_after],
+        [&before, &after],
+        &rule,
+    )?;
+    gains.start_saw_dev = saw_dev(&loaded.card);
+    let on_dev = |predictions| dev_report(&data, predictions, &rule);
+    let report = report(
+        [on_dev(&dev_before), on_dev(&dev_after)],
+        data.dev.len(),
+        judgements,
+        gains,
+        numbers.0,
+        options.models.join(format!("fine-tuned-{}", now_ms())),
+    );
+    let card = card(&learned, &report, &data, numbers.1);
+    write(&learned.trainer, options, &card, &report.model_dir)?;
+    Ok(Some(report))
+}
+
+/// A model that has learned.
+struct Learned {
+    trainer: SentenceTrainer,
+    /// What it started from, for the card.
+    source: String,
+    record: RunRecord,
+}
+
+/// `None` when cancelled.
+fn learn(
+    loaded: &Loaded,
+    options: &FineTuneOptions,
+    data: &Data,
+    rule: &DecisionRule,
+    around: &mut Around,
+) -> Result<Option<Learned>> {
     let train_options = TrainOptions {
         out: PathBuf::new(),
         start: Start::Model(options.from.clone()),
@@ -96,60 +148,76 @@ pub fn fine_tune(
         kernel: loaded.config.kernel.is_some(),
         spans: loaded.config.spans.is_some(),
         config: gentle(),
-        precision: Precision::F16,
+        precision: PRECISION,
         resume: false,
         device: options.device.clone(),
     };
-    let mut start = initial(&train_options, &data)?;
+    let mut start = initial(&train_options, data)?;
     start.config.rules = loaded.config.rules;
     let source = start.source.clone();
-    let trainer = trainer(start, &data, train_options.config.rates.clone())?;
+    let trainer = trainer(start, data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
     let select_by = SelectBy::Rule(rule.clone());
-    let (ended, record) = run_fit(&trainer, &data, fit_options, select_by, None, around)?;
-    if ended == Ended::Stopped {
-        return Ok(None);
-    }
-    let after = snapshot(&trainer)?;
-    let after_report = dev_report(&data, &predict_dev(&after, &data)?, &rule);
-    let judgements = Judgements {
-        all: corrected.iter().map(|c| c.judged().count()).sum(),
-        met_before,
-        met_after: met(&corrected, &after, &data.schema)?,
-    };
-    let card = serde_json::json!({
-        "systems": trainer.config.systems(),
-        "started_from": source,
-        "fine_tuned_on": {"corrected_sentences": n_corrected, "other_sentences": n_others},
-        "judgements": {"all": judgements.all, "met_before": judgements.met_before, "met_after": judgements.met_after},
-        "dev": {"source": data.dev_source, "sentences": data.dev.len(), "protocol": before_report.protocol.to_string(),
-                "f1_before": before_report.micro.f1(), "f1_after": after_report.micro.f1()},
-        "curve": record,
-    });
-    let model_dir = options.models.join(format!("fine-tuned-{}", now_ms()));
+    let (ended, record) = run_fit(&trainer, data, fit_options, select_by, None, around)?;
+    Ok((ended != Ended::Stopped).then_some(Learned {
+        trainer,
+        source,
+        record,
+    }))
+}
+
+fn card(
+    learned: &Learned,
+    report: &FineTuneReport,
+    data: &Data,
+    n_others: usize,
+) -> serde_json::Value {
+    let (judged, dev) = (&report.judgements, report.gains.dev);
+    serde_json::json!({
+        "systems": learned.trainer.config.systems(),
+        "started_from": learned.source,
+        "fine_tuned_on": {"corrected_sentences": report.n_corrected, "other_sentences": n_others,
+            DEV_KEPT_OUT: !report.gains.start_saw_dev},
+        "judgements": {"all": judged.all, "met_before": judged.met_before, "met_after": judged.met_after},
+        "dev": {"source": data.dev_source, "sentences": data.dev.len(), "protocol": HEADLINE.to_string(),
+                "f1_before": dev.map(|g| g.f1_before), "f1_after": dev.map(|g| g.f1_after)},
+        "gains": report.gains,
+        "curve": learned.record,
+    })
+}
+
+/// In a card, of this model and of those it comes from: none was fine-tuned on dev sentences, as older versions did.
+const DEV_KEPT_OUT: &str = "dev_kept_out";
+
+fn saw_dev(card: &[u8]) -> bool {
+    let card: serde_json::Value = serde_json::from_slice(card).unwrap_or_default();
+    let tuned = &card["fine_tuned_on"];
+    tuned.is_object() && tuned[DEV_KEPT_OUT] != true
+}
+
+fn write(
+    trainer: &SentenceTrainer,
+    options: &FineTuneOptions,
+    card: &serde_json::Value,
+    model_dir: &Path,
+) -> Result<()> {
+    let (config, tokens) = (&trainer.config, &trainer.tokens);
     save(
-        &model_dir,
-        &trainer.config,
-        &trainer.tokens,
+        model_dir,
+        config,
+        tokens,
         &trainer.tensors(),
-        &card,
-        train_options.precision,
+        card,
+        PRECISION,
     )?;
     // The bag systems read the encoder's piece table, which fine-tuning leaves alone: they come along as they are.
     if let Some(bank) = BagBank::load(options.from.source(), &options.device)? {
-        bank.save(&model_dir, train_options.precision)?;
+        bank.save(model_dir, PRECISION)?;
     }
     if let Some(bank) = MutualBank::load(options.from.source(), &options.device)? {
-        let more = bank.files(train_options.precision)?;
-        files::add_to_dir(&model_dir, files::CONFIG, more)?;
+        files::add_to_dir(model_dir, files::CONFIG, bank.files(PRECISION)?)?;
     }
-    Ok(Some(report(
-        (&before_report, &after_report),
-        &data,
-        judgements,
-        n_corrected,
-        model_dir,
-    )))
+    Ok(())
 }
 
 /// [`fine_tune`] of the model that the workspace in `dir` uses, or of `model`.
@@ -189,25 +257,28 @@ pub fn as_json(dir: &Path, report: &FineTuneReport) -> Result<serde_json::Value>
         "corrected_sentences": report.n_corrected,
         "judgements": {"all": report.judgements.all, "met_before": report.judgements.met_before,
             "met_after": report.judgements.met_after},
+        "gains": report.gains,
         "relations": report.per_relation.iter().map(relation).collect::<Vec<_>>(),
     }))
 }
 
 fn report(
-    (before, after): (&Report, &Report),
-    data: &Data,
+    [before, after]: [Report; 2],
+    n_dev: usize,
     judgements: Judgements,
+    gains: Gains,
     n_corrected: usize,
     model_dir: PathBuf,
 ) -> FineTuneReport {
     // The two are of the same sentences, so there is a comparison.
-    let per_relation = compare(before, after).map_or_else(Vec::new, |c| c.relations);
+    let per_relation = compare(&before, &after).map_or_else(Vec::new, |c| c.relations);
     FineTuneReport {
-        protocol: format!("{}, {} dev sentences", before.protocol, data.dev.len()),
+        protocol: format!("{}, {n_dev} dev sentences", before.protocol),
         n_corrected,
         judgements,
         before_f1: before.micro.f1() as f32,
         after_f1: after.micro.f1() as f32,
+        gains,
         per_relation,
         model_dir,
     }
@@ -258,77 +329,17 @@ fn accepted(prediction: &Prediction, rule: &DecisionRule) -> HashSet<Triple> {
     triples.map(|t| t.triple).collect()
 }
 
-/// Corrected sentences, some others to be seen again, and dev.
-struct Chosen {
-    corrected: Vec<Viewed>,
-    others: Vec<Viewed>,
-    dev: Vec<(Sentence, Annotation)>,
-}
-
-/// Half of the others hold a label of a relation that was corrected: ten rejected labels of a relation must not teach
-/// that there is no such relation.
-fn choose(reader: &Reader) -> Result<Chosen> {
-    let rule = stored_rule(reader)?;
-    let relations = corrected_relations(reader, &rule)?;
-    let alike = |v: &Viewed| {
-        let mut triples = v.annotation.standing();
-        triples.any(|t| relations.contains(&t.triple.relation))
-    };
-    let (mut corrected, mut dev) = (Vec::new(), Vec::new());
-    // Of the corrected relations, and the rest.
-    let mut others: [Vec<Viewed>; 2] = Default::default();
-    let mut pages = Pages::start();
-    while let Some(page) = pages.next(reader, &rule)? {
-        for (_, viewed) in page {
-            match (viewed.n_edits > 0, viewed.sentence.split) {
-                (_, Split::Test) => {}
-                (true, _) => corrected.push(viewed),
-                (false, Split::Dev) if dev.len() < DEV_MOST => {
-                    dev.push((viewed.sentence, viewed.annotation))
-                }
-                (false, Split::Train) => others[usize::from(!alike(&viewed))].push(viewed),
-                (false, _) => {}
-            }
-        }
-        for some in &mut others {
-            // An id is a hash, so the smallest are a draw from the whole corpus, the same one each time.
-            some.sort_by_key(|v| v.sentence.id);
-            some.truncate(REPLAY_MOST);
-        }
-    }
-    let wanted = (corrected.len() * REPLAY).clamp(REPLAY_LEAST, REPLAY_MOST);
-    let [mut alike, mut rest] = others;
-    alike.truncate((wanted / 2).max(wanted.saturating_sub(rest.len())));
-    rest.truncate(wanted - alike.len());
-    alike.append(&mut rest);
-    Ok(Chosen {
-        corrected,
-        others: alike,
-        dev,
-    })
-}
-
-/// Relations of triples that a curator judged or added.
-fn corrected_relations(reader: &Reader, rule: &DecisionRule) -> Result<HashSet<RelationId>> {
-    let mut relations = HashSet::new();
-    for id in reader.corrected_since(0)? {
-        let annotation = viewed(reader, rule, None, id)?.annotation;
-        let judged = annotation.triples.iter().filter(|t| t.verdict.is_some());
-        relations.extend(judged.map(|t| t.triple.relation));
-    }
-    Ok(relations)
-}
-
 /// Examples in the model's labels and those of the corrections that it does not have yet.
 fn teach(
     chosen: Chosen,
     model: &SentenceModel,
     schema: RelationSchema,
-) -> Result<(Data, Vec<Corrected>)> {
+) -> Result<(Data, Vec<Corrected>, Held)> {
     let Chosen {
         corrected,
         others,
         dev,
+        held,
     } = chosen;
     let mut labels = model.config.labels.clone();
     for viewed in &corrected {
@@ -372,7 +383,7 @@ fn teach(
         n_positives,
         one_per_pair: model.config.rules.rule.one_per_pair,
     };
-    Ok((data, corrected))
+    Ok((data, corrected, held))
 }
 
 /// What a sentence teaches: where label and model (`accepted`) part and nobody has judged the triple or finished the

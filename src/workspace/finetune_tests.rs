@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::SentenceIdx;
 use crate::domain::annotation::Change;
 use crate::domain::{
-    ByteSpan, Edit, Entity, GoldSource, GoldTriple, RelationId, SentenceId, TokenSpan,
+    ByteSpan, Edit, Entity, GoldSource, GoldTriple, RelationId, SentenceId, Split, TokenSpan,
 };
 use crate::store::NewCorrection;
 use crate::workspace::{Workspace, demo};

@@ -5,6 +5,7 @@
 
 use super::agreement::Disputed;
 use super::compare::Compared;
+use super::finetune::gains::Gains;
 use super::runs::RunRow;
 use super::slices::{Slice, Sliced};
 use crate::analysis::{RelationChange, Study};
@@ -514,7 +515,7 @@ pub struct Judgements {
 /// A fall of dev F1 by less than this is not told from chance.
 pub const WORSE_BY: f32 = 0.01;
 
-/// What fine-tuning changed, measured on the same dev sentences before and after.
+/// What fine-tuning changed, measured on the same sentences before and after; `before_f1`, `after_f1` and `per_relation` on dev.
 #[derive(Clone, Debug, Default)]
 pub struct FineTuneReport {
     pub protocol: String,
@@ -522,6 +523,8 @@ pub struct FineTuneReport {
     pub judgements: Judgements,
     pub before_f1: f32,
     pub after_f1: f32,
+    /// The change on dev, test and curated sentences, with intervals.
+    pub gains: Gains,
     /// Relations in dev or predicted, the largest change first.
     pub per_relation: Vec<RelationChange>,
     pub model_dir: PathBuf,

@@ -318,11 +318,27 @@ fn corrections_become_a_model_that_keeps_what_it_knew() {
         ))
     };
     tune("").said(1, &["nothing to learn from yet"]);
-    home.write("decided.jsonl", DECIDED);
-    home.run("import decided.jsonl -w ws").done();
+    // What is curated of dev measures, and does not teach.
+    home.write("dev.jsonl", DECIDED.replace("left", "quit"));
+    home.run("import dev.jsonl -w ws").done();
+    tune("").said(1, &["(1) are of the dev and test splits"]);
+    // Two of these four are like sentences of the train split.
+    home.write("test.json", crate::program::corpus(40..44));
+    home.run("import test.json -w ws").done();
+    let of_train = DECIDED.replace(r#""split": "dev""#, r#""split": "train""#);
+    home.write("train.jsonl", of_train);
+    home.run("import train.jsonl -w ws").done();
     let report = tune("--json").done().json();
     assert_eq!(report["corrected_sentences"], 1, "{report}");
     assert_eq!(report["judgements"]["all"], 3, "{report}");
+    let gains = &report["gains"];
+    let sentences = ["dev", "test", "curated"].map(|kind| gains[kind]["sentences"].clone());
+    assert_eq!(sentences, [json!(8), json!(2), json!(1)], "{report}");
+    assert_eq!(gains["kept_out"], 1, "{report}");
+    for when in ["f1_before", "f1_after"] {
+        let (one, other) = (report[when].as_f64(), gains["dev"][when].as_f64());
+        assert!((one.unwrap() - other.unwrap()).abs() < 1e-6, "{report}");
+    }
     let (before, after) = (&report["f1_before"], &report["f1_after"]);
     let (before, after) = (before.as_f64().unwrap(), after.as_f64().unwrap());
     // Eight dev sentences and a model of seconds: it may forget (the ignored `fine_tune_on_truth` measures that on the

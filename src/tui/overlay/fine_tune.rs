@@ -13,8 +13,11 @@ use crate::tui::widget::scroll::Scroll;
 use crate::workspace::messages::{FineTuneReport, JobKind, Request};
 use ratatui::layout::Rect;
 
-/// Rows above the table of a report.
-const HEAD: usize = 4;
+/// Rows above a report's table of relations, and the first of its kinds of sentences among them.
+const HEAD: usize = 8;
+const KINDS: u16 = 3;
+/// Cells of the names of kinds.
+const KIND: usize = 8;
 
 #[derive(Default)]
 pub struct FineTune {
@@ -66,7 +69,7 @@ impl FineTune {
 
     fn area(area: Rect, shared: &Shared) -> Rect {
         let rows = match (&shared.report, shared.job(JobKind::FineTune)) {
-            (Some(report), _) => report.per_relation.len() + HEAD,
+            (Some(report), _) => report.per_relation.len() + head(report),
             (None, Some(_)) => shared.epochs.len().max(8) + 3,
             (None, None) if shared.epochs.is_empty() => 3,
             (None, None) => shared.epochs.len() + 6,
@@ -76,7 +79,7 @@ impl FineTune {
     }
 
     pub fn layout(&mut self, area: Rect, shared: &Shared) {
-        let head = if shared.report.is_some() { HEAD } else { 3 };
+        let head = shared.report.as_ref().map_or(3, |r| head(r));
         let rows = (Self::area(area, shared).height as usize).saturating_sub(head + 2);
         let len = shared
             .report
@@ -200,13 +203,25 @@ impl FineTune {
         ];
         painter.parts(row(inside, 1), &learned);
         painter.parts(row(inside, 2), &[(report.protocol.as_str(), Role::Dim)]);
+        draw_gains(crate::tui::paint::below(inside, KINDS), report, painter);
+        self.draw_relations(inside, report, painter, shared);
+    }
+
+    fn draw_relations(
+        &self,
+        inside: Rect,
+        report: &FineTuneReport,
+        painter: &mut Painter<'_>,
+        shared: &Shared,
+    ) {
+        let head = head(report) as u16;
         let names = report
             .per_relation
             .iter()
             .map(|c| width(shared.relation(c.relation)));
         let name_cells = names.max().unwrap_or(8).clamp(8, 40);
         painter.parts(
-            row(inside, 3),
+            row(inside, head - 1),
             &[(
                 format!("{} gold before  after  change", pad("relation", name_cells)),
                 Role::Dim,
@@ -233,8 +248,48 @@ impl FineTune {
                     tone(after - before),
                 ),
             ];
-            painter.parts(row(inside, HEAD as u16 + i as u16), &parts);
+            painter.parts(row(inside, head + i as u16), &parts);
         }
+    }
+}
+
+fn head(report: &FineTuneReport) -> usize {
+    HEAD + usize::from(report.gains.note().is_some())
+}
+
+/// Before and after on each kind of sentences, with the interval of the change.
+fn draw_gains(area: Rect, report: &FineTuneReport, painter: &mut Painter<'_>) {
+    let heads = format!(
+        "{} before  after  change  95 % interval  sentences",
+        pad("F1 on", KIND)
+    );
+    painter.parts(row(area, 0), &[(heads, Role::Dim)]);
+    for (i, kind) in report.gains.kinds().into_iter().enumerate() {
+        let line = row(area, i as u16 + 1);
+        let name = pad(kind.name, KIND);
+        let Some(gain) = kind.gain else {
+            painter.parts(
+                line,
+                &[(name, Role::Text), (format!(" {}", kind.none), Role::Dim)],
+            );
+            continue;
+        };
+        let [before, after, change] =
+            [gain.f1_before, gain.f1_after, gain.change()].map(|f| f as f32);
+        let [low, high] = gain.interval.map(|f| signed(f as f32));
+        let parts = [
+            (
+                format!("{name} {:>6} {:>6}", fraction(before), fraction(after)),
+                Role::Text,
+            ),
+            (format!(" {:>7}", signed(change)), tone(change)),
+            (format!("  {:>13}", format!("{low} to {high}")), Role::Text),
+            (format!("  {}, {}", gain.measured(), kind.short), Role::Dim),
+        ];
+        painter.parts(line, &parts);
+    }
+    if let Some(note) = report.gains.note() {
+        painter.parts(row(area, 4), &[(note, Role::Warning)]);
     }
 }
 

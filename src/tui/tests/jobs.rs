@@ -4,6 +4,7 @@ use super::keys::changes;
 use super::*;
 use crate::analysis::{Prf, RelationChange};
 use crate::domain::*;
+use crate::workspace::finetune::gains::{Gain, Gains};
 use crate::workspace::messages::{FineTuneReport, JobEvent, JobKind, Judgements};
 use std::time::Duration;
 
@@ -77,6 +78,12 @@ fn a_fine_tuned_model_waits_for_a_decision() {
         bench.text()
     );
     assert!(bench.sees("agrees with 3 → 11 of 14 judgements in 12 corrected sentences"));
+    assert!(
+        bench.sees("test        .60    .64    +.04   −.01 to +.09  200 of 300, labels that stand")
+            && bench.sees("curated  no dev or test sentence is done"),
+        "{}",
+        bench.text()
+    );
     bench.press("esc F enter");
     assert_eq!(changes(&mut bench), ["DecideModel { accept: true }"]);
     // What it changed is the next thing to see.
@@ -107,6 +114,17 @@ fn report(before_f1: f32, after_f1: f32) -> FineTuneReport {
         },
         before_f1,
         after_f1,
+        gains: Gains {
+            test: Some(Gain {
+                sentences: 200,
+                of: 300,
+                labels: 250,
+                f1_before: 0.6,
+                f1_after: 0.64,
+                interval: [-0.01, 0.09],
+            }),
+            ..Gains::default()
+        },
         per_relation: vec![change(0, 1_204, 0.5, 0.61), change(1, 31, 0.9, 0.88)],
         model_dir: "/models/new".into(),
     }
@@ -136,6 +154,18 @@ fn a_worse_model_says_so_and_is_taken_by_a_second_press_only() {
     });
     bench.press("F x");
     assert_eq!(changes(&mut bench), ["DecideModel { accept: false }"]);
+    // No room for the table, or for anything: nothing breaks.
+    for (width, height) in [(60, 15), (30, 6), (1, 1)] {
+        let mut bench = Bench::new(width, height);
+        let mut report = report(0.58, 0.6);
+        report.gains.start_saw_dev = true;
+        report.gains.curated = report.gains.test;
+        bench.reply(Reply::ModelReady {
+            report: Box::new(report),
+        });
+        bench.press("F j j k");
+        assert_eq!(bench.sees("curated"), width == 60, "{}", bench.text());
+    }
 }
 
 #[test]

@@ -148,6 +148,7 @@ impl GainReport {
         let all = labels.values().fold(Labels::default(), |a, b| a.plus(b));
         let (found, curators) = history(reader)?;
         let quality = quality(all.judged(), sample);
+        let fine_tunes = fine_tunes::read(reader)?;
         let right = quality.map(|q| q.before.value * all.judged().labels as f64);
         Ok(Some(Self {
             workspace: name.to_owned(),
@@ -158,12 +159,20 @@ impl GainReport {
             quality: quality.map(shares),
             sample: drawn_of(sample),
             missing: Missing::new(&missing, right),
-            fine_tunes: fine_tunes::read(reader)?,
+            method: method(&fine_tunes),
+            fine_tunes,
             curators,
             found,
-            method: super::METHOD.to_vec(),
         }))
     }
+}
+
+fn method(fine_tunes: &[FineTuned]) -> Vec<&'static str> {
+    let mut method = super::METHOD.to_vec();
+    if fine_tunes.iter().any(|f| f.gains.is_some()) {
+        method.push(super::GAIN);
+    }
+    method
 }
 
 impl Labels {

@@ -2,6 +2,7 @@
 
 use super::charts;
 use super::collect::GainReport;
+use super::fine_tunes::{GAIN_HEADS, gain_notes, gain_rows};
 use super::markdown::{counts, seconds};
 
 const STYLE: &str = "
@@ -168,11 +169,19 @@ impl GainReport {
             "judgements met",
             "corrected sentences",
         ];
-        format!(
+        let mut text = format!(
             "<h2>Model</h2>\n{}{}",
             charts::models(&scores),
             table(&heads, rows)
-        )
+        );
+        let gains = gain_rows(&self.fine_tunes);
+        if !gains.is_empty() {
+            text += &table(&GAIN_HEADS, gains.into_iter().map(Vec::from));
+        }
+        for note in gain_notes(&self.fine_tunes) {
+            text += &format!("<p class=\"dim\">{}</p>\n", escape(&note));
+        }
+        text
     }
 }
 

@@ -1,6 +1,7 @@
 //! The report as Markdown.
 
 use super::collect::{GainReport, Labels, Shares};
+use super::fine_tunes::{GAIN_HEADS, gain_notes, gain_rows};
 
 impl GainReport {
     pub fn markdown(&self) -> String {
@@ -54,6 +55,17 @@ impl GainReport {
                 f.corrected_sentences,
                 plain(&f.protocol)
             );
+        }
+        let rows = gain_rows(&self.fine_tunes);
+        if !rows.is_empty() {
+            let heads = GAIN_HEADS.join(" | ");
+            text += &format!("\n| {heads} |\n{}|\n", "|---".repeat(GAIN_HEADS.len()));
+        }
+        for row in rows {
+            text += &format!("| {} |\n", row.map(|cell| plain(&cell)).join(" | "));
+        }
+        for note in gain_notes(&self.fine_tunes) {
+            text += &format!("\n{note}\n");
         }
         text += "\n## Time\n\n| curator | edits | decisions | median s | hours | idle gaps cut |\n|---|---|---|---|---|---|\n";
         for c in &self.curators {

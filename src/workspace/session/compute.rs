@@ -244,7 +244,7 @@ impl Compute {
             self.shared.reply(Reply::Job(JobEvent::Cancelled { job }));
             return Ok(());
         };
-        let summary = format!("dev F1 {:.3} → {:.3}", report.before_f1, report.after_f1);
+        let summary = report.gains.summary();
         self.shared
             .reply(Reply::Job(JobEvent::Finished { job, summary }));
         self.waiting = Some(report.clone());
