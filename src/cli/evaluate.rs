@@ -93,6 +93,9 @@ fn in_words(e: &Evaluation) -> String {
             "thresholds on {}: RIN {:.3}, kernel {:.3}, kernel weight {:.1}, span weight {:.2}\n",
             rule.candidates, rule.rin, rule.kernel, rule.kernel_weight, rule.span_weight
         );
+        for (relation, threshold) in &rule.thresholds {
+            text += &format!("  of {relation}: {threshold:.3}\n");
+        }
     }
     text += "\n";
     text += &line(&e.entity_protocol, &e.entities);

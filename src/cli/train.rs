@@ -2,10 +2,10 @@
 
 use super::args::{FineTuneArgs, TrainArgs};
 use super::{Ended, print_json, printable, progress, remark, say, workspace_dir};
-use crate::workspace::convert;
+use crate::workspace::convert::{self, Changes};
 use crate::workspace::finetune;
 use crate::workspace::messages::FineTuneReport;
-use crate::workspace::models::ModelChoice;
+use crate::workspace::models::{ModelChoice, setting};
 use crate::workspace::mutual::MutualInputs;
 use crate::workspace::training::{self, Around, TrainCommand, TrainEvent, TrainProgress};
 use anyhow::{Context, Result};
@@ -96,9 +96,13 @@ fn in_words(report: &FineTuneReport) -> String {
     lines.extend(report.gains.note().map(str::to_owned));
     let judged = &report.judgements;
     lines.push(format!("protocol: {}", report.protocol));
+    let kept_out = match report.gains.kept_out {
+        0 => String::new(),
+        n => format!("; {n} more, of dev and test, were kept out"),
+    };
     lines.push(format!(
-        "agrees with {} -> {} of {} judgements in {} corrected sentences; {} more of dev and test were kept out",
-        judged.met_before, judged.met_after, judged.all, report.n_corrected, report.gains.kept_out
+        "agrees with {} -> {} of {} judgements in {} corrected sentences{kept_out}",
+        judged.met_before, judged.met_after, judged.all, report.n_corrected
     ));
     lines.push(report.model_dir.display().to_string());
     lines.join("\n")
@@ -132,13 +136,32 @@ fn watched<T>(train: impl FnOnce(&mut Around) -> Result<T>) -> Result<T> {
 }
 
 pub fn convert(args: super::args::ConvertArgs) -> Result<Ended> {
-    let choice = ModelChoice::resolve(args.model.as_deref(), None);
-    let bytes = convert::convert(&choice, &args.out, &args.precision)?;
-    say(&format!(
-        "{}: {:.1} MB, {}",
+    // A workspace's thresholds are of its own model.
+    let setting = args.thresholds.as_deref().map(setting).transpose()?;
+    let choice = ModelChoice::resolve(args.model.as_deref(), setting.flatten().as_deref());
+    let changes = Changes {
+        precision: match (args.precision, &args.thresholds) {
+            (None, None) => Some("int8".to_owned()),
+            (given, _) => given,
+        },
+        thresholds: args.thresholds,
+    };
+    let made = convert::convert(&choice, &args.out, &changes)?;
+    let stored = changes
+        .precision
+        .as_deref()
+        .unwrap_or("weights as they were");
+    let mut text = format!(
+        "{}: {:.1} MB, {stored}",
         args.out.display(),
-        bytes as f64 / 1e6,
-        args.precision
-    ))?;
+        made.bytes as f64 / 1e6
+    );
+    for (relation, threshold) in &made.thresholds {
+        text += &format!("\n  {relation} is predicted from {threshold:.3} on");
+    }
+    say(&text)?;
+    if !made.thresholds.is_empty() {
+        remark("the copy is another run: `redress predict --model` makes its predictions");
+    }
     Ok(Ended::Done)
 }

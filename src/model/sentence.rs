@@ -28,9 +28,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Version of config.json that this program writes and the newest it reads. 2 added the span head and its rules, 3 the
-/// shapes of words.
+/// Version of config.json that this program writes. 2 added the span head and its rules, 3 the shapes of words.
 const VERSION: u32 = 3;
+/// The newest that it reads; written where relations have thresholds of their own, which an older program would pass over in silence.
+const NEWEST: u32 = 4;
 /// Cells of RIN kept a sentence.
 const MAX_CELLS: usize = 2048;
 
@@ -41,7 +42,7 @@ pub enum ModelError {
     #[error("{place}: {reason}; expected the config.json of a redress model")]
     Config { place: String, reason: String },
     #[error(
-        "{place} was written by a newer redress (model version {found}, this program reads up to {VERSION}); update the program"
+        "{place} was written by a newer redress (model version {found}, this program reads up to {NEWEST}); update the program"
     )]
     Newer { place: String, found: u32 },
     #[error("{place}: {source}")]
@@ -89,6 +90,7 @@ impl ModelConfig {
             rules: RulesConfig {
                 rule: DecisionRule::default().into(),
                 given: None,
+                thresholds: BTreeMap::new(),
             },
         }
     }
@@ -98,8 +100,17 @@ impl ModelConfig {
         LabelMap::new(schema, &self.labels, &self.entity_types)
     }
 
-    pub fn rules(&self) -> DecisionRules {
-        self.rules.into()
+    pub fn rules(&self, schema: &RelationSchema) -> DecisionRules {
+        self.rules.rules(schema)
+    }
+
+    /// config.json, of the version that it needs.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut config = self.clone();
+        if !config.rules.thresholds.is_empty() {
+            config.version = NEWEST;
+        }
+        serde_json::to_vec_pretty(&config)
     }
 
     /// "RIN emnlp K=2 + kernel"
@@ -198,7 +209,7 @@ impl Loaded {
         };
         let raw: serde_json::Value = serde_json::from_slice(&config_bytes).map_err(bad)?;
         let found = u32::try_from(raw["version"].as_u64().unwrap_or(0)).unwrap_or(u32::MAX);
-        if found > VERSION {
+        if found > NEWEST {
             return Err(ModelError::Newer { place, found });
         }
         let config: ModelConfig = serde_json::from_value(raw).map_err(bad)?;
@@ -243,7 +254,7 @@ pub fn model_files(
         .to_json()
         .map_err(|source| ModelError::Tokens { place, source })?;
     Ok(vec![
-        (files::CONFIG, json(serde_json::to_vec_pretty(config))?),
+        (files::CONFIG, json(config.to_json())?),
         (files::CARD, json(serde_json::to_vec_pretty(card))?),
         (files::TOKENIZER, tokenizer.into_bytes()),
         (files::WEIGHTS, encode_tensors(tensors, precision)?),
@@ -307,8 +318,8 @@ impl SentenceModel {
         &self.layers.encoder
     }
     /// The screen's rule: no spans are given.
-    pub fn rule(&self) -> DecisionRule {
-        self.config.rules.rule.into()
+    pub fn rule(&self, schema: &RelationSchema) -> DecisionRule {
+        self.config.rules(schema).predicted
     }
     fn anchor(&self) -> Anchor {
         self.config.rin.as_ref().map_or(Anchor::Last, |c| c.anchor)
@@ -381,7 +392,8 @@ impl SentenceModel {
                 anchor: self.anchor(),
                 kernel: table,
                 gold: &gold,
-                rule: self.rule(),
+                // Scores only: nothing is decided here.
+                rule: self.config.rules.rule.into(),
             };
             assemble(parts, map)
         });

@@ -11,7 +11,7 @@ use crate::domain::{
     ScoredTriple, Scores, Split, TokenSpan, Triple,
 };
 use serde::Serialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The protocols that are always reported, the strictest first.
 pub const PROTOCOLS: [Protocol; 6] = [
@@ -117,11 +117,18 @@ pub struct NamedRule {
     pub kernel_weight: f32,
     pub span_weight: f32,
     pub entity: f32,
+    /// Relations whose threshold is their own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub thresholds: BTreeMap<String, f32>,
 }
 
 impl NamedRule {
-    fn new(candidates: Candidates, rule: DecisionRule) -> Self {
+    fn new(candidates: Candidates, rule: DecisionRule, schema: &RelationSchema) -> Self {
+        let own = rule.own.iter();
         Self {
+            thresholds: own
+                .map(|(relation, t)| (schema.name(*relation).to_owned(), *t))
+                .collect(),
             candidates: candidates.name().to_owned(),
             rin: rule.rin,
             kernel: rule.kernel,
@@ -299,7 +306,7 @@ impl Evaluator {
             not_predicted: self.not_predicted,
             run,
             rules: kinds
-                .map(|c| NamedRule::new(c, rule_for(&self.rules, c)))
+                .map(|c| NamedRule::new(c, rule_for(&self.rules, c), schema))
                 .to_vec(),
             entities: self.entities.into(),
             entity_protocol: EntityMatching::Span.name().to_owned(),

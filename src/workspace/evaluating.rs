@@ -35,11 +35,11 @@ pub fn evaluate(
             dir.display()
         );
     };
+    let schema = reader.schema()?;
     let stored = stored_rules(&reader)?;
     let rules = models
         .as_ref()
-        .map_or_else(|| stored.clone(), |m| m.sentence.config.rules());
-    let schema = reader.schema()?;
+        .map_or_else(|| stored.clone(), |m| m.sentence.config.rules(&schema));
     let mut evaluator = Evaluator::new(rules);
     let total = u64::from(reader.sentence_count()?);
     let (mut done, mut pages) = (0, Pages::start());

@@ -7,6 +7,7 @@
 mod choose;
 pub mod gains;
 
+use super::convert::THRESHOLDS;
 use super::evaluate::HEADLINE;
 use super::messages::{FineTuneReport, Judgements};
 use super::models::ModelChoice;
@@ -34,6 +35,7 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use choose::{Chosen, Held, choose};
 use gains::{Gains, measure};
+use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
@@ -77,13 +79,14 @@ pub fn fine_tune(
 ) -> Result<Option<FineTuneReport>> {
     let loaded = options.from.read()?;
     let before = SentenceModel::from_loaded(&loaded, &options.device)?;
-    let rule = before.rule();
+    let schema = reader.schema()?;
+    let rule = before.rule(&schema);
     let chosen = choose(reader)?;
     if let Some(why) = chosen.lacks() {
         bail!(why);
     }
     let numbers = (chosen.corrected.len(), chosen.others.len());
-    let (data, corrected, held) = teach(chosen, &before, reader.schema()?)?;
+    let (data, corrected, held) = teach(chosen, &before, schema)?;
     (around.observe)(TrainEvent::Said(format!(
         "{} corrected sentences, {} others, {} dev sentences; {} corrected ones of dev and test kept out",
         numbers.0,
@@ -110,7 +113,8 @@ pub fn fine_tune(
         [&before, &after],
         &rule,
     )?;
-    gains.start_saw_dev = saw_dev(&loaded.card);
+    let started: Value = serde_json::from_slice(&loaded.card).unwrap_or_default();
+    gains.start_saw_dev = saw_dev(&started);
     let on_dev = |predictions| dev_report(&data, predictions, &rule);
     let report = report(
         [on_dev(&dev_before), on_dev(&dev_after)],
@@ -120,7 +124,7 @@ pub fn fine_tune(
         numbers.0,
         options.models.join(format!("fine-tuned-{}", now_ms())),
     );
-    let card = card(&learned, &report, &data, numbers.1);
+    let card = card(&learned, &report, &data, numbers.1, &started);
     write(&learned.trainer, options, &card, &report.model_dir)?;
     Ok(Some(report))
 }
@@ -153,7 +157,7 @@ fn learn(
         device: options.device.clone(),
     };
     let mut start = initial(&train_options, data)?;
-    start.config.rules = loaded.config.rules;
+    start.config.rules = loaded.config.rules.clone();
     let source = start.source.clone();
     let trainer = trainer(start, data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
@@ -171,9 +175,10 @@ fn card(
     report: &FineTuneReport,
     data: &Data,
     n_others: usize,
-) -> serde_json::Value {
+    started: &Value,
+) -> Value {
     let (judged, dev) = (&report.judgements, report.gains.dev);
-    serde_json::json!({
+    let mut card = serde_json::json!({
         "systems": learned.trainer.config.systems(),
         "started_from": learned.source,
         "fine_tuned_on": {"corrected_sentences": report.n_corrected, "other_sentences": n_others,
@@ -183,14 +188,18 @@ fn card(
                 "f1_before": dev.map(|g| g.f1_before), "f1_after": dev.map(|g| g.f1_after)},
         "gains": report.gains,
         "curve": learned.record,
-    })
+    });
+    // The rules stay, so whose thresholds they hold does too.
+    if let Some(kept) = started.get(THRESHOLDS) {
+        card[THRESHOLDS] = kept.clone();
+    }
+    card
 }
 
 /// In a card, of this model and of those it comes from: none was fine-tuned on dev sentences, as older versions did.
 const DEV_KEPT_OUT: &str = "dev_kept_out";
 
-fn saw_dev(card: &[u8]) -> bool {
-    let card: serde_json::Value = serde_json::from_slice(card).unwrap_or_default();
+fn saw_dev(card: &Value) -> bool {
     let tuned = &card["fine_tuned_on"];
     tuned.is_object() && tuned[DEV_KEPT_OUT] != true
 }
@@ -198,7 +207,7 @@ fn saw_dev(card: &[u8]) -> bool {
 fn write(
     trainer: &SentenceTrainer,
     options: &FineTuneOptions,
-    card: &serde_json::Value,
+    card: &Value,
     model_dir: &Path,
 ) -> Result<()> {
     let (config, tokens) = (&trainer.config, &trainer.tokens);
@@ -245,7 +254,7 @@ pub fn accept(dir: &Path, report: &FineTuneReport) -> Result<()> {
 }
 
 /// The report for a program.
-pub fn as_json(dir: &Path, report: &FineTuneReport) -> Result<serde_json::Value> {
+pub fn as_json(dir: &Path, report: &FineTuneReport) -> Result<Value> {
     let schema = Reader::open(dir)?.schema()?;
     let relation = |c: &crate::analysis::RelationChange| {
         serde_json::json!({"relation": schema.name(c.relation), "gold": c.support,
@@ -304,7 +313,7 @@ impl Corrected {
 
 /// Judgements that the model agrees with.
 fn met(corrected: &[Corrected], model: &SentenceModel, schema: &RelationSchema) -> Result<usize> {
-    let rule = model.rule();
+    let rule = model.rule(schema);
     let predictions = predict(model, corrected.iter().map(|c| &c.sentence), schema)?;
     let of = |(c, p): (&Corrected, &Prediction)| {
         let accepted = accepted(p, &rule);
@@ -358,11 +367,12 @@ fn teach(
         let name = schema.name(relation);
         model.config.labels.iter().any(|l| l == name)
     };
+    let rule = model.rule(&schema);
     let mut train = Vec::new();
     for (viewed, times) in [(&corrected, shown.clamp(1, SHOWN_MOST)), (&others, 1)] {
         let predictions = predict(model, viewed.iter().map(|v| &v.sentence), &schema)?;
         for (v, prediction) in viewed.iter().zip(&predictions) {
-            let settled = settled(v, &accepted(prediction, &model.rule()), &known);
+            let settled = settled(v, &accepted(prediction, &rule), &known);
             let example = Example::new(&v.sentence, &settled, &map).0;
             train.extend(std::iter::repeat_n(example, times));
         }

@@ -163,7 +163,8 @@ fn fine_tune_on_truth() {
         let choice = ModelChoice::Embedded;
         let before = choice.load(&device).unwrap();
         workspace.use_model(&before, "{}").unwrap();
-        let (rule, schema) = (before.rule(), workspace.schema().clone());
+        let schema = workspace.schema().clone();
+        let rule = before.rule(&schema);
         let truth = truth(&workspace);
         let how = match name {
             "fp" => Curator::FalsePositives(schema.relation(place_lived).unwrap()),

@@ -268,6 +268,8 @@ pub struct WorkspaceInfo {
     /// "4,812 facts · 2,310 entities", or empty.
     pub kb: String,
     pub rule: DecisionRule,
+    /// Of the rule's own thresholds of relations, as the model brings them; what differs was kept in this workspace.
+    pub model_thresholds: Vec<(RelationId, f32)>,
     /// Relations that the model can predict; others show as "not in model".
     pub model_relations: Vec<RelationId>,
     /// Edits that stood when the workspace was opened.

@@ -28,7 +28,7 @@ impl Workspace {
             self.store.save_schema(&self.schema)?;
         }
         self.note_current(model.run)?;
-        self.set_rules(model.run, model.config.rules())?;
+        self.set_rules(model.run, &model.config.rules)?;
         if self.read().current_run()? != Some(model.run) {
             self.store.put_run(&RunInfo {
                 id: model.run,

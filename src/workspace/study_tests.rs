@@ -41,7 +41,7 @@ pub fn workspace(dir: &std::path::Path, n: usize) -> Workspace {
 pub fn predict(workspace: &mut Workspace, run: RunId, score: impl Fn(usize, &str) -> f32) {
     let schema = workspace.schema().clone();
     workspace.note_current(run).unwrap();
-    workspace.set_rules(run, Default::default()).unwrap();
+    workspace.set_rules(run, &Default::default()).unwrap();
     let info = RunInfo {
         id: run,
         model: "{}".into(),
@@ -125,6 +125,43 @@ fn a_kept_threshold_decides_everywhere_and_belongs_to_its_run() {
     ws.set_threshold(lived, None).unwrap();
     ws.refresh_index(&mut |_, _| true).unwrap();
     expect(&ws, 5);
+}
+
+/// A model may bring a relation's threshold; one that is kept here wins over it, and dropping that gives the model's back.
+#[test]
+fn a_kept_threshold_wins_over_the_models_own() {
+    let tmp = tempfile::tempdir().unwrap();
+    let mut ws = workspace(tmp.path(), 10);
+    predict(&mut ws, RunId(1), |i, _| i as f32 / 10.0);
+    let mut rules = crate::model::rules::RulesConfig::default();
+    rules.thresholds.insert(LIVED.to_owned(), 0.8);
+    rules.thresholds.insert("/not/here".to_owned(), 0.1);
+    ws.set_rules(RunId(1), &rules).unwrap();
+    let lived = ws.schema().relation(LIVED).unwrap();
+    let expect = |ws: &Workspace, threshold: f32| {
+        let own = vec![(lived, threshold)];
+        assert_eq!(ws.rule().own, own);
+        assert_eq!(crate::workspace::stored_rule(ws.read()).unwrap(), ws.rule());
+        let of_run = crate::workspace::rules_of_run(ws.read(), RunId(1)).unwrap();
+        let of_run = of_run.unwrap();
+        assert_eq!(of_run.predicted.own, own);
+        // A threshold means something by the rule that it was chosen under only.
+        assert_eq!(
+            (of_run.gold_entities.own, of_run.gold_pairs.own),
+            (vec![], vec![])
+        );
+        let chosen = crate::workspace::rules::chosen_thresholds(ws.read(), RunId(1)).unwrap();
+        assert_eq!(chosen.contains_key(LIVED), threshold != 0.8);
+    };
+    expect(&ws, 0.8);
+    ws.set_threshold(lived, Some(0.3)).unwrap();
+    expect(&ws, 0.3);
+    let dir = ws.dir().to_owned();
+    drop(ws);
+    let mut ws = Workspace::open(&dir).unwrap();
+    expect(&ws, 0.3);
+    ws.set_threshold(lived, None).unwrap();
+    expect(&ws, 0.8);
 }
 
 /// Judged labels count against the curated labels only; the original ones stay what they were.

@@ -101,7 +101,7 @@ pub enum Command {
     Train(TrainArgs),
     /// Fine-tune the workspace's model on the corrections, and say what changed.
     FineTune(FineTuneArgs),
-    /// Store a model at another precision.
+    /// Copy a model: at another precision, or with the thresholds that a workspace keeps for its relations.
     Convert(ConvertArgs),
     /// Run a model over a workspace, or as a filter from standard input to standard output.
     Predict(PredictArgs),

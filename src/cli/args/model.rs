@@ -54,11 +54,16 @@ pub struct ConvertArgs {
     /// Where the copy goes.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
-    /// The model [default: the embedded one].
+    /// The model [default: the embedded one; with --thresholds the workspace's].
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
-    #[arg(long, default_value = "int8", value_parser = ["f32", "f16", "int8"])]
-    pub precision: String,
+    /// How weights are stored [default: int8; with --thresholds as they are].
+    #[arg(long, value_parser = ["f32", "f16", "int8"])]
+    pub precision: Option<String>,
+    /// Take over the thresholds that were kept for single relations in this workspace under this model (`w` on the page of
+    /// thresholds), and name them in the card.
+    #[arg(long, value_name = "WORKSPACE")]
+    pub thresholds: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

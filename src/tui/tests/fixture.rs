@@ -308,6 +308,7 @@ pub fn info(n_sentences: usize) -> WorkspaceInfo {
         run: Some(RUN),
         kb: "3,120 facts".into(),
         rule: DecisionRule::default(),
+        model_thresholds: Vec::new(),
         model_relations: (0..9).map(RelationId).collect(),
         n_corrections: 12,
     }

@@ -154,6 +154,18 @@ fn a_worse_model_says_so_and_is_taken_by_a_second_press_only() {
     });
     bench.press("F x");
     assert_eq!(changes(&mut bench), ["DecideModel { accept: false }"]);
+    // No room for the table, or for anything: nothing breaks.
+    for (width, height) in [(60, 15), (30, 6), (1, 1)] {
+        let mut bench = Bench::new(width, height);
+        let mut report = report(0.58, 0.6);
+        report.gains.start_saw_dev = true;
+        report.gains.curated = report.gains.test;
+        bench.reply(Reply::ModelReady {
+            report: Box::new(report),
+        });
+        bench.press("F j j k");
+        assert_eq!(bench.sees("curated"), width == 60, "{}", bench.text());
+    }
 }
 
 #[test]

@@ -467,6 +467,22 @@ fn a_threshold_is_tried_then_kept_or_dropped() {
         changes(&mut bench),
         ["SetThreshold { relation: RelationId(2), threshold: None }"]
     );
+    // What the model brings for a relation is the model's: there is nothing to take back.
+    let mut info = fixture::info(10);
+    info.rule.own = vec![(RelationId(2), 0.7)];
+    info.model_thresholds = info.rule.own.clone();
+    bench.reply(Reply::ThresholdSet {
+        relation: RelationId(2),
+        threshold: None,
+        info: std::sync::Arc::new(info),
+    });
+    assert!(
+        bench.sees("threshold 0.700 (the model's, for this relation)"),
+        "{}",
+        bench.text()
+    );
+    bench.press("x");
+    assert_eq!(changes(&mut bench), Vec::<String>::new());
     // From one end to the other nothing breaks.
     bench.press("H H H H H H H H H H H H L L L L L L L L L L L L b");
     assert!(bench.sees("trying"), "{}", bench.text());

@@ -44,6 +44,7 @@ pub fn filter(
     }
     // Export lines may name more relations; they come after the model's, so the map holds.
     let map = model.config.label_map(&schema);
+    let rule = model.rule(&schema);
     let name: Arc<str> = "standard input".into();
     let mut done = Filtered::default();
     loop {
@@ -71,7 +72,7 @@ pub fn filter(
             };
             match answer {
                 Ok((line, p)) => {
-                    let record = Record::new(done.lines, line, &p, &schema, &model.rule(), kept);
+                    let record = Record::new(done.lines, line, &p, &schema, &rule, kept);
                     write_json(&record, out)?;
                 }
                 Err(error) => {

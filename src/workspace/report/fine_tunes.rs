@@ -105,17 +105,33 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<FineTuned>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::GainReport;
     use super::*;
     use crate::workspace::finetune::gains::Gain;
 
     /// As versions wrote it that measured dev alone.
     const OLD: &str = r#"[{"at_ms":5,"protocol":"exact, 8 dev sentences","corrected_sentences":3,"judgements":4,"met_before":1,"met_after":2,"f1_before":0.5,"f1_after":0.75}]"#;
 
+    /// A workspace with one old record.
+    fn workspace(dir: &std::path::Path) -> Workspace {
+        let mut workspace = Workspace::open_or_create(dir).unwrap();
+        workspace.store.set_setting(SETTING, OLD).unwrap();
+        workspace
+    }
+
+    /// The report in every form.
+    fn pages(workspace: &Workspace) -> [String; 3] {
+        let tell = &mut |_, _| true;
+        let report = GainReport::collect(workspace.dir(), workspace.read(), "ws", tell);
+        let report = report.unwrap().unwrap();
+        let json = serde_json::to_string(&report).unwrap();
+        [report.markdown(), report.html(), json]
+    }
+
     #[test]
     fn records_of_older_versions_are_read_and_shown_as_before() {
         let tmp = tempfile::tempdir().unwrap();
-        let mut workspace = Workspace::open_or_create(tmp.path()).unwrap();
-        workspace.store.set_setting(SETTING, OLD).unwrap();
+        let workspace = workspace(tmp.path());
         let old = read(workspace.read()).unwrap();
         assert_eq!(
             (old.len(), &old[0].gains, old[0].f1_after),
@@ -123,7 +139,19 @@ mod tests {
         );
         assert_eq!(serde_json::to_string(&old).unwrap(), OLD);
         assert!(gain_rows(&old).is_empty() && gain_notes(&old).is_empty());
+        for page in pages(&workspace) {
+            assert!(
+                page.contains("0.75") && !page.contains("paired bootstrap"),
+                "{page}"
+            );
+            assert!(!page.contains("measured on"), "{page}");
+        }
+    }
 
+    #[test]
+    fn a_record_keeps_what_was_measured_and_every_form_of_the_report_shows_it() {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut workspace = workspace(tmp.path());
         let gain = Gain {
             sentences: 8,
             of: 8,
@@ -135,14 +163,15 @@ mod tests {
         let report = FineTuneReport {
             gains: Gains {
                 dev: Some(gain),
+                test: None,
+                curated: None,
                 kept_out: 2,
-                ..Gains::default()
+                start_saw_dev: false,
             },
             ..FineTuneReport::default()
         };
         record(&mut workspace, &report).unwrap();
         let both = read(workspace.read()).unwrap();
-        assert_eq!(both[0], old[0]);
         assert_eq!(both[1].gains.as_ref(), Some(&report.gains));
         let rows = gain_rows(&both);
         assert_eq!(rows.len(), 3);
@@ -157,6 +186,19 @@ mod tests {
                 "curated: no dev or test sentence is done, so nothing is measured on curated labels",
                 "—"
             ]
+        );
+        let [markdown, html, json] = pages(&workspace);
+        assert!(
+            markdown.contains("| 0.500 | 0.450 | -0.050 | -0.125 to +0.000 | 8 | 9 |\n| 2 | test: the workspace has"),
+            "{markdown}"
+        );
+        assert!(html.contains("<th>measured on</th>"), "{html}");
+        assert!(html.contains("<td>-0.125 to +0.000</td>"), "{html}");
+        assert!(json.contains(r#""interval":[-0.125,0.0]"#), "{json}");
+        assert!(
+            [markdown, html, json]
+                .iter()
+                .all(|p| p.contains("paired bootstrap"))
         );
     }
 }

@@ -115,6 +115,10 @@ impl Shared {
                 .collect(),
             None => Vec::new(),
         };
+        let model_thresholds = match &model {
+            Some(m) => m.sentence.rule(&schema).own,
+            None => Vec::new(),
+        };
         let name = match &model {
             Some(m) => format!("{} · {:.6}", m.systems(), m.sentence.run.to_string()),
             None => read(&self.model_note),
@@ -130,6 +134,7 @@ impl Shared {
                 String::new()
             },
             rule: read(&self.rule),
+            model_thresholds,
             model_relations,
             n_corrections: reader.standing_edits()?,
             schema,

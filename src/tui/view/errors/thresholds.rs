@@ -73,6 +73,23 @@ impl Thresholds {
         rule.own_threshold(relation).unwrap_or(common)
     }
 
+    /// Its threshold as it was kept in this workspace; `None` where the model's holds, be it the relation's own.
+    fn kept(relation: RelationId, shared: &Shared) -> Option<f32> {
+        let own = shared.info.rule.own_threshold(relation)?;
+        let of_model = &shared.info.model_thresholds;
+        (!of_model.contains(&(relation, own))).then_some(own)
+    }
+
+    /// Whether it was kept here, and the same in words.
+    fn whose(relation: RelationId, shared: &Shared) -> (bool, &'static str) {
+        let own = shared.info.rule.own_threshold(relation);
+        match (Self::kept(relation, shared), own) {
+            (Some(_), _) => (true, "kept in this workspace"),
+            (None, Some(_)) => (false, "the model's, for this relation"),
+            (None, None) => (false, "the model's"),
+        }
+    }
+
     pub fn act(&mut self, action: Errors, shared: &mut Shared) {
         let Some(relation) = self.selected() else {
             return shared.warn("no relation here");
@@ -110,11 +127,11 @@ impl Thresholds {
     }
 
     fn restore(&mut self, relation: RelationId, shared: &mut Shared) {
-        let own = shared.info.rule.own_threshold(relation);
-        if self.tried.take().is_none() && own.is_none() {
+        let kept = Self::kept(relation, shared);
+        if self.tried.take().is_none() && kept.is_none() {
             return shared.warn("this relation has the model's threshold already");
         }
-        if own.is_some() {
+        if kept.is_some() {
             shared.send(Request::SetThreshold {
                 relation,
                 threshold: None,
@@ -226,11 +243,12 @@ impl Thresholds {
         let name = shared.relation(relation).to_owned();
         let parts = [(format!("  {name}"), Role::Title), (place, Role::Dim)];
         painter.parts(row(area, 0), &parts);
-        let whose = match shared.info.rule.own_threshold(relation) {
-            Some(_) => "kept in this workspace",
-            None => "the model's",
-        };
+        let (kept, whose) = Self::whose(relation, shared);
         let mut first = vec![(format!("  threshold {standing:.3} ({whose})"), Role::Text)];
+        if kept && self.tried.is_none() {
+            let carry = "  redress convert --thresholds carries it";
+            first.push((carry.to_owned(), Role::Dim));
+        }
         if let Some(step) = self.tried {
             let tried = threshold_of(step);
             first.push((format!("  trying {tried:.3}"), Role::Warning));
