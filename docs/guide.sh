@@ -20,14 +20,37 @@ until_shows() { for _ in $(seq 120); do look | grep -q "$1" && return; sleep 1; 
 until_shows "is now"; shoot list
 press g e; until_shows " F1"; shoot errors
 press Tab; shoot confusions
+press Tab Tab j L; shoot thresholds; press x
 press g c; press g f; sleep 1; press Enter; until_shows "finished"; press g w; until_shows "queue:wrong"; shoot queue
 press Enter; shoot why
 press x; sleep 1; shoot judged
 press B; shoot pattern
+press / C-u; tmux send-keys -t "$session" -l 'rel:contains between:"in"'; press Enter; sleep 1; press V a; shoot bulk; press Escape
 press g w; press g a; until_shows "queue:missing"; press Enter; shoot missing
 press R; until_shows "of [0-9]* facts"; shoot rules; press Escape
 press F; shoot finetune; press Escape
 press g x; shoot export; press Escape
+tmux kill-session -t "$session"
+# An hour of verdicts, by the demo's truth, as a curator works through the list.
+verdicts() {
+    python3 - "$root/sample_data" "$home/rows.jsonl" <<'P'
+import json, sys
+folder, rows = sys.argv[1:]
+lines = lambda path: map(json.loads, open(path, encoding="utf-8"))
+spans = {r["native_id"]: {e["id"]: (e["start"], e["end"]) for e in r["entities"]} for r in lines(folder + "/corpus.jsonl")}
+truth = {(r["id"], spans[r["id"]][t["head"]], t["type"], spans[r["id"]][t["tail"]]) for r in lines(folder + "/truth.jsonl") for t in r["relations"]}
+place = lambda m: (m["start"], m["end"])
+for r in lines(rows):
+    right = (r["id"], place(r["head"]), r["relation"], place(r["tail"])) in truth
+    print(json.dumps({k: r[k] for k in ("sentence", "head", "relation", "tail")} | {"verdict": "accept" if right else "reject"}))
+P
+}
+for kind in wrong wrong missing wrong wrong missing wrong wrong missing; do
+    run queue -w news --kind $kind --control 0.1 -n 40 --json > rows.jsonl 2>/dev/null; verdicts > verdicts.jsonl; run apply verdicts.jsonl -w news > /dev/null
+done
+tmux new-session -d -s "$session" -x 110 -y 30 "env -i HOME=$home TERM=tmux-256color LANG=C.UTF-8 USER=curator $redress -w $home/news"
+until_shows "is now\|of 716"; press g w; until_shows "scores expect"; shoot later
+press F; sleep 1; press Enter; for _ in $(seq 60); do look | grep -q "judgements" && break; sleep 5; done; shoot tuned
 tmux kill-session -t "$session"
 run report -w news > report.shot 2>&1
 python3 - "$home" "$root/docs/guide.md" <<'P'

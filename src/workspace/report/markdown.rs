@@ -105,8 +105,8 @@ impl GainReport {
                 crate::analysis::gain::FEWEST_HITS
             ),
             _ => format!(
-                "{begin} No estimate of all yet: {drawn} of the random sample are judged, {} are needed. The rows of `redress queue --kind missing` (g a \
-                 on the screen) that are drawn at random bring them.",
+                "{begin} No estimate of all yet: {drawn} of the random sample are judged, {} are needed. The lists of g a on the screen, and `redress queue \
+                 --kind missing --control 0.05`, mix them in.",
                 crate::analysis::gain::FEWEST
             ),
         }
@@ -115,8 +115,8 @@ impl GainReport {
     /// Why there is no estimate.
     pub(super) fn no_quality(&self) -> String {
         format!(
-            "No estimate yet: {} labels of the random sample are judged, {} are needed. The rows of `redress queue` (g w on the screen) that are marked \
-             as drawn at random bring them.",
+            "No estimate yet: {} labels of the random sample are judged, {} are needed. The lists of g w on the screen, and `redress queue --control 0.05`, \
+             mix them in.",
             self.sample.labels,
             crate::analysis::gain::FEWEST
         )
