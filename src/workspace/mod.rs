@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod agreement;
+pub mod asking;
 pub mod bags;
 pub mod compare;
 pub mod convert;

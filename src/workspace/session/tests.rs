@@ -222,7 +222,7 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     // A ranking says how far it is, and one that is stopped leaves nothing behind.
     let (reader, queues) = (
         Reader::open(&desk.tmp.path().join("ws")).unwrap(),
-        queue::Queues::default(),
+        Queues::default(),
     );
     for kind in [QueueKind::ALL[0], QueueKind::ALL[1]] {
         let mut heard = 0;
