@@ -15,6 +15,7 @@ pub mod duplicates;
 pub mod evaluate;
 pub mod evaluating;
 pub mod exchange;
+pub mod explanation;
 pub mod exporting;
 pub mod filter;
 pub mod finetune;

@@ -8,6 +8,7 @@ use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
 use crate::workspace::asking::{Asked, InQueue};
 use crate::workspace::bags::{Corpus, explain};
+use crate::workspace::duplicates::{evidence, read_duplicates};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
@@ -319,8 +320,32 @@ impl Query {
             let reason = ranked.map(|r| r.reason(id, triple));
             explanation.notes.extend(reason.unwrap_or_default());
         }
+        self.duplicates(id, triple, &mut explanation)?;
         self.evidence(&sentence, triple, &schema, &mut explanation)?;
         self.shared.reply(Reply::Explanation(Box::new(explanation)));
+        Ok(())
+    }
+
+    /// The group of a sentence that the list of duplicates asks about.
+    fn duplicates(
+        &self,
+        id: SentenceId,
+        triple: Triple,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let ranked = self.shared.queues.latest(QueueKind::Duplicates);
+        if ranked.is_none_or(|r| r.triples(id, &[]).is_empty()) {
+            return Ok(());
+        }
+        if let Some(found) = read_duplicates(&self.shared.dir, &self.reader)? {
+            let rule = read(&self.shared.rule);
+            let (rows, beyond) = evidence(&self.reader, &rule, &found, (id, triple))?;
+            explanation.duplicates = rows;
+            if beyond > 0 {
+                let note = format!("{beyond} more sentences say the same");
+                explanation.notes.push(note);
+            }
+        }
         Ok(())
     }
 

@@ -420,6 +420,20 @@ fn duplicates_that_disagree_are_listed_and_judged_alike_with_one_undo() {
     assert_eq!(verdicts(10), (0, 0));
     assert_eq!(desk.settle(Request::EditAll { edits: of.edits }), 2);
     assert_eq!(verdicts(20), (2, 2));
+    // The evidence shows the group: who has the label, and what was decided.
+    let explain = Request::Explain {
+        ticket: 1,
+        id,
+        triple,
+    };
+    let group = desk.ask(explain, |reply| match reply {
+        Reply::Explanation(explanation) => Some(explanation.duplicates),
+        _ => None,
+    });
+    let said: Vec<_> = group.iter().map(|d| (d.stands, d.verdict)).collect();
+    let accepted = (Some(true), Some(Verdict::Accept));
+    assert_eq!(said, [(Some(true), None), accepted, accepted]);
+    assert!(group[0].id == id && group[0].place == "corpus.jsonl:1");
     let again = plan(Verdict::Accept);
     assert_eq!((again.edits.len(), again.settled), (0, 2));
     let other = plan(Verdict::Reject);
