@@ -278,8 +278,10 @@ fn duplicates(explanation: &Explanation, here: Option<SentenceId>, width: usize)
     if explanation.duplicates.is_empty() {
         return Vec::new();
     }
-    let title =
-        "sentences that say the same, and this fact in them (· not labelled, — not both named)";
+    let title = format!(
+        "sentences that say the same; {} has this label",
+        glyphs::GOLD
+    );
     let mut rows = vec![line(title, Role::Dim)];
     let places = explanation.duplicates.iter().map(|d| d.place.as_str());
     let place_cells = longest(places, 1, (width / 3).max(8));
