@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::export::{Overwrite, write_atomically};
 use crate::store::Reader;
+use crate::workspace::messages::DuplicateRow;
 use crate::workspace::noise::finding::Finding;
 use crate::workspace::noise::queue::Candidate;
 use crate::workspace::view::Viewed;
@@ -23,6 +24,9 @@ const FILE: &str = "duplicates.json";
 const VERSION: u32 = 1;
 /// Least share of runs of three words that near duplicates have in common.
 pub const SIMILARITY: f64 = 0.8;
+
+/// Characters of a sentence that evidence shows.
+const SNIPPET: usize = 300;
 
 /// Tokens of a name that is looked for where it is no entity.
 const LONGEST_NAME: usize = 8;
@@ -290,6 +294,43 @@ pub fn findings(
     Ok(Some(list))
 }
 
+/// Sentences of a group that evidence shows.
+const SHOWN: usize = 50;
+
+/// What each sentence of the group says of a fact, in the corpus's order; the number of those beyond the first [`SHOWN`].
+pub fn evidence(
+    reader: &Reader,
+    rule: &DecisionRule,
+    found: &Duplicates,
+    (id, triple): (SentenceId, Triple),
+) -> Result<(Vec<DuplicateRow>, usize)> {
+    let run = reader.current_run()?;
+    let here = viewed(reader, rule, run, id)?;
+    let [head, tail] = [triple.head, triple.tail].map(|span| name(&here, span));
+    let members: Vec<SentenceId> = members(found, id).collect();
+    let rows = members.iter().take(SHOWN).map(|id| {
+        let view = viewed(reader, rule, run, *id)?;
+        let place = place(reader.idx_of(*id)?, &view, &head, triple.relation, &tail);
+        Ok(DuplicateRow {
+            id: *id,
+            place: format!("{}:{}", view.sentence.file, view.sentence.line),
+            snippet: view.sentence.text.chars().take(SNIPPET).collect(),
+            stands: place.map(|p| p.stands),
+            verdict: place.and_then(|p| p.verdict),
+        })
+    });
+    let beyond = members.len().saturating_sub(SHOWN);
+    Ok((rows.collect::<Result<_>>()?, beyond))
+}
+
+/// The sentences that say the same as this one, itself among them.
+fn members(found: &Duplicates, id: SentenceId) -> impl Iterator<Item = SentenceId> {
+    let own = id.to_string();
+    let groups = found.groups.iter();
+    let groups = groups.filter(move |g| g.sentences.contains(&own));
+    groups.flat_map(Alike::ids)
+}
+
 /// The same verdict on the same fact in the duplicates of a sentence, itself left out.
 pub struct SameVerdict {
     pub edits: Vec<(SentenceId, Edit)>,
@@ -311,15 +352,13 @@ pub fn same_verdict(
     let run = reader.current_run()?;
     let here = viewed(reader, rule, run, id)?;
     let [head, tail] = [triple.head, triple.tail].map(|span| name(&here, span));
-    let own = id.to_string();
     let mut same = SameVerdict {
         edits: Vec::new(),
         sentences: 0,
         settled: 0,
         otherwise: 0,
     };
-    let groups = found.groups.iter().filter(|g| g.sentences.contains(&own));
-    for other in groups.flat_map(Alike::ids).filter(|other| *other != id) {
+    for other in members(found, id).filter(|other| *other != id) {
         let view = viewed(reader, rule, run, other)?;
         let idx = reader.idx_of(other)?;
         let Some(place) = place(idx, &view, &head, triple.relation, &tail) else {

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod agreement;
+pub mod asking;
 pub mod bags;
 pub mod compare;
 pub mod convert;
@@ -14,6 +15,7 @@ pub mod duplicates;
 pub mod evaluate;
 pub mod evaluating;
 pub mod exchange;
+pub mod explanation;
 pub mod exporting;
 pub mod filter;
 pub mod finetune;

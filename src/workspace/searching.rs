@@ -1,9 +1,8 @@
 //! A search from the command line, with another redress at work on the same workspace or not.
 
+use super::asking::matching;
 use super::{Workspace, index_stamp};
-use crate::domain::RelationSchema;
-use crate::index::query::parse;
-use crate::index::{Freshness, Index, Sort};
+use crate::index::{Freshness, Index};
 use crate::store::Reader;
 use anyhow::Result;
 use serde::Serialize;
@@ -32,11 +31,11 @@ pub struct BadQuery {
     pub message: String,
 }
 
-/// The first `limit` sentences in corpus order that a query finds in the workspace in `dir`, or what is wrong with the
+/// The first `limit` sentences that a query finds in the workspace in `dir`, in the order of the screen's list, or what is wrong with the
 /// query. Only an index that is behind needs the workspace for itself, to bring it up to date.
 pub fn search(dir: &Path, query: &str, limit: usize) -> Result<Result<Hits, BadQuery>> {
     with_index(dir, &mut |reader, index| {
-        find(reader, index, &reader.schema()?, query, limit)
+        find(dir, reader, index, query, limit)
     })
 }
 
@@ -57,14 +56,14 @@ pub(super) fn with_index<T>(
 }
 
 fn find(
+    dir: &Path,
     reader: &Reader,
     index: &Index,
-    schema: &RelationSchema,
     query: &str,
     limit: usize,
 ) -> Result<Result<Hits, BadQuery>> {
-    let parsed = match parse(query, schema) {
-        Ok(parsed) => parsed,
+    let found = match matching((dir, reader), &index.searcher(), query)? {
+        Ok(found) => found,
         Err(error) => {
             return Ok(Err(BadQuery {
                 column: error.column,
@@ -72,16 +71,13 @@ fn find(
             }));
         }
     };
-    let found = index
-        .searcher()
-        .search(&parsed, Sort::Corpus, 0..limit, 0)?;
-    let rows = reader.rows(&found.rows, SNIPPET)?;
+    let rows = reader.rows(&found[..limit.min(found.len())], SNIPPET)?;
     let hit = |row: crate::store::Row| Hit {
         id: row.id.to_string(),
         text: row.snippet,
     };
     Ok(Ok(Hits {
-        total: found.total,
+        total: found.len(),
         rows: rows.into_iter().map(hit).collect(),
     }))
 }

@@ -1,5 +1,6 @@
 //! Slices: any query is a part of the corpus with figures of its own. Some are built in, others are kept by name in the workspace.
 
+use super::asking::{Asked, matching};
 use super::pass::each_view;
 use super::study::PROTOCOL;
 use super::{Tell, Workspace, searching, stored_rule};
@@ -80,9 +81,11 @@ impl Workspace {
         if name.is_empty() {
             bail!("a slice needs a name");
         }
-        if let Err(error) = parse(&slice.query, &self.schema) {
+        let asked = Asked::read(&slice.query);
+        if let Err(error) = parse(&asked.rest, &self.schema) {
             bail!("{}: column {}: {error}", slice.query, error.column + 1);
         }
+        asked.check(self.read())?;
         let mut slices = kept(self.read())?;
         if let Some(known) = slices.iter_mut().find(|s| s.name == name) {
             known.query = slice.query;
@@ -112,34 +115,39 @@ impl Workspace {
     }
 }
 
-/// Figures of each slice from one pass over the corpus; one whose query no longer holds here is left out. `None` when `tell` stopped
-/// it. The searcher's index must be that of the reader's state.
-pub fn measure(
-    reader: &Reader,
+/// A slice, whether it is kept, and its sentences.
+pub type Found = (Slice, bool, HashSet<SentenceIdx>);
+
+/// The sentences of a slice; an error says what is wrong with its query. The searcher's index must be that of the reader's state.
+pub fn sentences_of(
+    workspace: (&Path, &Reader),
     searcher: &Searcher,
-    slices: &[(Slice, bool)],
-    tell: Tell,
-) -> Result<Option<Vec<Sliced>>> {
+    query: &str,
+) -> Result<HashSet<SentenceIdx>> {
+    match matching(workspace, searcher, query)? {
+        Ok(found) => Ok(found.into_iter().collect()),
+        Err(error) => bail!("{query}: column {}: {error}", error.column + 1),
+    }
+}
+
+/// Figures of each slice from one pass over the corpus. `None` when `tell` stopped it.
+pub fn measure(reader: &Reader, slices: Vec<Found>, tell: Tell) -> Result<Option<Vec<Sliced>>> {
     struct Adding {
         of: HashSet<SentenceIdx>,
         sentences: u64,
         counts: Counts,
         patterns: Patterns<1>,
     }
-    let schema = reader.schema()?;
-    let mut adding = Vec::with_capacity(slices.len());
-    for (slice, is_kept) in slices {
-        let Ok(query) = parse(&slice.query, &schema) else {
-            continue;
-        };
+    let adding = slices.into_iter().map(|(slice, is_kept, of)| {
         let found = Adding {
-            of: searcher.matching(&query)?.into_iter().collect(),
+            of,
             sentences: 0,
             counts: Counts::default(),
             patterns: Patterns::default(),
         };
-        adding.push((slice, *is_kept, found));
-    }
+        (slice, is_kept, found)
+    });
+    let mut adding: Vec<_> = adding.collect();
     let rule = stored_rule(reader)?;
     let whole = each_view(reader, &rule, tell, |idx, viewed| {
         let Some(alignment) = &viewed.alignment else {
@@ -158,7 +166,7 @@ pub fn measure(
     let measured = (0u64..)
         .zip(adding)
         .map(|(i, (slice, kept, found))| Sliced {
-            slice: slice.clone(),
+            slice,
             kept,
             sentences: found.sentences,
             counts: found.counts,
@@ -195,22 +203,24 @@ pub fn evaluate(
     tell: Tell,
 ) -> Result<SlicesReport> {
     searching::with_index(dir, &mut |reader, index| {
-        let schema = reader.schema()?;
+        let searcher = index.searcher();
+        let of = |query: &str| sentences_of((dir, reader), &searcher, query);
+        let part = of(within)?;
+        let mut slices: Vec<Found> = Vec::new();
         for query in asked {
-            if let Err(error) = parse(query, &schema) {
-                bail!("{query}: column {}: {error}", error.column + 1);
-            }
+            let (name, query) = (query.clone(), query.clone());
+            let found = of(&query)?;
+            slices.push((Slice { name, query }, true, found));
         }
-        let own = asked.iter().map(|query| Slice {
-            name: query.clone(),
-            query: query.clone(),
-        });
-        let mut slices: Vec<(Slice, bool)> = own.map(|s| (s, true)).collect();
         if all {
-            slices.extend(built_in(&schema).into_iter().map(|s| (s, false)));
-            slices.extend(kept(reader)?.into_iter().map(|s| (s, true)));
+            let built_in = built_in(&reader.schema()?).into_iter().map(|s| (s, false));
+            let kept = kept(reader)?.into_iter().map(|s| (s, true));
+            // A query that no longer holds here leaves its slice out.
+            let found = |(s, kept): (Slice, bool)| of(&s.query).ok().map(|of| (s, kept, of));
+            slices.extend(built_in.chain(kept).filter_map(found));
         }
-        for (slice, _) in &mut slices {
+        for (slice, _, found) in &mut slices {
+            found.retain(|idx| part.contains(idx));
             if !within.is_empty() {
                 slice.query = match slice.query.trim() {
                     "" => within.to_owned(),
@@ -218,7 +228,7 @@ pub fn evaluate(
                 };
             }
         }
-        let found = measure(reader, &index.searcher(), &slices, tell)?.context("stopped")?;
+        let found = measure(reader, slices, tell)?.context("stopped")?;
         Ok(SlicesReport {
             protocol: format!("{PROTOCOL}, labels that stand"),
             slices: found.into_iter().map(SliceReport::from).collect(),

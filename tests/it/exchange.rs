@@ -204,4 +204,29 @@ fn curators_get_their_parts_and_their_agreement_is_measured() {
             "3 triples disputed",
         ],
     );
+
+    // The command line finds what the screen's list holds.
+    let n = |query: &str| {
+        let found: Value = ada
+            .run(&format!("search -w ws --json {query}"))
+            .done()
+            .json();
+        found["total"].as_u64().unwrap()
+    };
+    assert_eq!(n("assigned:Ada"), count(0, "sentences"));
+    assert_eq!(n("assigned:Ada assigned:Bo"), count(0, "shared"));
+    assert!(n("disputed:any") <= 3 && n("disputed:any") > 0);
+    assert!(n("queue:wrong assigned:Ada") < n("queue:wrong"));
+    ada.run("search -w ws assigned:Cy")
+        .said(1, &["nothing is assigned to Cy; there are Ada, Bo"]);
+    ada.run("search -w ws queue:wrong about:nowhere")
+        .said(1, &["there is no relation nowhere"]);
+    ada.run("search -w ws assigned:Ada gld:x")
+        .said(2, &["there is no field `gld`", "\n               ^"]);
+    for slice in ["assigned:Ada", "disputed:any", "queue:wrong"] {
+        ada.run(&format!("evaluate -w ws --slice {slice} --split train"))
+            .said(0, &[slice]);
+    }
+    ada.run("evaluate -w ws --keep-slice cy=assigned:Cy")
+        .said(1, &["nothing is assigned to Cy"]);
 }

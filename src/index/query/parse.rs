@@ -20,6 +20,15 @@ const MAX_DEPTH: usize = 32;
 /// Longer than anything typed; bounds the work a pasted page can cause.
 const MAX_CHARS: usize = 10_000;
 
+/// Terms that are taken out of a query before it comes here, where they stand right, and their values.
+const APART: [(&str, &str); 5] = [
+    ("queue", "wrong, missing, rules, duplicates, fixed, broken"),
+    ("order", "suspicious, uncertain, random, document"),
+    ("about", "a relation"),
+    ("assigned", "the name of a curator"),
+    ("disputed", "any"),
+];
+
 /// Why a query does not parse, and where.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]
 #[error("{message}{}", hint.as_ref().map(|h| format!("; {h}")).unwrap_or_default())]
@@ -168,6 +177,13 @@ impl Parser<'_> {
             return words(TextField::Text, value);
         }
         let Some(field) = find(&name) else {
+            if let Some((term, values)) = APART.iter().find(|(term, _)| *term == name) {
+                let message = format!("`{term}` cannot stand here like this");
+                let hint = format!(
+                    "write `{term}:` with {values}, as a term of its own, not in brackets or behind `-` or `or`"
+                );
+                return Err(error(column, message, Some(hint)));
+            }
             let hint = match nearest(&name, FIELDS.iter().map(|f| f.name)) {
                 Some(field) => format!("did you mean `{field}`?"),
                 None => format!(

@@ -90,6 +90,9 @@ fn errors_name_the_column_and_what_to_type_instead() {
         "no field `gld`; did you mean `gold`?",
     );
     check("gold:place_livde", 5, "did you mean `place_lived`?");
+    check("x (assigned:Ada)", 3, "not in brackets or behind `-`");
+    check("-queue:wrong", 1, "write `queue:` with wrong, missing");
+    check("queue:wrongly", 0, "as a term of its own");
     check("é gold:birth", 7, "did you mean `place_of_birth`?");
     check("gold:zzz", 5, "there are place_lived, place_of_birth");
     check("state:dnoe", 6, "did you mean `done`?");

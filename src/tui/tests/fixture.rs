@@ -595,6 +595,7 @@ fn explanation(ticket: Ticket, triple: Triple) -> Explanation {
         text_top: vec![("place_lived".into(), 0.74), ("NA".into(), 0.2)],
         kb_top: vec![("place_lived".into(), 0.66), ("place_of_birth".into(), 0.3)],
         mutual: None,
+        duplicates: vec![],
         notes: vec!["tail is linked by an alias".into()],
     }
 }

@@ -355,6 +355,27 @@ fn each_page_of_errors_leads_into_the_list() {
 }
 
 #[test]
+fn pages_that_go_by_standing_labels_offer_no_others() {
+    let mut bench = Bench::new(120, 30);
+    bench.press("]");
+    assert!(bench.sees("o against"), "{}", bench.text());
+    for back in ["backtab", "backtab"] {
+        bench.press(back);
+        assert!(!bench.sees("o against"), "{}", bench.text());
+        bench.press("o");
+        assert!(
+            bench.sees("this page goes by the labels that stand"),
+            "{}",
+            bench.text()
+        );
+    }
+    bench.press("tab tab");
+    assert!(bench.sees("vs standing labels"), "{}", bench.text());
+    bench.press("o");
+    assert!(bench.sees("vs original labels"), "{}", bench.text());
+}
+
+#[test]
 fn slices_open_their_query_and_are_kept_and_dropped() {
     let mut bench = Bench::new(120, 30);
     bench.press("] backtab backtab").requests();

@@ -69,9 +69,7 @@ impl Standing {
                 self.tally.expected,
                 self.kind.name()
             ),
-            false => {
-                "scores are no probabilities until there are verdicts of both kinds".into()
-            }
+            false => "scores are no probabilities until there are verdicts of both kinds".into(),
         }
     }
 

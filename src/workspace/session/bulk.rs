@@ -1,9 +1,9 @@
 //! What a bulk edit would change, counted before anything is.
 
-use super::asked::Asked;
 use super::query::{Listed, Query};
 use super::read;
 use crate::domain::{Edit, SentenceId, Triple, Verdict};
+use crate::workspace::asking::Asked;
 use crate::workspace::duplicates::{read_duplicates, same_verdict};
 use crate::workspace::messages::{Plan, Reply, Ticket};
 use anyhow::{Result, bail};

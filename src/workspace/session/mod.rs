@@ -4,21 +4,19 @@
 //! question of a kind is answered. Open reads one sentence: it never waits for a list that is still ranked. Explain reads too,
 //! and asks the models: a sentence never waits for the evidence of the one before it. Study reads the whole corpus for the errors view. Compute owns long work: loading, prediction, fine-tuning. No lane waits for a slower one.
 
-mod asked;
 mod bulk;
 mod compute;
 mod curators;
 mod disk;
 mod query;
 mod questions;
-mod queue;
 mod repair;
 mod study;
-mod terms;
 #[cfg(test)]
 mod tests;
 
 use super::Workspace;
+use super::asking::Queues;
 use super::messages::{JobKind, Reply, Request, Ticket, WorkspaceInfo};
 use super::models::{ModelChoice, Models};
 use crate::domain::DecisionRule;
@@ -63,7 +61,7 @@ struct Shared {
     /// A line about the model when there is none.
     model_note: RwLock<String>,
     searcher: Searcher,
-    queues: queue::Queues,
+    queues: Queues,
     dir: PathBuf,
     author: String,
     device: Device,
@@ -166,7 +164,7 @@ impl Session {
             choice: RwLock::new(options.model),
             model_note: RwLock::new("loading the model…".to_owned()),
             searcher: workspace.index.searcher(),
-            queues: queue::Queues::default(),
+            queues: Queues::default(),
             dir: workspace.dir.clone(),
             author: options.author,
             device: options.device,

@@ -1,24 +1,23 @@
 //! The lane that reads: list pages, sentences, explanations.
 
-use super::asked::Asked;
 use super::questions::{Meant, ask};
-use super::queue::{Decided, Ranked};
 use super::{Shared, read};
 use crate::analysis::agreement::Decisions;
-use crate::domain::{RelationId, RelationSchema, RunId, SentenceId, SentenceIdx, Triple};
+use crate::domain::{RelationSchema, RunId, SentenceId, SentenceIdx, Triple};
 use crate::index::{Query as Parsed, QueryError, Sort, query};
 use crate::store::{Reader, Row};
+use crate::workspace::asking::{Asked, InQueue};
 use crate::workspace::bags::{Corpus, explain};
+use crate::workspace::duplicates::{evidence, read_duplicates};
 use crate::workspace::in_words;
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::{
     Detail, Explanation, Heat, ListRow, Page, RelationCounts, Reply, Request, ReviewState, Ticket,
 };
 use crate::workspace::mutual::explain_mutual;
-use crate::workspace::noise::queue::{Order, QueueKind};
+use crate::workspace::noise::queue::QueueKind;
 use crate::workspace::{Tell, hits, viewed};
 use anyhow::Result;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Characters of a sentence that a list row carries.
@@ -41,15 +40,6 @@ pub(super) struct Listed {
     /// Of a list without a queue: the triples that its query asked for when they were first needed. A verdict takes a triple out of what
     /// `gold:` asks for, and the row still says what was decided.
     pub meant: Meant,
-}
-
-/// The queue whose order a list has.
-pub(super) struct InQueue {
-    pub ranked: Arc<Ranked>,
-    /// Those that the query names.
-    pub relations: Vec<RelationId>,
-    /// Before the list was made: its rows ask about nothing of this.
-    pub decided: Decided,
 }
 
 impl Query {
@@ -179,23 +169,10 @@ impl Query {
     fn list_anew(&self, ticket: Ticket, list: Ticket, text: &str) -> Result<Option<Listed>> {
         let schema = self.reader.schema()?;
         let asked = Asked::read(text);
-        let refuse = |reason: String| {
-            self.shared.reply(Reply::NotListed { ticket, reason });
-            Ok(None)
-        };
-        if let Some(name) = asked.unknown_relation(&schema) {
-            return refuse(format!("there is no relation {name} here"));
-        }
         let Some(query) = self.parse(ticket, &asked.rest, &schema) else {
             return Ok(None);
         };
-        let mut listed = self.list(list, &query, &schema)?;
-        if !asked.curators.is_empty() {
-            asked.curators.narrow(&self.reader, &mut listed.rows)?;
-        }
-        let Some(kind) = asked.kind else {
-            return Ok(Some(listed));
-        };
+        let listed = self.list(list, &query, &schema)?;
         let tell: Tell = &mut |done, total| {
             self.shared.reply(Reply::Ranking {
                 ticket,
@@ -204,12 +181,21 @@ impl Query {
             });
             self.shared.listed.is(list)
         };
-        match self.in_order_of(kind, asked.order, asked.relations(&schema), listed, tell) {
-            Ok(listed) => Ok(listed),
+        let (dir, reader) = (&self.shared.dir, &self.reader);
+        match asked.arrange(listed.rows, (dir, reader), &self.shared.queues, tell) {
+            Ok(arranged) => Ok(arranged.map(|(rows, queue)| Listed {
+                rows,
+                queue,
+                ..listed
+            })),
             Err(error) => {
                 let message = in_words(&error);
                 tracing::error!("{text}: {message}");
-                refuse(message)
+                self.shared.reply(Reply::NotListed {
+                    ticket,
+                    reason: message,
+                });
+                Ok(None)
             }
         }
     }
@@ -234,36 +220,6 @@ impl Query {
             queue: None,
             meant: Meant::of(query),
         })
-    }
-
-    /// The sentences of the queue that were found, in its order; `None` when `tell` stopped the ranking.
-    fn in_order_of(
-        &self,
-        kind: QueueKind,
-        order: Order,
-        relations: Vec<RelationId>,
-        listed: Listed,
-        tell: Tell,
-    ) -> Result<Option<Listed>> {
-        let queues = &self.shared.queues;
-        let ranked = queues.ranked(&self.shared.dir, &self.reader, kind, order, tell)?;
-        let Some(ranked) = ranked else {
-            return Ok(None);
-        };
-        let decided = ranked.decided(&self.reader)?;
-        let found: HashSet<SentenceIdx> = listed.rows.iter().copied().collect();
-        let mut rows = ranked.sentences(&decided, &relations);
-        rows.retain(|idx| found.contains(idx));
-        let queue = Some(InQueue {
-            ranked,
-            relations,
-            decided,
-        });
-        Ok(Some(Listed {
-            rows,
-            queue,
-            ..listed
-        }))
     }
 
     fn open(&mut self, ticket: Ticket, id: SentenceId, query: &str) {
@@ -364,8 +320,32 @@ impl Query {
             let reason = ranked.map(|r| r.reason(id, triple));
             explanation.notes.extend(reason.unwrap_or_default());
         }
+        self.duplicates(id, triple, &mut explanation)?;
         self.evidence(&sentence, triple, &schema, &mut explanation)?;
         self.shared.reply(Reply::Explanation(Box::new(explanation)));
+        Ok(())
+    }
+
+    /// The group of a sentence that the list of duplicates asks about.
+    fn duplicates(
+        &self,
+        id: SentenceId,
+        triple: Triple,
+        explanation: &mut Explanation,
+    ) -> Result<()> {
+        let ranked = self.shared.queues.latest(QueueKind::Duplicates);
+        if ranked.is_none_or(|r| r.triples(id, &[]).is_empty()) {
+            return Ok(());
+        }
+        if let Some(found) = read_duplicates(&self.shared.dir, &self.reader)? {
+            let rule = read(&self.shared.rule);
+            let (rows, beyond) = evidence(&self.reader, &rule, &found, (id, triple))?;
+            explanation.duplicates = rows;
+            if beyond > 0 {
+                let note = format!("{beyond} more sentences say the same");
+                explanation.notes.push(note);
+            }
+        }
         Ok(())
     }
 

@@ -1,13 +1,13 @@
 //! What a list asks about in its rows, by its queue or by its query, and a queue in an open sentence.
 
-use super::query::{InQueue, Query};
-use super::queue::{Decided, Ranked};
+use super::query::Query;
 use super::read;
 use crate::domain::{
     Annotation, DecisionRule, RelationId, RelationSchema, Sentence, SentenceId, Triple, Verdict,
 };
 use crate::index::{Query as Parsed, is_about_triples};
 use crate::store::Reader;
+use crate::workspace::asking::{Decided, InQueue, Ranked};
 use crate::workspace::messages::{Detail, Question, TripleRow};
 use crate::workspace::{asked_for, viewed};
 use anyhow::Result;

@@ -36,14 +36,15 @@ impl Study {
     fn slices(&self, ticket: Ticket) -> Result<()> {
         let built_in = slices::built_in(&self.reader.schema()?).into_iter();
         let kept = slices::kept(&self.reader)?.into_iter();
-        let all: Vec<_> = kept
-            .map(|s| (s, true))
-            .chain(built_in.map(|s| (s, false)))
-            .collect();
-        let searcher = &self.shared.searcher;
-        let found = slices::measure(&self.reader, searcher, &all, &mut |_, _| {
-            self.shared.sliced.is(ticket)
-        })?;
+        let all = kept.map(|s| (s, true)).chain(built_in.map(|s| (s, false)));
+        let workspace = (self.shared.dir.as_path(), &self.reader);
+        // A query that no longer holds here leaves its slice out.
+        let found = |(slice, kept): (slices::Slice, bool)| {
+            let of = slices::sentences_of(workspace, &self.shared.searcher, &slice.query);
+            Some((slice, kept, of.ok()?))
+        };
+        let all = all.filter_map(found).collect();
+        let found = slices::measure(&self.reader, all, &mut |_, _| self.shared.sliced.is(ticket))?;
         if let Some(rows) = found {
             self.shared.reply(Reply::Sliced { ticket, rows });
         }

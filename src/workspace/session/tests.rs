@@ -222,7 +222,7 @@ fn a_queue_is_an_order_of_the_list_and_asks_about_its_own_labels_only() {
     // A ranking says how far it is, and one that is stopped leaves nothing behind.
     let (reader, queues) = (
         Reader::open(&desk.tmp.path().join("ws")).unwrap(),
-        queue::Queues::default(),
+        Queues::default(),
     );
     for kind in [QueueKind::ALL[0], QueueKind::ALL[1]] {
         let mut heard = 0;
@@ -420,6 +420,20 @@ fn duplicates_that_disagree_are_listed_and_judged_alike_with_one_undo() {
     assert_eq!(verdicts(10), (0, 0));
     assert_eq!(desk.settle(Request::EditAll { edits: of.edits }), 2);
     assert_eq!(verdicts(20), (2, 2));
+    // The evidence shows the group: who has the label, and what was decided.
+    let explain = Request::Explain {
+        ticket: 1,
+        id,
+        triple,
+    };
+    let group = desk.ask(explain, |reply| match reply {
+        Reply::Explanation(explanation) => Some(explanation.duplicates),
+        _ => None,
+    });
+    let said: Vec<_> = group.iter().map(|d| (d.stands, d.verdict)).collect();
+    let accepted = (Some(true), Some(Verdict::Accept));
+    assert_eq!(said, [(Some(true), None), accepted, accepted]);
+    assert!(group[0].id == id && group[0].place == "corpus.jsonl:1");
     let again = plan(Verdict::Accept);
     assert_eq!((again.edits.len(), again.settled), (0, 2));
     let other = plan(Verdict::Reject);

@@ -110,9 +110,12 @@ impl ErrorsView {
             Page::Slices => &[Errors::Open, Errors::AddSlice, Errors::Drop],
             Page::Runs => &[Errors::Open, Errors::Fixed],
         };
-        let pages = [Errors::NextPage, Errors::Against];
+        let pages: &[Errors] = match self.page.has_own_labels() {
+            true => &[Errors::NextPage],
+            false => &[Errors::NextPage, Errors::Against],
+        };
         let apps = [App::PredictAll, App::FineTune, App::NextTab];
-        let errors = own.iter().chain(&pages).copied().map(Action::Errors);
+        let errors = own.iter().chain(pages).copied().map(Action::Errors);
         errors.chain(apps.map(Action::App)).collect()
     }
 
@@ -199,6 +202,11 @@ impl ErrorsView {
         match action {
             Errors::NextPage => self.turn(1),
             Errors::PreviousPage => self.turn(Page::ALL.len() - 1),
+            Errors::Against if self.page.has_own_labels() => {
+                shared.warn(
+                    "this page goes by the labels that stand; the first four pages have both",
+                );
+            }
             Errors::Against => {
                 self.against = match self.against {
                     Against::Curated => Against::Original,

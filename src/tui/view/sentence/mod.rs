@@ -236,7 +236,10 @@ impl SentenceView {
             return;
         };
         let asked = self.explaining.is_some_and(|(_, t)| t == triple);
-        let useful = self.detail().is_some_and(|d| d.prediction.is_some());
+        // A queue has reasons of its own, also where nothing is predicted.
+        let useful = self
+            .detail()
+            .is_some_and(|d| d.prediction.is_some() || !d.questions.is_empty());
         if self.areas.pane.height > 1 && useful && !asked && !self.explained.contains_key(&triple) {
             let ticket = shared.next_ticket();
             self.explaining = Some((ticket, triple));

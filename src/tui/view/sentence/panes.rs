@@ -2,10 +2,12 @@
 //! changed over its rounds, what the knowledge base knows, and how the bag's sentences were weighed.
 
 use super::{Pane, SentenceView};
+use crate::domain::SentenceId;
 use crate::tui::clean::{self, pad};
 use crate::tui::paint::{Painter, row};
 use crate::tui::state::{Shared, job_name};
 use crate::tui::theme::Role;
+use crate::tui::view::glyphs;
 use crate::tui::widget::bars::{bar, shade};
 use crate::tui::widget::numbers::fraction;
 use crate::workspace::messages::{Explanation, Heat, JobKind, MutualShares};
@@ -33,6 +35,8 @@ impl SentenceView {
                 };
                 let note = |n: &String| vec![(format!("note: {n}"), Role::Dim)];
                 if notes {
+                    let here = self.id;
+                    rows.splice(0..0, duplicates(explanation, here, area.width as usize));
                     rows.extend(explanation.notes.iter().map(note));
                 }
                 rows
@@ -51,8 +55,10 @@ impl SentenceView {
     }
 
     fn why_not_explained(&self, shared: &Shared) -> String {
-        let predicted = self.detail().is_some_and(|d| d.prediction.is_some());
-        if !predicted {
+        let asked = self
+            .detail()
+            .is_some_and(|d| d.prediction.is_some() || !d.questions.is_empty());
+        if !asked {
             return "Nothing to explain yet: p predicts this sentence.".to_owned();
         }
         if self.focused().is_some_and(|s| s.pending) {
@@ -267,9 +273,84 @@ fn bag(explanation: &Explanation, width: usize) -> Vec<Row> {
     rows
 }
 
+/// The group of duplicates, with what each sentence says of the fact.
+fn duplicates(explanation: &Explanation, here: Option<SentenceId>, width: usize) -> Vec<Row> {
+    if explanation.duplicates.is_empty() {
+        return Vec::new();
+    }
+    let title = format!(
+        "sentences that say the same; {} has this label",
+        glyphs::GOLD
+    );
+    let mut rows = vec![line(title, Role::Dim)];
+    let places = explanation.duplicates.iter().map(|d| d.place.as_str());
+    let place_cells = longest(places, 1, (width / 3).max(8));
+    for member in &explanation.duplicates {
+        let (label, role) = match member.stands {
+            Some(true) => (glyphs::GOLD, Role::Text),
+            Some(false) => ("·", Role::Dim),
+            None => ("—", Role::Dim),
+        };
+        let (verdict, verdict_role) = member.verdict.map_or((" ", Role::Dim), glyphs::verdict);
+        let mark = if here == Some(member.id) {
+            glyphs::CURSOR
+        } else {
+            " "
+        };
+        let id = format!("  {:.8}  ", member.id.to_string());
+        let place = pad(&member.place, place_cells) + "  ";
+        let taken = 5 + clean::width(&id) + clean::width(&place);
+        let text = clean::fit(&member.snippet, width.saturating_sub(taken)).into_owned();
+        rows.push(vec![
+            (format!("{mark} "), Role::Title),
+            (label.to_owned(), role),
+            (format!(" {verdict}"), verdict_role),
+            (id, Role::Dim),
+            (place, Role::Dim),
+            (text, Role::Text),
+        ]);
+    }
+    rows.push(line("", Role::Dim));
+    rows
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Verdict;
+    use crate::workspace::messages::DuplicateRow;
+
+    #[test]
+    fn a_group_shows_which_of_its_sentences_have_the_label() {
+        let row = |id, stands, verdict| DuplicateRow {
+            id: SentenceId(id),
+            place: format!("news.jsonl:{id}"),
+            snippet: "Ada Lum, who grew up in Tamm, now lives in Korvath".to_owned(),
+            stands,
+            verdict,
+        };
+        let explanation = Explanation {
+            duplicates: vec![
+                row(0x1f_0000_0000_0000, Some(true), None),
+                row(0x2f_0000_0000_0000, Some(false), Some(Verdict::Reject)),
+                row(0x3f_0000_0000_0000, None, None),
+            ],
+            ..Explanation::default()
+        };
+        let here = Some(SentenceId(0x2f_0000_0000_0000));
+        let rows = duplicates(&explanation, here, 70);
+        let text = |row: &Row| row.iter().map(|(t, _)| t.as_str()).collect::<String>();
+        let starts = rows[1..4]
+            .iter()
+            .map(|row| text(row).chars().take(15).collect());
+        let starts: Vec<String> = starts.collect();
+        assert_eq!(
+            starts,
+            ["  ◆    001f0000", "▸ · ✗  002f0000", "  —    003f0000"]
+        );
+        assert!(rows.iter().all(|row| clean::width(&text(row)) <= 90));
+        assert!(duplicates(&Explanation::default(), here, 70).is_empty());
+    }
 
     #[test]
     fn shares_have_a_sign_and_a_dropped_term_says_so() {

@@ -1,5 +1,5 @@
 //! The queue behind a list: the list holds what nobody has judged since, in the queue's order. How a query asks for one:
-//! [`super::asked`].
+//! [`super::Asked`].
 
 use crate::analysis::noise::{Case, Kind, Scored};
 use crate::domain::annotation::{Change, undone_seqs};
