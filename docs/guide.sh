@@ -16,7 +16,7 @@ tmux new-session -d -s "$session" -x 110 -y 30 "env -i HOME=$home TERM=tmux-256c
 look() { tmux capture-pane -p -t "$session"; }
 shoot() { sleep 1.5; look | sed 's/[[:space:]]*$//' > "$home/$1.shot"; }
 press() { for key in "$@"; do tmux send-keys -t "$session" "$key"; sleep 0.4; done; }
-until_shows() { for _ in $(seq 120); do look | grep -q "$1" && return; sleep 1; done; echo "never shown: $1" >&2; look >&2; exit 1; }
+until_shows() { for _ in $(seq 400); do look | grep -q "$1" && return; sleep 1; done; echo "never shown: $1" >&2; look >&2; exit 1; }
 until_shows "is now"; shoot list
 press g e; until_shows " F1"; shoot errors
 press Tab; shoot confusions
@@ -25,7 +25,7 @@ press g c; press g f; sleep 1; press Enter; until_shows "finished"; press g w; u
 press Enter; shoot why
 press x; sleep 1; shoot judged
 press B; shoot pattern
-press / C-u; tmux send-keys -t "$session" -l 'rel:contains between:"in"'; press Enter; sleep 1; press V a; shoot bulk; press Escape
+press / C-u; tmux send-keys -t "$session" -l 'rel:contains head:France'; press Enter; sleep 1; press V a; shoot bulk; press Escape
 press g w; press g a; until_shows "queue:missing"; press Enter; shoot missing
 press R; until_shows "of [0-9]* facts"; shoot rules; press Escape
 press F; shoot finetune; press Escape
@@ -48,9 +48,29 @@ P
 for kind in wrong wrong missing wrong wrong missing wrong wrong missing; do
     run queue -w news --kind $kind --control 0.1 -n 40 --json > rows.jsonl 2>/dev/null; verdicts > verdicts.jsonl; run apply verdicts.jsonl -w news > /dev/null
 done
+# And seventy dev sentences finished by it.
+run export -w news --format redress -o all.jsonl 2> /dev/null
+python3 - "$root/sample_data" all.jsonl > finished.jsonl <<'P'
+import json, sys
+folder, exported = sys.argv[1:]
+lines = lambda path: map(json.loads, open(path, encoding="utf-8"))
+spans = {r["native_id"]: {e["id"]: (e["start"], e["end"]) for e in r["entities"]} for r in lines(folder + "/corpus.jsonl")}
+truth = {r["id"]: {(spans[r["id"]][t["head"]], t["type"], spans[r["id"]][t["tail"]]) for t in r["relations"]} for r in lines(folder + "/truth.jsonl")}
+for r in [r for r in lines(exported) if r["split"] == "dev"][:70]:
+    place = {e["id"]: (e["start"], e["end"]) for e in r["entities"]}
+    labels, true = {(place[t["head"]], t["type"], place[t["tail"]]) for t in r["relations"]}, truth.get(r["native_id"], set())
+    said = lambda t, **more: print(json.dumps({"id": r["native_id"], "head": t[0], "relation": t[1], "tail": t[2], **more}))
+    for t in sorted(labels):
+        said(t, verdict="accept" if t in true else "reject")
+    for t in sorted(true - labels):
+        said(t, edit="add")
+    print(json.dumps({"id": r["native_id"], "edit": "done"}))
+P
+run apply finished.jsonl -w news > /dev/null
 tmux new-session -d -s "$session" -x 110 -y 30 "env -i HOME=$home TERM=tmux-256color LANG=C.UTF-8 USER=curator $redress -w $home/news"
-until_shows "is now\|of 716"; press g w; until_shows "scores expect"; shoot later
-press F; sleep 1; press Enter; for _ in $(seq 60); do look | grep -q "judgements" && break; sleep 5; done; shoot tuned
+until_shows "is now\|of 716"; press g w; until_shows "random rows:"; shoot later
+press F; sleep 1; press Enter; until_shows "waits"; look | grep -q "model waits" || press F; shoot tuned
+press Enter; sleep 1; press Enter; sleep 2
 tmux kill-session -t "$session"
 run report -w news > report.shot 2>&1
 python3 - "$home" "$root/docs/guide.md" <<'P'

@@ -82,9 +82,10 @@ pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
         say(&in_words(&report))?;
     }
     if args.accept && !accepted {
-        remark(
-            "the new model is worse on dev and was not made current; --model uses it all the same",
-        );
+        remark(&format!(
+            "the new model is worse on {} and was not made current; --model uses it all the same",
+            report.judged_on()
+        ));
         return Ok(Ended::WithProblems);
     }
     Ok(Ended::Done)

@@ -61,9 +61,10 @@ impl App {
             Reply::Job(event) => self.on_job(event),
             Reply::ModelReady { report } => {
                 match report.is_worse() {
-                    true => shared.warn(
-                        "a fine-tuned model waits, worse than the current one on dev; F shows both",
-                    ),
+                    true => shared.warn(format!(
+                        "a fine-tuned model waits, worse than the current one on {}; F shows both",
+                        report.judged_on()
+                    )),
                     false => {
                         shared.good("a fine-tuned model waits; F compares it with the current one");
                     }

@@ -2,7 +2,8 @@
 //!
 //! A handful of corrections must not move what they say nothing about. So uncorrected sentences are seen again, drawn from the
 //! whole corpus; where model and label part there and nobody has judged, neither is taught; rates are small; thresholds stay;
-//! and the epoch is selected on dev. A model that is worse on dev all the same is offered as such.
+//! and the epoch is selected on dev. A model that is worse all the same, on curated sentences where there are enough and on
+//! dev else, is offered as such.
 
 mod choose;
 pub mod gains;

@@ -26,6 +26,34 @@ fn judge(triple: Triple, verdict: Verdict) -> Edit {
 }
 
 #[test]
+fn curated_sentences_say_whether_a_model_is_worse() {
+    let curated = |sentences, f1_after| gains::Gain {
+        sentences,
+        f1_before: 0.5,
+        f1_after,
+        ..gains::Gain::default()
+    };
+    let report = |curated: Option<gains::Gain>| FineTuneReport {
+        before_f1: 0.5,
+        after_f1: 0.4,
+        gains: Gains {
+            curated,
+            ..Gains::default()
+        },
+        ..FineTuneReport::default()
+    };
+    let by_dev = [report(None), report(Some(curated(29, 0.6)))];
+    assert!(
+        by_dev
+            .iter()
+            .all(|r| r.is_worse() && r.judged_on() == "dev")
+    );
+    let better = report(Some(curated(30, 0.6)));
+    assert!(!better.is_worse() && better.judged_on() == "curated sentences");
+    assert!(report(Some(curated(30, 0.48))).is_worse());
+}
+
+#[test]
 fn what_nobody_settled_is_taught_in_no_way() {
     let gold = |t| GoldTriple {
         triple: t,

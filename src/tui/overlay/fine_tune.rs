@@ -185,7 +185,8 @@ impl FineTune {
             (format!("  ({}) ", signed(change)), tone(change)),
         ];
         if report.is_worse() {
-            summary.push(("✗ worse than the current model".to_owned(), Role::Error));
+            let worse = format!("✗ worse than the current model on {}", report.judged_on());
+            summary.push((worse, Role::Error));
         }
         painter.parts(row(inside, 0), &summary);
         let judged = &report.judgements;
