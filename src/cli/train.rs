@@ -94,7 +94,7 @@ pub fn fine_tune(args: FineTuneArgs) -> Result<Ended> {
 fn in_words(report: &FineTuneReport) -> String {
     let gains = report.gains.kinds();
     let mut lines: Vec<String> = gains.iter().map(|kind| kind.line()).collect();
-    lines.extend(report.gains.note().map(str::to_owned));
+    lines.extend(report.gains.notes());
     let judged = &report.judgements;
     lines.push(format!("protocol: {}", report.protocol));
     let kept_out = match report.gains.kept_out {

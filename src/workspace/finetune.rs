@@ -1,12 +1,14 @@
 //! Corrections → a better model, and what changed, measured on the same sentences before and after ([`gains`]).
 //!
 //! A handful of corrections must not move what they say nothing about. So uncorrected sentences are seen again, drawn from the
-//! whole corpus; where model and label part there and nobody has judged, neither is taught; rates are small; thresholds stay;
+//! whole corpus; where model and label part there and nobody has judged, neither is taught; rates are small; the threshold stays unless there are curated
+//! sentences to choose it on ([`threshold`]);
 //! and the epoch is selected on dev. A model that is worse all the same, on curated sentences where there are enough and on
 //! dev else, is offered as such.
 
 mod choose;
 pub mod gains;
+mod threshold;
 
 use super::convert::THRESHOLDS;
 use super::evaluate::HEADLINE;
@@ -35,7 +37,7 @@ use crate::train::sentence::{SentenceRates, SentenceTrainer};
 use anyhow::{Result, bail};
 use candle_core::Device;
 use choose::{Chosen, Held, choose};
-use gains::{Gains, measure};
+use gains::{CURATED_SAY, Gains, measure};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -97,28 +99,35 @@ pub fn fine_tune(
     )));
     let dev_before = predict_dev(&before, &data)?;
     let met_before = met(&corrected, &before, &data.schema)?;
-    let Some(learned) = learn(&loaded, options, &data, &rule, around)? else {
+    // Under a threshold that will be chosen anew the old one selects no epoch.
+    let select_by = match held.curated.cases.len() as u64 >= CURATED_SAY {
+        true => SelectBy::BestRule,
+        false => SelectBy::Rule(rule.clone()),
+    };
+    let Some(mut learned) = learn(&loaded, options, &data, select_by, around)? else {
         return Ok(None);
     };
     let after = snapshot(&learned.trainer)?;
     let dev_after = predict_dev(&after, &data)?;
-    let judgements = Judgements {
-        all: corrected.iter().map(|c| c.judged().count()).sum(),
-        met_before,
-        met_after: met(&corrected, &after, &data.schema)?,
-    };
-    let mut gains = measure(
+    let (mut gains, new_rule) = measure(
         &data,
         &held,
         [&dev_before, &dev_after],
         [&before, &after],
         &rule,
     )?;
+    let stored = &mut learned.trainer.config.rules.rule;
+    (stored.kernel, stored.rin) = (new_rule.kernel, new_rule.rin);
+    let judgements = Judgements {
+        all: corrected.iter().map(|c| c.judged().count()).sum(),
+        met_before,
+        met_after: met(&corrected, &snapshot(&learned.trainer)?, &data.schema)?,
+    };
     let started: Value = serde_json::from_slice(&loaded.card).unwrap_or_default();
     gains.start_saw_dev = saw_dev(&started);
-    let on_dev = |predictions| dev_report(&data, predictions, &rule);
+    let on_dev = |predictions, rule| dev_report(&data, predictions, rule);
     let report = report(
-        [on_dev(&dev_before), on_dev(&dev_after)],
+        [on_dev(&dev_before, &rule), on_dev(&dev_after, &new_rule)],
         data.dev.len(),
         judgements,
         gains,
@@ -143,7 +152,7 @@ fn learn(
     loaded: &Loaded,
     options: &FineTuneOptions,
     data: &Data,
-    rule: &DecisionRule,
+    select_by: SelectBy,
     around: &mut Around,
 ) -> Result<Option<Learned>> {
     let train_options = TrainOptions {
@@ -162,7 +171,6 @@ fn learn(
     let source = start.source.clone();
     let trainer = trainer(start, data, train_options.config.rates.clone())?;
     let fit_options = &train_options.config.fit;
-    let select_by = SelectBy::Rule(rule.clone());
     let (ended, record) = run_fit(&trainer, data, fit_options, select_by, None, around)?;
     Ok((ended != Ended::Stopped).then_some(Learned {
         trainer,

@@ -481,9 +481,6 @@ pub struct Judgements {
 
 /// A fall of F1 by less than this is not told from chance.
 pub const WORSE_BY: f32 = 0.01;
-/// From so many curated sentences on, they say whether a model is worse, and not the labels as they came: a model that learned which of these are wrong
-/// disagrees with them.
-const CURATED_SAY: u64 = 30;
 
 /// What fine-tuning changed, measured on the same sentences before and after; `before_f1`, `after_f1` and `per_relation` on dev.
 #[derive(Clone, Debug, Default)]
@@ -503,20 +500,23 @@ pub struct FineTuneReport {
 impl FineTuneReport {
     /// The new model scores lower: it should be dropped unless the curator knows better.
     pub fn is_worse(&self) -> bool {
-        let (before, after) = match self.gains.curated {
-            Some(curated) if curated.sentences >= CURATED_SAY => {
-                (curated.f1_before as f32, curated.f1_after as f32)
-            }
-            _ => (self.before_f1, self.after_f1),
-        };
+        let (before, after) = self.judged_f1();
         after <= before - WORSE_BY
+    }
+
+    /// F1 before and after of what [`FineTuneReport::is_worse`] looks at.
+    pub fn judged_f1(&self) -> (f32, f32) {
+        match self.gains.curated_say() {
+            Some(curated) => (curated.f1_before as f32, curated.f1_after as f32),
+            None => (self.before_f1, self.after_f1),
+        }
     }
 
     /// What [`FineTuneReport::is_worse`] looks at.
     pub fn judged_on(&self) -> &'static str {
-        match self.gains.curated {
-            Some(curated) if curated.sentences >= CURATED_SAY => "curated sentences",
-            _ => "dev",
+        match self.gains.curated_say() {
+            Some(_) => "curated sentences",
+            None => "dev",
         }
     }
 }

@@ -175,18 +175,18 @@ impl FineTune {
             }
         };
         let inside = painter.frame(area, "the fine-tuned model waits", footer);
-        let change = report.after_f1 - report.before_f1;
+        let (before, after) = report.judged_f1();
+        let change = after - before;
         let mut summary = vec![
             (
-                format!("dev F1 {} → ", fraction(report.before_f1)),
+                format!("F1 on {} {} → ", report.judged_on(), fraction(before)),
                 Role::Text,
             ),
-            (fraction(report.after_f1), Role::Title),
+            (fraction(after), Role::Title),
             (format!("  ({}) ", signed(change)), tone(change)),
         ];
         if report.is_worse() {
-            let worse = format!("✗ worse than the current model on {}", report.judged_on());
-            summary.push((worse, Role::Error));
+            summary.push(("✗ worse than the current model".to_owned(), Role::Error));
         }
         painter.parts(row(inside, 0), &summary);
         let judged = &report.judgements;
@@ -255,7 +255,7 @@ impl FineTune {
 }
 
 fn head(report: &FineTuneReport) -> usize {
-    HEAD + usize::from(report.gains.note().is_some())
+    HEAD + report.gains.notes().len()
 }
 
 /// Before and after on each kind of sentences, with the interval of the change.
@@ -289,8 +289,8 @@ fn draw_gains(area: Rect, report: &FineTuneReport, painter: &mut Painter<'_>) {
         ];
         painter.parts(line, &parts);
     }
-    if let Some(note) = report.gains.note() {
-        painter.parts(row(area, 4), &[(note, Role::Warning)]);
+    for (note, line) in report.gains.notes().iter().zip(4..) {
+        painter.parts(row(area, line), &[(note.as_str(), Role::Warning)]);
     }
 }
 

@@ -73,7 +73,7 @@ fn a_fine_tuned_model_waits_for_a_decision() {
         report: Box::new(report),
     });
     assert!(
-        bench.sees("dev F1 .61 → .66  (+.05)") && bench.sees("−.02"),
+        bench.sees("F1 on dev .61 → .66  (+.05)") && bench.sees("−.02"),
         "{}",
         bench.text()
     );

@@ -32,6 +32,10 @@ impl Drawn {
         self.cases.push(case);
     }
 
+    pub fn annotations(&self) -> impl Iterator<Item = &Annotation> {
+        self.cases.iter().map(|(_, annotation)| annotation)
+    }
+
     /// An id is a hash, so the smallest are a draw from the whole corpus, the same one each time.
     fn cut(&mut self) {
         self.cases.sort_by_key(|(sentence, _)| sentence.id);

@@ -1,7 +1,9 @@
 //! What a fine-tuning gained: F1 of the model before and after on the same sentences, one kind of sentences after the other, each
-//! change with its interval. None of these sentences is trained on; the epoch is selected on dev alone.
+//! change with its interval. None of these sentences is trained on; the epoch is selected on dev alone. Where there are enough curated sentences they choose
+//! the new model's threshold, and are themselves measured half by half under the threshold of the other half.
 
 use super::choose::{Drawn, Held};
+use super::threshold::{Case, chosen_on, crossed};
 use super::{Data, predict};
 use crate::analysis::{Changes, align_sentence};
 use crate::domain::{Annotation, DecisionRule, Prediction};
@@ -41,9 +43,25 @@ pub struct Gains {
     pub curated: Option<Gain>,
     /// Corrected sentences of dev and test, done or not.
     pub kept_out: u64,
+    /// Where curated sentences chose one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<Threshold>,
     /// The model that this started from was fine-tuned by a version that still learned from corrected dev sentences.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub start_saw_dev: bool,
+}
+
+/// From so many curated sentences on, they choose the new model's threshold and say whether it is worse, and not the labels as they came: a model that learned
+/// which of these are wrong disagrees with them.
+pub const CURATED_SAY: u64 = 30;
+
+/// The threshold of all relations that have none of their own.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Threshold {
+    pub before: f32,
+    pub after: f32,
+    /// F1 of the model before on the curated sentences, had its threshold been chosen the same way: what it has more was learned.
+    pub old_model_f1: f64,
 }
 
 /// One kind of sentences in words.
@@ -83,7 +101,7 @@ impl Gains {
             },
             Kind {
                 name: "curated",
-                what: "dev and test sentences marked done; not trained on nor selected on here",
+                what: "dev and test sentences marked done; not trained on",
                 short: "dev and test, done",
                 none: "no dev or test sentence is done, so nothing is measured on curated labels",
                 gain: self.curated,
@@ -100,9 +118,21 @@ impl Gains {
         format!("F1 of {}", self.kinds().map(of).join(", "))
     }
 
-    /// What to know of the figures.
-    pub fn note(&self) -> Option<&'static str> {
-        (self.start_saw_dev && self.curated.is_some()).then_some(SAW_DEV)
+    /// What to know of the figures, a line each.
+    pub fn notes(&self) -> Vec<String> {
+        let threshold = self.threshold.map(|t| {
+            format!(
+                "threshold {:.2} → {:.2}, each half by the other's; the old model likewise: F1 {:.3}",
+                t.before, t.after, t.old_model_f1
+            )
+        });
+        let saw_dev = (self.start_saw_dev && self.curated.is_some()).then(|| SAW_DEV.to_owned());
+        threshold.into_iter().chain(saw_dev).collect()
+    }
+
+    /// From enough curated sentences on, their figures; see [`CURATED_SAY`].
+    pub fn curated_say(&self) -> Option<Gain> {
+        self.curated.filter(|c| c.sentences >= CURATED_SAY)
     }
 }
 
@@ -135,42 +165,78 @@ impl Gain {
     }
 }
 
-/// The two models under one rule, on everything that is measured.
+/// The model before under its rule, and the one after under the rule that comes with the answer, on everything that is measured.
 pub(super) fn measure(
     data: &Data,
     held: &Held,
     dev: [&[Prediction]; 2],
     models: [&SentenceModel; 2],
     rule: &DecisionRule,
-) -> Result<Gains> {
-    let of_drawn = |drawn: &Drawn| -> Result<Option<Gain>> {
+) -> Result<(Gains, DecisionRule)> {
+    let both = |drawn: &Drawn| -> Result<[Vec<Prediction>; 2]> {
         let sentences = || drawn.cases.iter().map(|(s, _)| s);
-        let before = predict(models[0], sentences(), &data.schema)?;
-        let after = predict(models[1], sentences(), &data.schema)?;
-        let annotations = drawn.cases.iter().map(|(_, a)| a);
-        Ok(gain(annotations, [&before, &after], rule, drawn.of))
+        let of = |model| predict(model, sentences(), &data.schema);
+        Ok([of(models[0])?, of(models[1])?])
     };
-    let annotations = data.dev.iter().map(|(_, a)| a);
-    Ok(Gains {
-        dev: gain(annotations, dev, rule, held.n_dev),
-        test: of_drawn(&held.test)?,
-        curated: of_drawn(&held.curated)?,
+    let [before, after] = both(&held.curated)?;
+    let cases =
+        |predictions| -> Vec<Case> { held.curated.annotations().zip(predictions).collect() };
+    let enough = held.curated.cases.len() as u64 >= CURATED_SAY;
+    let same = || [rule.clone(), rule.clone()];
+    let (new_rule, halves) = match enough {
+        true => {
+            let cases = cases(&after);
+            (
+                chosen_on(cases.iter().copied(), rule),
+                crossed(&cases, rule),
+            )
+        }
+        false => (rule.clone(), same()),
+    };
+    let curated = |sides: [(&[Prediction], [DecisionRule; 2]); 2]| {
+        gain(held.curated.annotations(), sides, held.curated.of)
+    };
+    let old_model = enough.then(|| {
+        let halves = crossed(&cases(&before), rule);
+        curated([(&before, same()), (&before, halves)])
+    });
+    let twice = |rule: &DecisionRule| [rule.clone(), rule.clone()];
+    let [test_before, test_after] = both(&held.test)?;
+    let gains = Gains {
+        dev: gain(
+            data.dev.iter().map(|(_, a)| a),
+            [(dev[0], same()), (dev[1], twice(&new_rule))],
+            held.n_dev,
+        ),
+        test: gain(
+            held.test.annotations(),
+            [(&test_before, same()), (&test_after, twice(&new_rule))],
+            held.test.of,
+        ),
+        curated: curated([(&before, same()), (&after, halves)]),
         kept_out: held.kept_out,
+        threshold: old_model.flatten().map(|old| Threshold {
+            before: rule.kernel,
+            after: new_rule.kernel,
+            old_model_f1: old.f1_after,
+        }),
         start_saw_dev: false,
-    })
+    };
+    Ok((gains, new_rule))
 }
 
-/// Counts as the report's protocol does: what a label brought is not the model's own finding.
+/// Counts as the report's protocol does: what a label brought is not the model's own finding. Each side with its rules, of even and of odd sentences.
 fn gain<'a>(
     annotations: impl Iterator<Item = &'a Annotation>,
-    [before, after]: [&[Prediction]; 2],
-    rule: &DecisionRule,
+    [(before, old_rules), (after, new_rules)]: [(&[Prediction], [DecisionRule; 2]); 2],
     of: u64,
 ) -> Option<Gain> {
     let mut changes = Changes::default();
-    for ((annotation, before), after) in annotations.zip(before).zip(after) {
-        let aligned = |p| align_sentence(annotation, &own_findings(p), rule);
-        changes.add(&aligned(before), &aligned(after));
+    for (i, ((annotation, before), after)) in annotations.zip(before).zip(after).enumerate() {
+        let aligned = |p, rules: &[DecisionRule; 2]| {
+            align_sentence(annotation, &own_findings(p), &rules[i % 2])
+        };
+        changes.add(&aligned(before, &old_rules), &aligned(after, &new_rules));
     }
     let sentences = changes.sentences();
     if sentences == 0 {
@@ -188,13 +254,13 @@ fn gain<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::domain::{
         RelationId, RunId, ScoredEntity, ScoredTriple, Scores, Sentence, TokenSpan, Triple,
     };
 
-    fn sentence(labelled: bool) -> (Annotation, Triple) {
+    pub fn sentence(labelled: bool) -> (Annotation, Triple) {
         let mut sentence: Sentence =
             crate::corpus::plain_sentence("a b".to_owned(), None, &"t".into(), 1);
         let span = |i| TokenSpan::new(i, i + 1).unwrap();
@@ -214,7 +280,7 @@ mod tests {
     }
 
     /// `entities`: the model proposes the triple's spans itself.
-    fn predicted(triple: Triple, kernel: f32, entities: bool) -> Prediction {
+    pub fn predicted(triple: Triple, kernel: f32, entities: bool) -> Prediction {
         let entity = |span| ScoredEntity {
             span,
             kind: None,
@@ -249,8 +315,11 @@ mod tests {
             cases.iter().enumerate().map(of).collect()
         };
         let annotations = || cases.iter().map(|(a, _)| a);
-        let rule = DecisionRule::default();
-        let found = gain(annotations(), [&by(20), &by(30)], &rule, 90).unwrap();
+        let rules = || [DecisionRule::default(), DecisionRule::default()];
+        let measured = |before: &[Prediction], after: &[Prediction], of| {
+            gain(annotations(), [(before, rules()), (after, rules())], of)
+        };
+        let found = measured(&by(20), &by(30), 90).unwrap();
         assert_eq!((found.sentences, found.of, found.labels), (40, 90, 40));
         // Nothing predicted wrongly: F1 is 2 c / (c + 40).
         assert!((found.f1_before - 38.0 / 59.0).abs() < 1e-12, "{found:?}");
@@ -258,9 +327,12 @@ mod tests {
         let [low, high] = found.interval;
         assert!(0.0 < low && low < found.change(), "{found:?}");
         assert!(found.change() < high && high < 0.4, "{found:?}");
-        let same = gain(annotations(), [&by(20), &by(20)], &rule, 40).unwrap();
+        let same = measured(&by(20), &by(20), 40).unwrap();
         assert_eq!((same.change(), same.interval), (0.0, [0.0; 2]));
-        assert_eq!(gain([].into_iter(), [&[], &[]], &rule, 0), None);
+        assert_eq!(
+            gain([].into_iter(), [(&[], rules()), (&[], rules())], 0),
+            None
+        );
     }
 
     #[test]
@@ -293,8 +365,8 @@ mod tests {
         );
         // What an older version taught matters where there is a curated figure.
         gains.start_saw_dev = true;
-        assert_eq!(gains.note(), None);
+        assert!(gains.notes().is_empty());
         gains.curated = Some(gain);
-        assert!(gains.note().is_some());
+        assert_eq!(gains.notes().len(), 1);
     }
 }

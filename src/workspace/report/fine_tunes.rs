@@ -70,11 +70,12 @@ pub(super) fn gain_rows(fine_tunes: &[FineTuned]) -> Vec<[String; 8]> {
 /// What to know of the figures of [`gain_rows`].
 pub(super) fn gain_notes(fine_tunes: &[FineTuned]) -> Vec<String> {
     let numbered = fine_tunes.iter().zip(1..);
-    let note = |(f, n): (&FineTuned, usize)| {
-        let note = f.gains.as_ref()?.note()?;
-        Some(format!("Fine-tuning {n}: {note}."))
+    let notes = |(f, n): (&FineTuned, usize)| {
+        let notes = f.gains.as_ref().map(|gains| gains.notes());
+        let numbered = move |note| format!("Fine-tuning {n}: {note}.");
+        notes.into_iter().flatten().map(numbered)
     };
-    numbered.filter_map(note).collect()
+    numbered.flat_map(notes).collect()
 }
 
 /// Remembers a fine-tuning whose model became the workspace's.
@@ -162,6 +163,7 @@ mod tests {
         };
         let report = FineTuneReport {
             gains: Gains {
+                threshold: None,
                 dev: Some(gain),
                 test: None,
                 curated: None,

@@ -24,9 +24,9 @@ const QUALITY: &str = "Quality is the share of labels that are right, before (al
 const MISSING: &str = "Missing relations are estimated the same way from the random rows of their queue: coarse, as most of those are not missing. It is of the pairs and relations \
      that the queue asks about: entities that nobody marked are in neither side. Completeness takes the right labels at their estimate.";
 
-const GAIN: &str = "The model's gain is its F1 after fine-tuning less its F1 before, on the same sentences under the same thresholds. The interval is of a paired bootstrap over \
+const GAIN: &str = "The model's gain is its F1 after fine-tuning less its F1 before, on the same sentences. The interval is of a paired bootstrap over \
      sentences, 95 %: one that holds zero does not tell the change from chance. Dev has labels that nobody corrected, noise and all, and the epoch was selected \
-     on it, which flatters. Curated sentences are those of dev and test that curators finished: neither trained on nor selected on, and their labels are the best there are, but they \
-     are those that somebody chose to curate.";
+     on it, which flatters. Curated sentences are those of dev and test that curators finished: not trained on, and their labels are the best there are, but they are those that somebody chose to curate. \
+     From 30 on they choose the new model's threshold, each half of them that under which the other half is measured.";
 
 const TIME: &str = "Time per decision is the median time between a curator's decisions; gaps of two minutes or more are cut, and a bulk edit counts once.";
