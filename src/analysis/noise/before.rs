@@ -7,7 +7,7 @@ pub(super) const N: usize = Signal::ALL.len();
 /// A case's place before any verdict.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scored {
-    /// 0..1; a probability only where a [`Combiner`] made it.
+    /// 0..1; a probability only where a [`super::Combiner`] made it.
     pub score: f32,
     /// The log odds that the score stands for.
     pub log_odds: f32,

@@ -66,7 +66,7 @@ impl Combiner {
         self.n_verdicts
     }
 
-    /// The case's probability to be what the queue looks for; `before` is its score by [`before_verdicts`], which counts less the more
+    /// The case's probability to be what the queue looks for; `before` is its score by [`super::before_verdicts`], which counts less the more
     /// verdicts there are.
     pub fn score(&self, case: &Case, before: &Scored) -> Scored {
         let terms = self.design.terms(case);
