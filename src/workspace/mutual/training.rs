@@ -287,6 +287,11 @@ fn fingerprint(
     ]))
 }
 
+/// Said of a graph of the workspace's own sentences: for a training pair its edge is there because of the label that is to be learned, for a new one it is not.
+/// docs/results.md has what that costs.
+const OWN_SENTENCES: &str = "this graph counts the sentences that are learned from: it tells their pairs apart and misleads on new ones; better give \
+     --graph one that `redress graph build` made of other text";
+
 /// The graph's vectors: from a file, or made now.
 fn vectors(
     reader: &Reader,
@@ -307,6 +312,9 @@ fn vectors(
             vectors.about.get("sentences").map_or("?", String::as_str),
             vectors.about.get("left_out").map_or("?", String::as_str),
         ));
+        if graph.is_none() {
+            say(OWN_SENTENCES.to_owned());
+        }
         let report = MutualReport {
             graph: serde_json::to_string(&vectors.about)?,
             vectors: vectors.n_entities(),
@@ -330,6 +338,7 @@ fn vectors(
         "proximity graph of {} sentences: {} entities of {}, {} edges of {} pairs, LINE in {:.0} s",
         made.sentences, made.vertices, made.entities, made.edges, made.pairs, made.learning_seconds
     ));
+    say(OWN_SENTENCES.to_owned());
     let report = MutualReport {
         graph: "made for this run".to_owned(),
         vectors: vectors.n_entities(),
