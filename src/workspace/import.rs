@@ -118,6 +118,9 @@ impl Workspace {
                     report.typed += options.types.fill(&mut imported.sentence, &mut schema)?;
                     bytes += imported.sentence.text.len();
                     chunk.push(*imported);
+                    if chunk.len().is_multiple_of(PAGE) {
+                        tell(file, reader.bytes_read(), reader.total_bytes());
+                    }
                 }
                 Some(Item::Problem(problem)) => note(&mut report, &problem),
                 None => break,
@@ -126,9 +129,6 @@ impl Workspace {
                 self.schema.clone_from(&schema);
                 self.add(&mut chunk, options, &mut report)?;
                 bytes = 0;
-            }
-            if chunk.len().is_multiple_of(PAGE) {
-                tell(file, reader.bytes_read(), reader.total_bytes());
             }
         }
         self.schema = schema;

@@ -117,25 +117,16 @@ pub(super) mod tests {
     use crate::domain::RelationId;
 
     pub fn case(relation: u16, others: &[u16], p: Option<f32>, gap: u32) -> Case {
+        let others: Vec<RelationId> = others.iter().map(|r| RelationId(*r)).collect();
         Case {
-            relation: RelationId(relation),
-            others: others.iter().map(|r| RelationId(*r)).collect(),
             out_of_fold: p.map(|p| OutOfFold {
                 p,
                 prior: 0.5,
                 best_other: 1.0 - p,
                 alone: p,
             }),
-            implied: None,
-            text: None,
-            model: None,
-            systems: None,
-            types: None,
-            duplicates: None,
             gap,
-            pair_frequency: 1,
-            head_first: true,
-            length: 20,
+            ..Case::plain(RelationId(relation), &others)
         }
     }
 

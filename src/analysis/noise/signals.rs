@@ -70,6 +70,28 @@ pub struct Case {
     pub length: u32,
 }
 
+#[cfg(test)]
+impl Case {
+    /// For tests: of this relation and others, nothing else known.
+    pub fn plain(relation: RelationId, others: &[RelationId]) -> Self {
+        Self {
+            relation,
+            others: others.to_vec(),
+            implied: None,
+            out_of_fold: None,
+            text: None,
+            model: None,
+            systems: None,
+            types: None,
+            duplicates: None,
+            gap: 0,
+            pair_frequency: 1,
+            head_first: true,
+            length: 20,
+        }
+    }
+}
+
 /// Rarer types are not more surprising than this.
 const LEAST_SHARE: f32 = 1e-3;
 
@@ -316,26 +338,17 @@ pub fn log_odds(p: f32) -> f32 {
 mod tests {
     use super::*;
 
-    pub fn case() -> Case {
+    fn case() -> Case {
         Case {
-            relation: RelationId(1),
-            others: vec![RelationId(0)],
             out_of_fold: Some(OutOfFold {
                 p: 0.2,
                 prior: 0.5,
                 best_other: 0.8,
                 alone: 0.3,
             }),
-            implied: None,
-            text: None,
-            model: None,
-            systems: None,
-            types: None,
-            duplicates: None,
-            gap: 0,
-            pair_frequency: 1,
             head_first: false,
             length: 10,
+            ..Case::plain(RelationId(1), &[RelationId(0)])
         }
     }
 

@@ -182,7 +182,8 @@ pub(super) fn measure(
     let cases =
         |predictions| -> Vec<Case> { held.curated.annotations().zip(predictions).collect() };
     let enough = held.curated.cases.len() as u64 >= CURATED_SAY;
-    let same = || [rule.clone(), rule.clone()];
+    let twice = |rule: &DecisionRule| [rule.clone(), rule.clone()];
+    let same = || twice(rule);
     let (new_rule, halves) = match enough {
         true => {
             let cases = cases(&after);
@@ -200,7 +201,6 @@ pub(super) fn measure(
         let halves = crossed(&cases(&before), rule);
         curated([(&before, same()), (&before, halves)])
     });
-    let twice = |rule: &DecisionRule| [rule.clone(), rule.clone()];
     let [test_before, test_after] = both(&held.test)?;
     let gains = Gains {
         dev: gain(

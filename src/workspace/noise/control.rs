@@ -204,21 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_suspicious_keeps_its_place_and_the_lowest_numbers_are_listed() {
-        let case = Case {
-            relation: RelationId(0),
-            others: Vec::new(),
-            implied: None,
-            out_of_fold: None,
-            text: None,
-            model: None,
-            systems: None,
-            types: None,
-            duplicates: None,
-            gap: 1,
-            pair_frequency: 1,
-            head_first: true,
-            length: 9,
-        };
+        let case = Case::plain(RelationId(0), &[]);
         let cases = vec![case; 2_000];
         // In the ranking's order.
         let scored = before_verdicts(&cases, Kind::Missing, &SignalSet::default());
