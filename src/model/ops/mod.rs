@@ -13,6 +13,7 @@ mod block;
 mod candidates;
 mod dropout;
 mod fixed;
+mod gru;
 mod known;
 mod linear;
 mod loss;
@@ -39,7 +40,8 @@ pub(super) use candidates::{
 };
 pub use dropout::{Dropout, dropout};
 pub use fixed::FixedLinear;
-pub use known::{known2, known3};
+pub use gru::gru_gates;
+pub use known::known2;
 pub use linear::linear;
 pub use loss::{allowed_loss, bce_sum};
 pub use lstm::{Direction, lstm};

@@ -1,7 +1,7 @@
 //! The two recurrent cells that the sources call GRU; one step, all words at once.
 
 use super::GruKind;
-use crate::model::ops::{known3, linear};
+use crate::model::ops::{gru_gates, linear};
 use crate::model::params::{Init, Scope};
 use candle_core::{Result, Tensor};
 use candle_nn::ops::sigmoid;
@@ -81,33 +81,10 @@ impl Gru {
             } => {
                 let from_input = linear(input, input_weight, input_bias)?;
                 let from_state = linear(state, hidden, hidden_bias)?;
-                gated(&from_input, &from_state, state)
+                gru_gates(&from_input, &from_state, state)
             }
         }
     }
-}
-
-/// PyTorch's cell from both products [W, 3d] and the state [W, d]. With h' = n + z(h - n), its gradient g and gates' inputs a:
-/// da_n = g(1-z)(1-n²), da_z = g(h-n)z(1-z), da_r = da_n·s_n·r(1-r), where s_n is the state's part of n's input; dh = g·z.
-fn gated(from_input: &Tensor, from_state: &Tensor, state: &Tensor) -> Result<Tensor> {
-    let d = state.dim(1)?;
-    let (i, s, h) = (from_input.detach(), from_state.detach(), state.detach());
-    let gates = sigmoid(&(i.narrow(1, 0, 2 * d)? + s.narrow(1, 0, 2 * d)?)?)?;
-    let (r, z) = (gates.narrow(1, 0, d)?, gates.narrow(1, d, d)?);
-    let state_part = s.narrow(1, 2 * d, d)?;
-    let n = (i.narrow(1, 2 * d, d)? + (&r * &state_part)?)?.tanh()?;
-    let above = (h - &n)?;
-    let value = (&n + (&z * &above)?)?;
-    known3([from_input, from_state, state], value, move |grad| {
-        let d_state = (grad * &z)?;
-        let d_n = ((grad - &d_state)? * n.sqr()?.affine(-1.0, 1.0)?)?;
-        let slopes = (&gates * gates.affine(-1.0, 1.0)?)?;
-        let into_gates = Tensor::cat(&[(&d_n * &state_part)?, (grad * &above)?], 1)?;
-        let d_gates = (into_gates * slopes)?;
-        let d_input = Tensor::cat(&[&d_gates, &d_n], 1)?;
-        let d_from_state = Tensor::cat(&[&d_gates, &(d_n * &r)?], 1)?;
-        Ok([d_input, d_from_state, d_state])
-    })
 }
 
 #[cfg(test)]
