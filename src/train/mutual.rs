@@ -11,8 +11,8 @@ use crate::model::hrere::bags::pair_bags;
 use crate::model::hrere::{Bag, BagSource, PairMention};
 use crate::model::mode::Mode;
 use crate::model::mutual::{
-    EntityFacts, EntityVectors, MutualBatch, MutualConfig, MutualModel, Sizes, System,
-    class_weights, weighted_cross_entropy,
+    EntityFacts, MutualBatch, MutualConfig, MutualModel, Sizes, System, VectorRows, class_weights,
+    weighted_cross_entropy,
 };
 use crate::model::params::Params;
 use candle_core::{Device, Tensor};
@@ -71,7 +71,7 @@ pub struct MutualData<'a> {
     pub source: BagSource<'a>,
     /// By the numbers in bags.
     pub entities: &'a [EntityFacts],
-    pub vectors: &'a EntityVectors,
+    pub vectors: &'a VectorRows,
     pub train: &'a [Bag],
     /// Without any relation: the last epoch is kept.
     pub dev: &'a [AskedPair],

@@ -1,17 +1,16 @@
 use super::*;
 use crate::domain::TokenSpan;
 use crate::model::hrere::bags::training_bags;
-use crate::model::mutual::{Combine, TextBase, Vertex};
+use crate::model::mutual::{Combine, TextBase};
 use crate::train::bags::tests::{Vectors, WIDTH, mentions};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 const VECTOR: usize = 4;
 
 /// Made-up vectors of twelve entities.
-fn vectors() -> EntityVectors {
-    let vertices = (0..12).map(|i| Vertex::of(None, &format!("e{i}")));
+fn vectors() -> VectorRows {
     let values = (0..12 * VECTOR).map(|i| ((i * 7919 % 101) as f32 / 50.0 - 1.0) * 0.7);
-    EntityVectors::new(vertices.collect(), values.collect(), BTreeMap::new()).unwrap()
+    VectorRows::new(values.collect(), VECTOR)
 }
 
 /// Sixteen entities, the last four without a vector; types for some.
@@ -65,7 +64,7 @@ struct World {
     words: Vectors,
     rows: HashMap<u32, u32>,
     entities: Vec<EntityFacts>,
-    vectors: EntityVectors,
+    vectors: VectorRows,
     bags: Vec<Bag>,
 }
 

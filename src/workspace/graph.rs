@@ -8,8 +8,9 @@ use super::knowledge::Knowledge;
 use super::pass::each_view;
 use super::stored_rule;
 use super::view::Viewed;
-use crate::domain::Split;
+use crate::domain::{Sentence, Split};
 use crate::export::{Overwrite, write_atomically};
+use crate::model::files::short_hash;
 use crate::model::mutual::line::Objectives;
 pub use crate::model::mutual::line::{LineConfig, LineProgress};
 use crate::model::mutual::{CoOccurrence, EntityVectors, Vertex, embed, vectors};
@@ -70,62 +71,112 @@ pub fn learn_graph(
     options: &GraphOptions,
     hear: Hear,
 ) -> Result<Option<(EntityVectors, GraphReport)>> {
-    let started = Instant::now();
-    let Some(counted) = count(reader, options.leave_out_dev, hear)? else {
-        return Ok(None);
-    };
-    let counting_seconds = started.elapsed().as_secs_f64();
-    let started = Instant::now();
-    let graph = counted.pairs.weigh(&options.graph)?;
-    let learned = embed(&graph, &options.line, &mut |progress| {
-        hear(GraphProgress::Learning(progress))
-    })?;
-    let Some(learned) = learned else {
-        return Ok(None);
-    };
-    let report = GraphReport {
-        sentences: counted.pairs.sentences,
-        left_out: counted.left_out,
-        by_prediction: counted.by_prediction,
-        cut: counted.pairs.cut,
-        entities: counted.pairs.n_entities(),
-        vertices: graph.vertices.len(),
-        pairs: counted.pairs.n_pairs(),
-        edges: graph.edges.len(),
-        samples: learned.samples,
-        objectives: learned.objectives,
-        counting_seconds,
-        learning_seconds: started.elapsed().as_secs_f64(),
-    };
-    let left_out = if options.leave_out_dev {
-        "dev, test"
-    } else {
-        "test"
-    };
-    let about = BTreeMap::from([
-        ("graph".to_owned(), serde_json::to_string(&options.graph)?),
-        ("line".to_owned(), serde_json::to_string(&options.line)?),
-        ("left_out".to_owned(), left_out.to_owned()),
-        ("sentences".to_owned(), report.sentences.to_string()),
-        ("edges".to_owned(), report.edges.to_string()),
-    ]);
-    let vectors = EntityVectors::new(graph.vertices, learned.values, about)?;
-    Ok(Some((vectors, report)))
+    match count(reader, options.leave_out_dev, 0, hear)? {
+        Some(counted) => counted.learn(options, hear),
+        None => Ok(None),
+    }
 }
 
-struct Counted {
-    pairs: CoOccurrence,
+/// Who stands beside whom in a workspace's sentences.
+pub struct Counted {
+    pub pairs: CoOccurrence,
     left_out: u64,
     by_prediction: u64,
+    seconds: f64,
 }
 
-fn count(reader: &Reader, leave_out_dev: bool, hear: Hear) -> Result<Option<Counted>> {
+impl Counted {
+    /// Vectors of everything that was counted; `None` when stopped.
+    pub fn learn(
+        &self,
+        options: &GraphOptions,
+        hear: Hear,
+    ) -> Result<Option<(EntityVectors, GraphReport)>> {
+        let started = Instant::now();
+        let graph = self.pairs.weigh(&options.graph)?;
+        let learned = embed(&graph, &options.line, &mut |progress| {
+            hear(GraphProgress::Learning(progress))
+        })?;
+        let Some(learned) = learned else {
+            return Ok(None);
+        };
+        let report = GraphReport {
+            sentences: self.pairs.sentences,
+            left_out: self.left_out,
+            by_prediction: self.by_prediction,
+            cut: self.pairs.cut,
+            entities: self.pairs.n_entities(),
+            vertices: graph.vertices.len(),
+            pairs: self.pairs.n_pairs(),
+            edges: graph.edges.len(),
+            samples: learned.samples,
+            objectives: learned.objectives,
+            counting_seconds: self.seconds,
+            learning_seconds: started.elapsed().as_secs_f64(),
+        };
+        let mut about = options.about()?;
+        about.insert("sentences".to_owned(), report.sentences.to_string());
+        about.insert("edges".to_owned(), report.edges.to_string());
+        let vectors = EntityVectors::new(graph.vertices, learned.values, about)?;
+        Ok(Some((vectors, report)))
+    }
+}
+
+const DEV_AND_TEST: &str = "dev, test";
+
+impl GraphOptions {
+    /// As a file of vectors tells them.
+    fn about(&self) -> Result<BTreeMap<String, String>> {
+        let left_out = if self.leave_out_dev {
+            DEV_AND_TEST
+        } else {
+            "test"
+        };
+        Ok(BTreeMap::from([
+            ("graph".to_owned(), serde_json::to_string(&self.graph)?),
+            ("line".to_owned(), serde_json::to_string(&self.line)?),
+            ("left_out".to_owned(), left_out.to_owned()),
+        ]))
+    }
+
+    /// What a file of vectors was made with.
+    pub fn of(vectors: &EntityVectors) -> Result<Self> {
+        let told = |key: &str| vectors.about.get(key).map_or("", String::as_str);
+        let read =
+            "the graph file does not tell its settings; make it again with `redress graph build`";
+        Ok(Self {
+            graph: serde_json::from_str(told("graph")).context(read)?,
+            line: serde_json::from_str(told("line")).context(read)?,
+            leave_out_dev: told("left_out") == DEV_AND_TEST,
+        })
+    }
+}
+
+/// The part of `parts` that a training sentence belongs to, so that graphs can leave it out with its part; `None` for a sentence that
+/// nothing is learned from. The same text is always in the same part.
+pub fn part_of(sentence: &Sentence, parts: usize) -> Option<usize> {
+    if parts == 0 || sentence.split != Split::Train {
+        return None;
+    }
+    let words = sentence.words().map(str::as_bytes);
+    Some((short_hash(words) % parts as u64) as usize)
+}
+
+/// Counts the workspace's sentences, those of train in `parts` parts; `None` when stopped.
+pub fn count(
+    reader: &Reader,
+    leave_out_dev: bool,
+    parts: usize,
+    hear: Hear,
+) -> Result<Option<Counted>> {
+    let started = Instant::now();
     let rule = stored_rule(reader)?;
     let knowledge = Knowledge::load(reader)?;
     let mut counted = Counted {
-        pairs: CoOccurrence::default(),
+        pairs: CoOccurrence::in_parts(parts),
         left_out: 0,
         by_prediction: 0,
+        seconds: 0.0,
     };
     let mut tell = |done, total| hear(GraphProgress::Counting(done, total)).is_continue();
     let whole = each_view(reader, &rule, &mut tell, |_, viewed| {
@@ -135,11 +186,13 @@ fn count(reader: &Reader, leave_out_dev: bool, hear: Hear) -> Result<Option<Coun
             _ => {
                 let (entities, predicted) = entities(viewed, knowledge.as_ref());
                 counted.by_prediction += u64::from(predicted);
-                counted.pairs.add(&entities);
+                let part = part_of(&viewed.sentence, parts);
+                counted.pairs.add(&entities, part);
             }
         }
         Ok(())
     })?;
+    counted.seconds = started.elapsed().as_secs_f64();
     Ok(whole.then_some(counted))
 }
 

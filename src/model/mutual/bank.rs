@@ -181,7 +181,7 @@ impl MutualBank {
         let sizes = Sizes {
             n_classes: config.classes.len(),
             n_types: config.types.len(),
-            vector_width: vectors.width(),
+            vector_width: vectors.table().width(),
         };
         let mut kept = BTreeMap::new();
         let mut model = |system: System| -> candle_core::Result<MutualModel> {
@@ -264,14 +264,14 @@ impl MutualBank {
     /// The `n` training pairs whose mutual relation points most nearly like that of (head, tail), with the cosine; best
     /// first, the pair itself left out.
     pub fn nearest_pairs(&self, head: u32, tail: u32, n: usize) -> Vec<(KnownPair, f32)> {
-        let own = self.vectors.mutual_relation(head, tail);
+        let own = self.vectors.table().mutual_relation(head, tail);
         let length = |v: &[f32]| v.iter().map(|x| x * x).sum::<f32>().sqrt();
         let own_length = length(&own);
         let others = self.config.pairs.iter();
         let mut near: Vec<(KnownPair, f32)> = others
             .filter(|p| (p.head, p.tail) != (head, tail))
             .filter_map(|pair| {
-                let other = self.vectors.mutual_relation(pair.head, pair.tail);
+                let other = self.vectors.table().mutual_relation(pair.head, pair.tail);
                 let product: f32 = own.iter().zip(&other).map(|(a, b)| a * b).sum();
                 let lengths = own_length * length(&other);
                 (lengths > 0.0).then(|| (*pair, product / lengths))

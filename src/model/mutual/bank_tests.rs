@@ -91,8 +91,14 @@ fn answers(bank: &MutualBank, system: System) -> Vec<MutualAnswer> {
         mentions: vec![0],
     };
     let (known, unknown) = (bag(1), bag(2));
-    let batch =
-        MutualBatch::new(&source, &entities, bank.vectors(), &[&known, &unknown], 10).unwrap();
+    let batch = MutualBatch::new(
+        &source,
+        &entities,
+        bank.vectors().table(),
+        &[&known, &unknown],
+        10,
+    )
+    .unwrap();
     bank.predict(system, &batch).unwrap()
 }
 

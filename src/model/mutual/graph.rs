@@ -91,14 +91,27 @@ pub struct CoOccurrence {
     vertices: Vec<Vertex>,
     /// Smaller number first.
     pairs: HashMap<(u32, u32), u32>,
+    /// Of the above, what each part of the sentences has.
+    parts: Vec<HashMap<(u32, u32), u32>>,
     pub sentences: u64,
     /// Sentences of more entities than are looked at.
     pub cut: u64,
 }
 
 impl CoOccurrence {
-    /// Counts the pairs of one sentence; an entity named twice is one.
-    pub fn add(&mut self, entities: &[Vertex]) {
+    /// Sentences may belong to one of `n` parts, each of which a graph can leave out.
+    pub fn in_parts(n: usize) -> Self {
+        Self {
+            parts: vec![HashMap::new(); n],
+            ..Self::default()
+        }
+    }
+    pub fn n_parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// Counts the pairs of one sentence, which is of part `part`; an entity named twice is one.
+    pub fn add(&mut self, entities: &[Vertex], part: Option<usize>) {
         self.sentences += 1;
         let mut here = BTreeSet::new();
         for entity in entities {
@@ -117,6 +130,9 @@ impl CoOccurrence {
         for (i, a) in here.iter().enumerate() {
             for b in &here[i + 1..] {
                 *self.pairs.entry((*a, *b)).or_default() += 1;
+                if let Some(own) = part.and_then(|p| self.parts.get_mut(p)) {
+                    *own.entry((*a, *b)).or_default() += 1;
+                }
             }
         }
     }
@@ -131,30 +147,59 @@ impl CoOccurrence {
     /// The graph under `config`: entities without an edge are left out.
     pub fn weigh(&self, config: &GraphConfig) -> Result<ProximityGraph, MutualError> {
         config.check()?;
-        let largest = self.pairs.values().copied().max().unwrap_or(0);
-        // Sorted: the order of a hash map must not reach a result.
-        let sorted: BTreeMap<(u32, u32), u32> = self.pairs.iter().map(|(p, n)| (*p, *n)).collect();
-        let mut edges = Vec::new();
-        for ((a, b), count) in sorted {
-            let weight = edge_weight(config.weight, count, largest);
-            if count >= config.threshold && weight > 0.0 {
-                edges.push(Edge { a, b, weight });
-            }
-        }
-        let mut rows: Vec<Option<u32>> = vec![None; self.vertices.len()];
-        let mut vertices = Vec::new();
-        let touched: BTreeSet<u32> = edges.iter().flat_map(|e| [e.a, e.b]).collect();
-        for number in touched {
-            rows[number as usize] = Some(vertices.len() as u32);
-            vertices.push(self.vertices[number as usize].clone());
-        }
-        for edge in &mut edges {
-            for end in [&mut edge.a, &mut edge.b] {
-                *end = rows[*end as usize].unwrap_or(0); // always found: every end was touched
-            }
-        }
-        Ok(ProximityGraph { vertices, edges })
+        let edges = self.edges(config, None);
+        Ok(self.between(&ends(&edges), edges))
     }
+
+    /// The same without the sentences of one part. The vertices are the whole graph's in the same order, so some may be without an
+    /// edge.
+    pub fn weigh_without(
+        &self,
+        part: usize,
+        config: &GraphConfig,
+    ) -> Result<ProximityGraph, MutualError> {
+        config.check()?;
+        let vertices = ends(&self.edges(config, None));
+        let edges = self.edges(config, self.parts.get(part));
+        Ok(self.between(&vertices, edges))
+    }
+
+    /// Entities by their numbers, and the edges that have both ends among them.
+    fn between(&self, entities: &BTreeSet<u32>, edges: Vec<Edge>) -> ProximityGraph {
+        let mut rows: Vec<Option<u32>> = vec![None; self.vertices.len()];
+        for (row, number) in (0u32..).zip(entities) {
+            rows[*number as usize] = Some(row);
+        }
+        let vertex = |number: &u32| self.vertices[*number as usize].clone();
+        let edges = edges.into_iter().filter_map(|edge| {
+            Some(Edge {
+                a: rows[edge.a as usize]?,
+                b: rows[edge.b as usize]?,
+                weight: edge.weight,
+            })
+        });
+        ProximityGraph {
+            vertices: entities.iter().map(vertex).collect(),
+            edges: edges.collect(),
+        }
+    }
+
+    /// Between entities by their numbers, sorted: the order of a hash map must not reach a result.
+    fn edges(&self, config: &GraphConfig, without: Option<&HashMap<(u32, u32), u32>>) -> Vec<Edge> {
+        let left_out = |pair| without.and_then(|w| w.get(pair)).copied().unwrap_or(0);
+        let counts = self.pairs.iter().map(|(p, n)| (*p, n - left_out(p)));
+        let sorted: BTreeMap<(u32, u32), u32> = counts.filter(|(_, n)| *n > 0).collect();
+        let largest = sorted.values().copied().max().unwrap_or(0);
+        let weighed = sorted.into_iter().map(|((a, b), count)| {
+            let weight = edge_weight(config.weight, count, largest);
+            (count >= config.threshold && weight > 0.0).then_some(Edge { a, b, weight })
+        });
+        weighed.flatten().collect()
+    }
+}
+
+fn ends(edges: &[Edge]) -> BTreeSet<u32> {
+    edges.iter().flat_map(|e| [e.a, e.b]).collect()
 }
 
 fn edge_weight(rule: EdgeWeight, count: u32, largest: u32) -> f32 {
@@ -177,7 +222,7 @@ pub struct Edge {
     pub weight: f32,
 }
 
-/// Every vertex has an edge. Edges are sorted and distinct.
+/// Edges are sorted and distinct.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct ProximityGraph {
     pub vertices: Vec<Vertex>,
@@ -194,6 +239,15 @@ impl ProximityGraph {
             }
         }
         degrees
+    }
+
+    /// Which vertices have an edge.
+    pub fn joined(&self) -> Vec<bool> {
+        let mut joined = vec![false; self.vertices.len()];
+        for end in self.edges.iter().flat_map(|e| [e.a, e.b]) {
+            joined[end as usize] = true;
+        }
+        joined
     }
 }
 
@@ -219,7 +273,7 @@ mod tests {
         let co: BTreeMap<String, u32> = golden.parse("/in/co");
         for (pair, n) in co {
             let ends: Vec<Vertex> = pair.split('-').map(vertex).collect();
-            (0..n).for_each(|_| counts.add(&ends));
+            (0..n).for_each(|_| counts.add(&ends, None));
         }
         counts
     }
@@ -264,7 +318,7 @@ mod tests {
     fn a_pair_counts_once_a_sentence_and_never_with_itself() {
         let mut counts = CoOccurrence::default();
         for text in ["a b a b", "b a", "a a", "c", "a c"] {
-            counts.add(&sentence(text));
+            counts.add(&sentence(text), None);
         }
         let weights = |weight, threshold| {
             let graph = counts.weigh(&GraphConfig { weight, threshold }).unwrap();
@@ -293,6 +347,45 @@ mod tests {
     }
 
     #[test]
+    fn a_graph_without_a_part_has_the_same_vertices_and_the_other_sentences() {
+        let sentences = [
+            ("a b", Some(0)),
+            ("a b", Some(1)),
+            ("b c", Some(1)),
+            ("c d", None),
+            ("e", Some(0)),
+        ];
+        let mut counts = CoOccurrence::in_parts(2);
+        for (text, part) in sentences {
+            counts.add(&sentence(text), part);
+        }
+        let config = GraphConfig {
+            weight: EdgeWeight::Count,
+            threshold: 1,
+        };
+        let whole = counts.weigh(&config).unwrap();
+        for part in 0..2 {
+            let graph = counts.weigh_without(part, &config).unwrap();
+            let mut others = CoOccurrence::default();
+            for (text, _) in sentences.iter().filter(|(_, p)| *p != Some(part)) {
+                others.add(&sentence(text), None);
+            }
+            let expected = others.weigh(&config).unwrap();
+            let named = |g: &ProximityGraph| -> Vec<String> {
+                let name = |v: u32| g.vertices[v as usize].name.clone();
+                let edges = g.edges.iter();
+                edges
+                    .map(|e| format!("{}{}{}", name(e.a), name(e.b), e.weight))
+                    .collect()
+            };
+            assert_eq!(graph.vertices, whole.vertices);
+            assert_eq!(named(&graph), named(&expected));
+            let joined = graph.joined().iter().filter(|j| **j).count();
+            assert_eq!(joined, expected.vertices.len());
+        }
+    }
+
+    #[test]
     fn a_link_tells_namesakes_apart_and_a_name_does_not() {
         let key = |link, surface| Vertex::of(link, surface).key.to_string();
         assert_eq!(key(Some("/m/02_286"), "New York"), "/m/02_286");
@@ -303,8 +396,8 @@ mod tests {
     #[test]
     fn without_a_repeated_pair_all_weigh_one() {
         let mut counts = CoOccurrence::default();
-        counts.add(&sentence("a b"));
-        counts.add(&sentence("b c"));
+        counts.add(&sentence("a b"), None);
+        counts.add(&sentence("b c"), None);
         let config = GraphConfig {
             weight: EdgeWeight::LogNorm,
             threshold: 1,

@@ -11,10 +11,11 @@
 //! PA-MR and PA-TMR. Each output is a distribution of one bag; it is never added to or averaged with sentence-level
 //! probabilities. The paper's body was not at hand: what is reconstructed is a setting (specs: imr).
 //!
-//! Reading order: [`graph`], [`mod@line`], [`vectors`]; then [`config`], [`text`], [`attention`], [`addons`], [`model`], [`bank`].
+//! Reading order: [`graph`], [`mod@line`], [`mod@align`], [`vectors`]; then [`config`], [`text`], [`attention`], [`addons`], [`model`], [`bank`].
 
 pub mod addons;
 mod alias;
+pub mod align;
 pub mod attention;
 pub mod bank;
 pub mod config;
@@ -32,7 +33,7 @@ pub use config::{Combine, MutualConfig, TextBase};
 pub use graph::{CoOccurrence, EdgeWeight, GraphConfig, ProximityGraph, Vertex};
 pub use line::{LineConfig, LineProgress, embed};
 pub use model::{EntityFacts, MutualAnswer, MutualBatch, MutualModel, Sizes, System};
-pub use vectors::EntityVectors;
+pub use vectors::{EntityVectors, VectorRows};
 
 #[derive(Debug, thiserror::Error)]
 pub enum MutualError {

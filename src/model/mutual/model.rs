@@ -4,7 +4,7 @@ use super::addons::{Combination, MutualSide, PairTypes, Terms, TypeSide};
 use super::attention::Query;
 use super::config::MutualConfig;
 use super::text::TextSide;
-use super::vectors::EntityVectors;
+use super::vectors::VectorRows;
 use crate::model::hrere::{Bag, BagBatch, BagSource};
 use crate::model::mode::Mode;
 use crate::model::params::Params;
@@ -68,7 +68,7 @@ pub struct Sizes {
 /// What is known of an entity beside its mentions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct EntityFacts {
-    /// Row of [`EntityVectors`]; `None`: no graph vector.
+    /// Row of the vectors; `None`: no graph vector.
     pub row: Option<u32>,
     /// Rows of the type table; empty = unknown.
     pub types: Vec<u32>,
@@ -88,7 +88,7 @@ impl MutualBatch {
     pub fn new(
         source: &BagSource,
         entities: &[EntityFacts],
-        vectors: &EntityVectors,
+        vectors: &VectorRows,
         bags: &[&Bag],
         max_words: usize,
     ) -> Result<Self> {

@@ -23,11 +23,42 @@ pub struct Near {
     pub cosine: f32,
 }
 
+/// Vectors by row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorRows {
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl VectorRows {
+    /// `values` [rows, width].
+    pub fn new(values: Vec<f32>, width: usize) -> Self {
+        Self { width, values }
+    }
+    /// Width of a vector.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+    /// [rows, width].
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+    /// Panics beyond the last row, like indexing.
+    pub fn vector(&self, row: u32) -> &[f32] {
+        &self.values[row as usize * self.width..][..self.width]
+    }
+
+    /// MR = U_tail - U_head (golden `MR_0_to_3`): antisymmetric, and MR(a, b) + MR(b, c) = MR(a, c).
+    pub fn mutual_relation(&self, head: u32, tail: u32) -> Vec<f32> {
+        let pairs = self.vector(tail).iter().zip(self.vector(head));
+        pairs.map(|(tail, head)| tail - head).collect()
+    }
+}
+
 /// Two unit halves for each entity (see [`super::line`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntityVectors {
-    width: usize,
-    values: Vec<f32>,
+    table: VectorRows,
     vertices: Vec<Vertex>,
     rows: HashMap<Box<str>, u32>,
     /// First vertex of each lower-cased name.
@@ -50,6 +81,7 @@ impl EntityVectors {
                 reason: format!("{} values for {n} entities", values.len()),
             });
         }
+        let width = values.len() / n;
         let numbered = || (0u32..).zip(&vertices);
         let rows = numbered().map(|(row, v)| (v.key.clone(), row)).collect();
         let mut by_name = HashMap::new();
@@ -58,8 +90,7 @@ impl EntityVectors {
             by_name.entry(name.into_boxed_str()).or_insert(row);
         }
         Ok(Self {
-            width: values.len() / n,
-            values,
+            table: VectorRows::new(values, width),
             rows,
             by_name,
             vertices,
@@ -70,48 +101,39 @@ impl EntityVectors {
     pub fn n_entities(&self) -> usize {
         self.vertices.len()
     }
-    /// Width of a vector.
-    pub fn width(&self) -> usize {
-        self.width
+    /// A row an entity.
+    pub fn table(&self) -> &VectorRows {
+        &self.table
     }
-    /// [entities, width].
-    pub fn values(&self) -> &[f32] {
-        &self.values
-    }
-    /// Vector of an entity; panics on a row of another table, like indexing. So does [`EntityVectors::name`].
-    pub fn vector(&self, row: u32) -> &[f32] {
-        &self.values[row as usize * self.width..][..self.width]
-    }
+    /// Panics on a row of another table, like indexing.
     pub fn name(&self, row: u32) -> &str {
         &self.vertices[row as usize].name
+    }
+
+    /// The row of an entity by its key.
+    pub fn row(&self, vertex: &Vertex) -> Option<u32> {
+        self.rows.get(&vertex.key).copied()
     }
 
     /// The row of an entity by its link, else by its name as a key, else by the name of a linked entity; `None`: it was not
     /// in the graph.
     pub fn find(&self, link: Option<&str>, surface: &str) -> Option<u32> {
-        if let Some(row) = link.and_then(|id| self.rows.get(&*Vertex::of(Some(id), surface).key)) {
-            return Some(*row);
+        if let Some(row) = link.and_then(|id| self.row(&Vertex::of(Some(id), surface))) {
+            return Some(row);
         }
         let named = Vertex::of(None, surface);
-        let by_key = self.rows.get(&named.key);
-        let row = by_key.or_else(|| self.by_name.get(&*named.name.to_lowercase()));
-        row.copied()
-    }
-
-    /// MR = U_tail - U_head (golden `MR_0_to_3`): antisymmetric, and MR(a, b) + MR(b, c) = MR(a, c).
-    pub fn mutual_relation(&self, head: u32, tail: u32) -> Vec<f32> {
-        let pairs = self.vector(tail).iter().zip(self.vector(head));
-        pairs.map(|(tail, head)| tail - head).collect()
+        let by_name = || self.by_name.get(&*named.name.to_lowercase()).copied();
+        self.row(&named).or_else(by_name)
     }
 
     /// The `n` entities nearest to `row`, best first, itself left out.
     pub fn nearest(&self, row: u32, n: usize) -> Vec<Near> {
-        let own = self.vector(row);
+        let own = self.table.vector(row);
         let others = (0..self.vertices.len() as u32).filter(|r| *r != row);
         let mut near: Vec<Near> = others
             .map(|row| Near {
                 row,
-                cosine: dot(own, self.vector(row)) / 2.0,
+                cosine: dot(own, self.table.vector(row)) / 2.0,
             })
             .collect();
         near.sort_by(|a, b| b.cosine.total_cmp(&a.cosine).then(a.row.cmp(&b.row)));
@@ -126,13 +148,13 @@ impl EntityVectors {
             .iter()
             .map(|v| v.key.len() + v.name.len() + 2)
             .sum();
-        let floats = 4 * self.values.len();
+        let floats = 4 * self.table.values.len();
         let mut about = self.about.clone();
         about.insert(VERSION.0.to_owned(), VERSION.1.to_owned());
         let header = serde_json::json!({
             "__metadata__": about,
             "vectors": {
-                "dtype": "F32", "shape": [self.vertices.len(), self.width], "data_offsets": [0, floats],
+                "dtype": "F32", "shape": [self.vertices.len(), self.table.width], "data_offsets": [0, floats],
             },
             "names": {"dtype": "U8", "shape": [names], "data_offsets": [floats, floats + names]},
         });
@@ -143,7 +165,7 @@ impl EntityVectors {
         }
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-        for row in self.values.chunks(self.width) {
+        for row in self.table.values.chunks(self.table.width) {
             let bytes: Vec<u8> = row.iter().flat_map(|x| x.to_le_bytes()).collect();
             out.write_all(&bytes)?;
         }
@@ -236,15 +258,15 @@ mod tests {
         let (golden, vectors) = golden_vectors();
         for (head, tail) in [(0, 3), (3, 0)] {
             let expected: Vec<f64> = golden.parse(&format!("/out/MR_{head}_to_{tail}/data"));
-            let found = vectors.mutual_relation(head, tail);
+            let found = vectors.table().mutual_relation(head, tail);
             for (f, e) in found.iter().zip(expected) {
                 assert!((f64::from(*f) - e).abs() < 1e-5);
             }
         }
         let (ab, bc, ac) = (
-            vectors.mutual_relation(0, 1),
-            vectors.mutual_relation(1, 2),
-            vectors.mutual_relation(0, 2),
+            vectors.table().mutual_relation(0, 1),
+            vectors.table().mutual_relation(1, 2),
+            vectors.table().mutual_relation(0, 2),
         );
         for ((ab, bc), ac) in ab.iter().zip(&bc).zip(&ac) {
             assert!((ab + bc - ac).abs() < 1e-5);

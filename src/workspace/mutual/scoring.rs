@@ -117,7 +117,7 @@ impl MutualScorer {
             kb_rows: &HashMap::new(),
         };
         let max_words = self.bank.config().model.max_words;
-        let vectors = self.bank.vectors();
+        let vectors = self.bank.vectors().table();
         let batch = MutualBatch::new(&source, asked.entities, vectors, bags, max_words)?;
         Ok(self.bank.predict(system, &batch)?)
     }

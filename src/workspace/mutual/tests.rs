@@ -1,23 +1,27 @@
+use super::held_out::HeldOut;
 use super::training::{MutualTraining, train_systems};
 use super::*;
 use crate::domain::{Prediction, RunId, ScoredTriple, Scores, Sentence, SentenceId, Split};
 use crate::kb::read_types;
 use crate::model::files::{CARD, CONFIG};
+use crate::model::hrere::Bag;
 use crate::model::mutual::bank::WEIGHTS;
-use crate::model::mutual::{LineConfig, MutualConfig};
+use crate::model::mutual::{EntityFacts, LineConfig, MutualConfig};
 use crate::model::sentence::save;
 use crate::train::fit::FitOptions;
 use crate::train::mutual::MutualOptions;
 use crate::workspace::bags::tests::{World, triple, world};
 use crate::workspace::bags::training::Keep;
-use crate::workspace::graph::{GraphOptions, build_graph, graph_file, neighbours, read_graph};
+use crate::workspace::graph::{
+    GraphOptions, build_graph, count, graph_file, neighbours, read_graph,
+};
 use crate::workspace::knowledge::Knowledge;
 use crate::workspace::messages::Explanation;
 use crate::workspace::models::ModelChoice;
 use crate::workspace::training::{Around, Start, TrainConfig, TrainEvent, TrainOptions};
 use candle_core::Device;
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
 fn line() -> LineConfig {
@@ -122,6 +126,119 @@ fn scorer(world: &World, types: &str) -> (MutualScorer, super::training::MutualR
     });
     let (bank, report) = trained.unwrap().unwrap();
     (MutualScorer::new(bank, &world.model).unwrap(), report)
+}
+
+#[test]
+fn a_training_sentence_is_read_with_the_edges_of_the_other_parts() {
+    let world = world();
+    let reader = world.workspace.read();
+    let mut go_on = |_| ControlFlow::Continue(());
+    let counted = count(reader, true, 3, &mut go_on).unwrap().unwrap();
+    let options = graph_options(true);
+    let (whole, _) = counted.learn(&options, &mut go_on).unwrap().unwrap();
+    let held_out = HeldOut::learn(&counted, &options, &whole, &mut go_on);
+    let held_out = held_out.unwrap().unwrap();
+    let sentences: Vec<Sentence> = (0..8)
+        .map(|n| reader.sentence(SentenceId(n)).unwrap())
+        .collect();
+    let parts: Vec<usize> = sentences
+        .iter()
+        .map(|s| held_out.part_of(s).unwrap())
+        .collect();
+    let used: BTreeSet<usize> = parts.iter().copied().collect();
+    assert!(used.len() > 1, "{parts:?}");
+    let dev = reader.sentence(SentenceId(8)).unwrap();
+    assert_eq!(held_out.part_of(&dev), None);
+
+    let n = whole.n_entities();
+    let known = |row: usize| EntityFacts {
+        row: Some(row as u32),
+        types: vec![7],
+    };
+    let facts = held_out.facts((0..n).map(known).collect());
+    assert_eq!(facts.len(), 4 * n);
+    for part in 0..3 {
+        // The entities that sentences of other parts name.
+        let others = sentences.iter().zip(&parts).filter(|(_, p)| **p != part);
+        let named: BTreeSet<u32> = others
+            .flat_map(|(s, _)| s.entities.iter().map(move |e| (s, e)))
+            .filter_map(|(s, e)| whole.find(e.link.as_deref(), s.surface(e.span)))
+            .collect();
+        for row in 0..n {
+            let there = &facts[(part + 1) * n + row];
+            assert_eq!(there.row.is_some(), named.contains(&(row as u32)));
+            assert_eq!(there.types, [7]);
+            if let Some(there) = there.row.filter(|_| used.contains(&part)) {
+                let vectors = [there, row as u32].map(|r| held_out.table().vector(r));
+                assert_ne!(vectors[0], vectors[1], "another graph");
+                let length: f32 = vectors[0].iter().map(|x| x * x).sum();
+                assert!((length - 2.0).abs() < 1e-3, "two unit halves: {length}");
+            }
+        }
+    }
+
+    // One bag of three sentences, two of them of part 1.
+    let bag = Bag {
+        relation: 1,
+        head: 2,
+        tail: 0,
+        mentions: vec![4, 5, 9],
+    };
+    let split = held_out.split(&[bag], n, |mention| (mention > 4).then_some(1));
+    let place = |b: &Bag| {
+        (
+            b.relation,
+            b.head as usize,
+            b.tail as usize,
+            b.mentions.clone(),
+        )
+    };
+    assert_eq!(
+        split.iter().map(place).collect::<Vec<_>>(),
+        [(1, 2, 0, vec![4]), (1, 2 * n + 2, 2 * n, vec![5, 9])]
+    );
+}
+
+#[test]
+fn parts_are_refused_announced_or_missed() {
+    let world = world();
+    let train = |parts: usize| {
+        let mut settings = settings();
+        settings.parts = parts;
+        settings.train.fit.epochs = 1;
+        let mut said = Vec::new();
+        let trained = train_systems(MutualTraining {
+            reader: world.workspace.read(),
+            workspace: world.workspace.dir(),
+            model: &world.model,
+            settings: &settings,
+            graph: None,
+            types: None,
+            keep: None,
+            say: &mut |text| said.push(text),
+            step: &mut |_| {},
+            cancelled: &|| false,
+        });
+        trained.map(|t| (t.unwrap().1, said.join("\n")))
+    };
+    assert!(
+        train(1)
+            .err()
+            .unwrap()
+            .to_string()
+            .contains("mutual.parts is 1")
+    );
+    let (report, said) = train(0).unwrap();
+    assert!(said.contains("misleads on new ones"), "{said}");
+    assert_eq!((report.parts.len(), report.held_out_bags), (0, report.bags));
+    let (report, said) = train(2).unwrap();
+    assert!(
+        said.contains("do not count their own sentences (2 parts"),
+        "{said}"
+    );
+    assert_eq!(report.parts.len(), 2);
+    assert!(report.held_out_bags >= report.bags);
+    assert!(report.held_out_bags_with_vectors < report.held_out_bags);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! From a labelled workspace to a [`MutualBank`]: proximity graph -> vectors -> base, PA-T, PA-MR, PA-TMR.
 
 use super::entities::EntityBook;
-use crate::domain::{RelationSchema, Split};
+use super::held_out::HeldOut;
+use crate::domain::{RelationSchema, Sentence, Split};
 use crate::kb::TypesByName;
 use crate::model::bags::NA;
 use crate::model::files::short_hash;
 use crate::model::hrere::bags::training_bags;
 use crate::model::hrere::{Bag, BagSource, PairMention};
 use crate::model::mutual::bank::{KnownPair, MutualBank, MutualBankConfig};
-use crate::model::mutual::{EntityFacts, EntityVectors, MutualConfig, Sizes, System};
+use crate::model::mutual::{EntityFacts, EntityVectors, MutualConfig, Sizes, System, VectorRows};
 use crate::model::params::{Missing, Params};
 use crate::model::sentence::SentenceModel;
 use crate::model::words::{BagSentence, PieceVectors, SentenceVectors};
@@ -23,7 +24,7 @@ use crate::workspace::bags::mentions::{MentionCounts, Mentions, Negatives, colle
 use crate::workspace::bags::resume::BagWork;
 use crate::workspace::bags::training::Keep;
 use crate::workspace::graph::{
-    GraphConfig, GraphOptions, GraphReport, LineConfig, graph_file, learn_graph, read_graph,
+    GraphConfig, GraphOptions, GraphReport, LineConfig, count, graph_file, read_graph,
 };
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
@@ -46,6 +47,9 @@ pub struct MutualSettings {
     pub line: LineConfig,
     /// Leave dev sentences out of a graph that is made for this run.
     pub leave_out_dev: bool,
+    /// Parts of the training sentences, each of which is learned from with a graph that does not count it (see
+    /// [`super::held_out`]). 0: with the whole graph. Of a graph that `redress train --graph` names nothing is left out.
+    pub parts: usize,
     /// `word_dim` is taken from the sentence model, whatever stands here.
     pub model: MutualConfig,
     pub train: MutualOptions,
@@ -58,6 +62,7 @@ impl Default for MutualSettings {
             graph: GraphConfig::default(),
             line: LineConfig::default(),
             leave_out_dev: true,
+            parts: 10,
             model: MutualConfig::default(),
             train: MutualOptions::default(),
         }
@@ -96,6 +101,9 @@ pub struct MutualReport {
     /// "made for this run", or the file's settings.
     pub graph: String,
     pub made: Option<GraphReport>,
+    /// For each part of the training sentences, the mean cosine between an entity's vectors with and without it; empty where nothing was
+    /// left out.
+    pub parts: Vec<f64>,
     pub vectors: usize,
     pub classes: Vec<String>,
     pub types: Vec<String>,
@@ -106,10 +114,32 @@ pub struct MutualReport {
     pub na_bags: usize,
     pub bags_with_vectors: usize,
     pub bags_with_types: usize,
+    /// The same bags, each once for every part that has sentences of it; those whose entities both have vectors without that part.
+    pub held_out_bags: usize,
+    pub held_out_bags_with_vectors: usize,
     /// Dev pairs, and those whose entities both have vectors.
     pub dev_pairs: usize,
     pub dev_pairs_with_vectors: usize,
     pub systems: Vec<(String, RunRecord)>,
+}
+
+impl MutualReport {
+    fn of_file(vectors: &EntityVectors) -> Result<Self> {
+        Ok(Self {
+            graph: serde_json::to_string(&vectors.about)?,
+            vectors: vectors.n_entities(),
+            ..Self::default()
+        })
+    }
+
+    fn of_graph(vectors: &EntityVectors, made: GraphReport) -> Self {
+        Self {
+            graph: "made for this run".to_owned(),
+            vectors: vectors.n_entities(),
+            made: Some(made),
+            ..Self::default()
+        }
+    }
 }
 
 /// Trains the four systems; `None` when stopped. Errors say what the workspace lacks.
@@ -135,14 +165,20 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
     config
         .check()
         .context("settings of the mutual-relation models")?;
-    let Some((vectors, mut report)) = vectors(reader, workspace, graph, settings, say, cancelled)?
+    if settings.parts == 1 {
+        bail!(
+            "mutual.parts is 1, which leaves every training sentence out; expected 0 or at least 2"
+        );
+    }
+    let Some((vectors, held_out, mut report)) =
+        vectors(reader, workspace, graph, settings, say, cancelled)?
     else {
         return Ok(None);
     };
     let schema = reader.schema()?;
     let mut bank = MutualBankConfig::new(config.clone(), scale, vec![NA.to_owned()]);
     add_types(&mut bank, types, &schema);
-    let mut data = gather(reader, &vectors, &mut bank, &schema, settings)?;
+    let mut data = gather(reader, &vectors, &held_out, &mut bank, &schema, settings)?;
     data.describe(&mut report);
     report.classes = bank.classes.clone();
     report.types = bank.types.clone();
@@ -158,18 +194,18 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
             kb_rows: &HashMap::new(),
         },
         entities: &data.facts,
-        vectors: &vectors,
+        vectors: held_out.table(),
         train: &data.train,
         dev: &data.dev,
         sizes: Sizes {
             n_classes: bank.classes.len(),
             n_types: bank.types.len(),
-            vector_width: vectors.width(),
+            vector_width: vectors.table().width(),
         },
     };
     let work = match keep {
         Some(keep) => {
-            let fingerprint = fingerprint(settings, &bank, &vectors, &data)?;
+            let fingerprint = fingerprint(settings, &bank, held_out.table(), &data)?;
             Some(BagWork::open(keep.dir, fingerprint, keep.resume)?)
         }
         None => None,
@@ -177,6 +213,7 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
     let mut learning = Learning {
         config: &config,
         data: to_learn,
+        held_out: &data.held_out,
         options: &settings.train,
         device: words.device(),
         work,
@@ -203,6 +240,8 @@ pub fn train_systems(training: MutualTraining) -> Result<Option<(MutualBank, Mut
 struct Learning<'a> {
     config: &'a MutualConfig,
     data: MutualData<'a>,
+    /// Training bags of the systems that read the graph.
+    held_out: &'a [Bag],
     options: &'a MutualOptions,
     device: &'a Device,
     work: Option<BagWork>,
@@ -234,7 +273,10 @@ impl Learning<'_> {
             cancelled: self.cancelled,
             checkpoint: work.map(|w| w.checkpoint(name)).transpose()?,
         };
-        let (config, data) = (self.config, self.data);
+        let (config, mut data) = (self.config, self.data);
+        if system.uses_mutual() {
+            data.train = self.held_out;
+        }
         let trained = train_mutual(system, config, data, self.options, self.device, around)?;
         if trained.ended == Ended::Stopped {
             return Ok(None);
@@ -270,7 +312,7 @@ fn epoch_in_words(system: System, event: &FitEvent) -> Option<String> {
 fn fingerprint(
     settings: &MutualSettings,
     bank: &MutualBankConfig,
-    vectors: &EntityVectors,
+    vectors: &VectorRows,
     data: &Gathered,
 ) -> Result<u64> {
     let values: Vec<u8> = vectors
@@ -278,7 +320,10 @@ fn fingerprint(
         .iter()
         .flat_map(|v| v.to_le_bytes())
         .collect();
-    let bags = format!("{:?}{:?}{:?}", data.train, data.dev, data.facts);
+    let bags = format!(
+        "{:?}{:?}{:?}{:?}",
+        data.train, data.held_out, data.dev, data.facts
+    );
     Ok(short_hash([
         &serde_json::to_vec(settings)?[..],
         &serde_json::to_vec(bank)?[..],
@@ -287,12 +332,14 @@ fn fingerprint(
     ]))
 }
 
-/// Said of a graph of the workspace's own sentences: for a training pair its edge is there because of the label that is to be learned, for a new one it is not.
+/// Said where training pairs are learned with the edges of their own sentences: the label that is to be learned made them, and a new pair has none.
 /// docs/results.md has what that costs.
-const OWN_SENTENCES: &str = "this graph counts the sentences that are learned from: it tells their pairs apart and misleads on new ones; better give \
-     --graph one that `redress graph build` made of other text";
+const OWN_SENTENCES: &str = "this graph counts the sentences that are learned from: it tells their pairs apart and misleads on new ones; better set \
+     mutual.parts, or give --graph one that `redress graph build` made of other text";
 
-/// The graph's vectors: from a file, or made now.
+type Learned = (EntityVectors, HeldOut, MutualReport);
+
+/// The graph's vectors, from a file or made now, and those of training pairs without their own sentences; `None` when stopped.
 fn vectors(
     reader: &Reader,
     workspace: &Path,
@@ -300,52 +347,76 @@ fn vectors(
     settings: &MutualSettings,
     say: &mut dyn FnMut(String),
     cancelled: &dyn Fn() -> bool,
-) -> Result<Option<(EntityVectors, MutualReport)>> {
+) -> Result<Option<Learned>> {
     let own = graph_file(workspace);
     let file = graph.or_else(|| own.exists().then_some(own.as_path()));
-    if let Some(file) = file {
-        let vectors = read_graph(file)?;
+    let given = file.map(read_graph).transpose()?;
+    if let (Some(file), Some(vectors)) = (file, &given) {
+        let about = |key: &str| vectors.about.get(key).map_or("?", String::as_str);
         say(format!(
             "{}: vectors of {} entities, from {} sentences without {}",
             file.display(),
             vectors.n_entities(),
-            vectors.about.get("sentences").map_or("?", String::as_str),
-            vectors.about.get("left_out").map_or("?", String::as_str),
+            about("sentences"),
+            about("left_out"),
         ));
-        if graph.is_none() {
-            say(OWN_SENTENCES.to_owned());
-        }
-        let report = MutualReport {
-            graph: serde_json::to_string(&vectors.about)?,
-            vectors: vectors.n_entities(),
-            ..MutualReport::default()
-        };
-        return Ok(Some((vectors, report)));
     }
-    let options = GraphOptions {
-        graph: settings.graph.clone(),
-        line: settings.line.clone(),
-        leave_out_dev: settings.leave_out_dev,
+    if let (Some(_), Some(vectors)) = (graph, given.as_ref()) {
+        let report = MutualReport::of_file(vectors)?;
+        let held_out = HeldOut::none(vectors);
+        return Ok(given.map(|vectors| (vectors, held_out, report)));
+    }
+    let options = match &given {
+        Some(vectors) => GraphOptions::of(vectors)?,
+        None => GraphOptions {
+            graph: settings.graph.clone(),
+            line: settings.line.clone(),
+            leave_out_dev: settings.leave_out_dev,
+        },
     };
-    let made = learn_graph(reader, &options, &mut |_| match cancelled() {
+    let mut hear = |_| match cancelled() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
-    })?;
-    let Some((vectors, made)) = made else {
+    };
+    let counted = count(reader, options.leave_out_dev, settings.parts, &mut hear)?;
+    let Some(counted) = counted else {
         return Ok(None);
     };
-    say(format!(
+    let (vectors, mut report) = match given {
+        Some(vectors) => {
+            let report = MutualReport::of_file(&vectors)?;
+            (vectors, report)
+        }
+        None => match counted.learn(&options, &mut hear)? {
+            Some((vectors, made)) => {
+                say(made_in_words(&made));
+                let report = MutualReport::of_graph(&vectors, made);
+                (vectors, report)
+            }
+            None => return Ok(None),
+        },
+    };
+    let Some(held_out) = HeldOut::learn(&counted, &options, &vectors, &mut hear)? else {
+        return Ok(None);
+    };
+    match held_out.agreement.len() {
+        0 => say(OWN_SENTENCES.to_owned()),
+        parts => {
+            let mean = held_out.agreement.iter().sum::<f64>() / parts as f64;
+            say(format!(
+                "training pairs are learned with graphs that do not count their own sentences ({parts} parts; mean cosine with the whole graph's vectors {mean:.2})"
+            ));
+        }
+    }
+    report.parts = held_out.agreement.clone();
+    Ok(Some((vectors, held_out, report)))
+}
+
+fn made_in_words(made: &GraphReport) -> String {
+    format!(
         "proximity graph of {} sentences: {} entities of {}, {} edges of {} pairs, LINE in {:.0} s",
         made.sentences, made.vertices, made.entities, made.edges, made.pairs, made.learning_seconds
-    ));
-    say(OWN_SENTENCES.to_owned());
-    let report = MutualReport {
-        graph: "made for this run".to_owned(),
-        vectors: vectors.n_entities(),
-        made: Some(made),
-        ..MutualReport::default()
-    };
-    Ok(Some((vectors, report)))
+    )
 }
 
 /// The types that the corpus knows and those of a file.
@@ -365,8 +436,11 @@ struct Gathered {
     /// Of train, then of dev.
     sentences: Vec<BagSentence>,
     mentions: Vec<PairMention>,
+    /// See [`HeldOut::facts`].
     facts: Vec<EntityFacts>,
     train: Vec<Bag>,
+    /// The same by part of the sentences, for systems that read the graph.
+    held_out: Vec<Bag>,
     dev: Vec<AskedPair>,
     pairs: Vec<KnownPair>,
     counts: [MentionCounts; 2],
@@ -383,6 +457,9 @@ impl Gathered {
         let dev: Vec<&Bag> = self.dev.iter().map(|p| &p.bag).collect();
         report.bags = train.len();
         report.na_bags = train.iter().filter(|b| b.relation == 0).count();
+        let held_out: Vec<&Bag> = self.held_out.iter().collect();
+        report.held_out_bags = held_out.len();
+        report.held_out_bags_with_vectors = with(&held_out, |f| f.row.is_some());
         report.bags_with_vectors = with(&train, |f| f.row.is_some());
         report.bags_with_types = with(&train, |f| !f.types.is_empty());
         report.dev_pairs = dev.len();
@@ -394,6 +471,7 @@ impl Gathered {
 fn in_words(r: &MutualReport) -> String {
     format!(
         "{} classes with NA, {} types; train: {} positive and {} NA mentions in {} bags, {} of them with vectors, {} with types; \
+         by parts {} bags, {} with vectors; \
          dev: {} pairs, {} with vectors",
         r.classes.len(),
         r.types.len(),
@@ -402,6 +480,8 @@ fn in_words(r: &MutualReport) -> String {
         r.bags,
         r.bags_with_vectors,
         r.bags_with_types,
+        r.held_out_bags,
+        r.held_out_bags_with_vectors,
         r.dev_pairs,
         r.dev_pairs_with_vectors
     )
@@ -411,6 +491,7 @@ fn in_words(r: &MutualReport) -> String {
 fn gather(
     reader: &Reader,
     vectors: &EntityVectors,
+    held_out: &HeldOut,
     bank: &mut MutualBankConfig,
     schema: &RelationSchema,
     settings: &MutualSettings,
@@ -418,8 +499,12 @@ fn gather(
     let (max_words, bag_size) = (bank.model.max_words, bank.model.bag_size);
     let seen = bank.clone();
     let mut book = EntityBook::new(vectors, &seen, schema);
+    let mut parts = HashMap::new();
     let mut of = |split, negatives| -> Result<Mentions> {
-        let mut number = |s: &_, e: &_| Some(book.number(s, e));
+        let mut number = |s: &Sentence, e: &_| {
+            parts.insert(s.id, held_out.part_of(s));
+            Some(book.number(s, e))
+        };
         collect_by(reader, split, &mut number, max_words, negatives)
     };
     let sampled = Negatives::PerPositive {
@@ -444,6 +529,11 @@ fn gather(
         bag.mentions.sort_unstable();
         bag.mentions.dedup();
     }
+    let part = |mention: usize| {
+        let sentence = train.mentions.get(mention)?.sentence;
+        *parts.get(&train.sentences.get(sentence)?.id)?
+    };
+    let by_part = held_out.split(&bags, book.facts.len(), part);
     let (n_sentences, n_mentions) = (train.sentences.len(), train.mentions.len());
     let mut asked = asked_pairs(&dev.mentions);
     for place in asked.iter_mut().flat_map(|pair| &mut pair.bag.mentions) {
@@ -467,8 +557,9 @@ fn gather(
         pairs: known.into_iter().take(MAX_PAIRS).collect(),
         sentences: train.sentences,
         mentions: train.mentions,
-        facts,
+        facts: held_out.facts(facts),
         train: bags,
+        held_out: by_part,
         dev: asked,
         counts: [train.counts, dev.counts],
     })
