@@ -1,6 +1,7 @@
 //! From a labelled workspace to a [`MutualBank`]: proximity graph -> vectors -> base, PA-T, PA-MR, PA-TMR.
 
 use super::entities::EntityBook;
+use super::graphs::vectors;
 use super::held_out::HeldOut;
 use crate::domain::{RelationSchema, Sentence, Split};
 use crate::kb::TypesByName;
@@ -23,14 +24,11 @@ use crate::train::mutual::{
 use crate::workspace::bags::mentions::{MentionCounts, Mentions, Negatives, collect_by};
 use crate::workspace::bags::resume::BagWork;
 use crate::workspace::bags::training::Keep;
-use crate::workspace::graph::{
-    GraphConfig, GraphOptions, GraphReport, LineConfig, count, graph_file, read_graph,
-};
+use crate::workspace::graph::{GraphConfig, GraphReport, LineConfig};
 use anyhow::{Context, Result, bail};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
-use std::ops::ControlFlow;
 use std::path::Path;
 
 /// Pairs kept for "pairs that stand like this one".
@@ -124,7 +122,7 @@ pub struct MutualReport {
 }
 
 impl MutualReport {
-    fn of_file(vectors: &EntityVectors) -> Result<Self> {
+    pub(super) fn of_file(vectors: &EntityVectors) -> Result<Self> {
         Ok(Self {
             graph: serde_json::to_string(&vectors.about)?,
             vectors: vectors.n_entities(),
@@ -132,7 +130,7 @@ impl MutualReport {
         })
     }
 
-    fn of_graph(vectors: &EntityVectors, made: GraphReport) -> Self {
+    pub(super) fn of_graph(vectors: &EntityVectors, made: GraphReport) -> Self {
         Self {
             graph: "made for this run".to_owned(),
             vectors: vectors.n_entities(),
@@ -330,93 +328,6 @@ fn fingerprint(
         &values[..],
         bags.as_bytes(),
     ]))
-}
-
-/// Said where training pairs are learned with the edges of their own sentences: the label that is to be learned made them, and a new pair has none.
-/// docs/results.md has what that costs.
-const OWN_SENTENCES: &str = "this graph counts the sentences that are learned from: it tells their pairs apart and misleads on new ones; better set \
-     mutual.parts, or give --graph one that `redress graph build` made of other text";
-
-type Learned = (EntityVectors, HeldOut, MutualReport);
-
-/// The graph's vectors, from a file or made now, and those of training pairs without their own sentences; `None` when stopped.
-fn vectors(
-    reader: &Reader,
-    workspace: &Path,
-    graph: Option<&Path>,
-    settings: &MutualSettings,
-    say: &mut dyn FnMut(String),
-    cancelled: &dyn Fn() -> bool,
-) -> Result<Option<Learned>> {
-    let own = graph_file(workspace);
-    let file = graph.or_else(|| own.exists().then_some(own.as_path()));
-    let given = file.map(read_graph).transpose()?;
-    if let (Some(file), Some(vectors)) = (file, &given) {
-        let about = |key: &str| vectors.about.get(key).map_or("?", String::as_str);
-        say(format!(
-            "{}: vectors of {} entities, from {} sentences without {}",
-            file.display(),
-            vectors.n_entities(),
-            about("sentences"),
-            about("left_out"),
-        ));
-    }
-    if let (Some(_), Some(vectors)) = (graph, given.as_ref()) {
-        let report = MutualReport::of_file(vectors)?;
-        let held_out = HeldOut::none(vectors);
-        return Ok(given.map(|vectors| (vectors, held_out, report)));
-    }
-    let options = match &given {
-        Some(vectors) => GraphOptions::of(vectors)?,
-        None => GraphOptions {
-            graph: settings.graph.clone(),
-            line: settings.line.clone(),
-            leave_out_dev: settings.leave_out_dev,
-        },
-    };
-    let mut hear = |_| match cancelled() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
-    };
-    let counted = count(reader, options.leave_out_dev, settings.parts, &mut hear)?;
-    let Some(counted) = counted else {
-        return Ok(None);
-    };
-    let (vectors, mut report) = match given {
-        Some(vectors) => {
-            let report = MutualReport::of_file(&vectors)?;
-            (vectors, report)
-        }
-        None => match counted.learn(&options, &mut hear)? {
-            Some((vectors, made)) => {
-                say(made_in_words(&made));
-                let report = MutualReport::of_graph(&vectors, made);
-                (vectors, report)
-            }
-            None => return Ok(None),
-        },
-    };
-    let Some(held_out) = HeldOut::learn(&counted, &options, &vectors, &mut hear)? else {
-        return Ok(None);
-    };
-    match held_out.agreement.len() {
-        0 => say(OWN_SENTENCES.to_owned()),
-        parts => {
-            let mean = held_out.agreement.iter().sum::<f64>() / parts as f64;
-            say(format!(
-                "training pairs are learned with graphs that do not count their own sentences ({parts} parts; mean cosine with the whole graph's vectors {mean:.2})"
-            ));
-        }
-    }
-    report.parts = held_out.agreement.clone();
-    Ok(Some((vectors, held_out, report)))
-}
-
-fn made_in_words(made: &GraphReport) -> String {
-    format!(
-        "proximity graph of {} sentences: {} entities of {}, {} edges of {} pairs, LINE in {:.0} s",
-        made.sentences, made.vertices, made.entities, made.edges, made.pairs, made.learning_seconds
-    )
 }
 
 /// The types that the corpus knows and those of a file.
