@@ -1,7 +1,9 @@
 //! Whole-sentence prediction (encoder, RIN, kernel head, decoding) against the encoder alone, in turn in one process, on
-//! the demo's sentences with the embedded model; its heads are also widened to more relations by repeating them.
+//! the demo's sentences with the embedded model or that of a directory; its heads are also widened to more relations by repeating them,
+//! and its kernels narrowed by keeping their first columns (`170@64`: 170 relations at rank 64; the answers mean nothing, the work is that
+//! of a model trained so).
 //!
-//! usage: cargo bench --bench predict -- [RELATIONS..]     (24 170 unless given)
+//! usage: cargo bench --bench predict -- [MODEL_DIR] [RELATIONS[@RANK]..]     (24 170 unless given)
 
 use candle_core::Tensor;
 use rayon::prelude::*;
@@ -21,22 +23,25 @@ const ROUNDS: usize = 7;
 fn main() {
     // As src/main.rs has it. Sound: no other thread runs yet.
     unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
-    let given: Vec<usize> = std::env::args()
+    // cargo adds an argument of its own.
+    let given: Vec<String> = std::env::args()
         .skip(1)
-        .filter_map(|a| a.parse().ok())
+        .filter(|a| a != "--bench")
         .collect();
-    let relations = if given.is_empty() {
-        vec![24, 170]
-    } else {
-        given
+    let (sizes, dirs): (Vec<_>, Vec<_>) = given
+        .iter()
+        .partition(|a| a.starts_with(|c: char| c.is_ascii_digit()));
+    let sizes: Vec<&str> = match sizes.is_empty() {
+        true => vec!["24", "170"],
+        false => sizes.iter().map(|s| s.as_str()).collect(),
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sample_data");
     let sentences = sentences(&root.join("corpus.jsonl"));
     let borrowed: Vec<&Sentence> = sentences.iter().collect();
-    let models: Vec<SentenceModel> = relations
-        .iter()
-        .map(|&n| model(&root.join("model"), n))
-        .collect();
+    let dir = dirs
+        .first()
+        .map_or_else(|| root.join("model"), |d| Path::new(d).to_owned());
+    let models: Vec<SentenceModel> = sizes.iter().map(|size| model(&dir, size)).collect();
     let mut encoder = Vec::new();
     let mut whole = vec![Vec::new(); models.len()];
     // The first round fills the word cache.
@@ -57,11 +62,11 @@ fn main() {
     let encoder = median(&mut encoder);
     let rate = |time: Duration| sentences.len() as f64 / time.as_secs_f64();
     println!("encoder {:.1} sentences/s", rate(encoder));
-    for (n, times) in relations.iter().zip(&mut whole) {
+    for (size, times) in sizes.iter().zip(&mut whole) {
         let time = median(times);
         let ratio = time.as_secs_f64() / encoder.as_secs_f64();
         println!(
-            "predict relations={n} {:.1} sentences/s, {ratio:.2} of the encoder's time",
+            "predict relations={size} {:.1} sentences/s, {ratio:.2} of the encoder's time",
             rate(time)
         );
     }
@@ -102,8 +107,13 @@ fn sentences(path: &Path) -> Vec<Sentence> {
     all
 }
 
-/// The model in `dir` with `n` relations: its own, again and again.
-fn model(dir: &Path, n: usize) -> SentenceModel {
+/// The model in `dir` with as many relations as `size` says: its own, again and again.
+fn model(dir: &Path, size: &str) -> SentenceModel {
+    let (n, rank) = match size.split_once('@') {
+        Some((n, rank)) => (n, Some(rank.parse().expect("a rank"))),
+        None => (size, None),
+    };
+    let n: usize = n.parse().expect("a number of relations");
     let mut loaded = Loaded::read(Source::Dir(dir)).expect("the embedded model");
     let own = loaded.config.labels.len();
     loaded.config.labels = (0..n)
@@ -120,6 +130,16 @@ fn model(dir: &Path, n: usize) -> SentenceModel {
         };
         let rows = Tensor::new(rows.as_slice(), tensor.device()).expect("rows");
         *tensor = tensor.index_select(&rows, axis).expect("a wider head");
+        if let Some(rank) = rank.filter(|_| name.starts_with("ker.")) {
+            let last = tensor.rank() - 1;
+            *tensor = tensor
+                .narrow(last, 0, rank)
+                .and_then(|t| t.contiguous())
+                .expect("narrower kernels");
+        }
+    }
+    if let Some(kernel) = loaded.config.kernel.as_mut().filter(|_| rank.is_some()) {
+        kernel.rank = rank;
     }
     SentenceModel::from_loaded(&loaded, &candle_core::Device::Cpu).expect("a model")
 }

@@ -102,7 +102,8 @@ pub struct KernelConfig {
     pub bias: bool,
     pub loss: KernelLoss,
     pub neg_pairs: NegPairs,
-    /// Width of the projections; none: h, as published. Our extension for label lists that would not fit in memory.
+    /// Width of the projections; none: h, as published. Our extension: long label lists would not fit in memory, and training gives them 64
+    /// where nothing is set.
     pub rank: Option<usize>,
 }
 

@@ -30,6 +30,9 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
     let heads = options.heads();
     let fresh = |encoder| {
         let mut config = ModelConfig::new(encoder, data.labels.clone(), heads.clone());
+        if let Some(kernel) = &mut config.kernel {
+            kernel.rank = kernel.rank.or_else(|| usual_rank(data.labels.len()));
+        }
         if config.spans.is_some() {
             config.entity_types = data.entity_types.clone();
         }
@@ -71,6 +74,17 @@ pub fn initial(options: &TrainOptions, data: &Data) -> Result<Initial> {
             continued(&loaded, params, config, data, seed)
         }
     }
+}
+
+/// Up to so many relations have kernels of full rank.
+const FULL_RANK_RELATIONS: usize = 64;
+/// Rank of the kernels of more.
+const LOW_RANK: usize = 64;
+
+/// Rank of the kernels where the settings name none: two full ones a relation would outgrow the encoder, in memory and in time
+/// (170 relations on MiniLM: 50 million values beside 22 million, docs/performance.md).
+fn usual_rank(n_relations: usize) -> Option<usize> {
+    (n_relations > FULL_RANK_RELATIONS).then_some(LOW_RANK)
 }
 
 /// Goes on from a model: heads whose outputs mean the same stay, relation heads get room for relations that come after
@@ -151,4 +165,15 @@ pub fn trainer(start: Initial, data: &Data, rates: SentenceRates) -> Result<Sent
         examples.collect(),
         rates,
     )?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_of_relations_get_kernels_of_low_rank() {
+        assert_eq!(usual_rank(FULL_RANK_RELATIONS), None);
+        assert_eq!(usual_rank(FULL_RANK_RELATIONS + 1), Some(LOW_RANK));
+    }
 }
