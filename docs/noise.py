@@ -64,7 +64,7 @@ def convert(record, relations):
 SIGNALS = ["self_confidence", "class_adjusted", "margin", "one_vs_rest", "one_vs_rest_adjusted", "implied", "labels_on_pair", "token_gap", "pair_frequency", "tail_first", "length",
            "relation_and_other_labels", "text_by_relation"]
 # Those that the demo can have beside them.
-MODEL_SIGNALS = ["model", "rin", "kernel", "hrere_text", "kb", "types"]
+MODEL_SIGNALS = ["model", "rin", "kernel", "hrere_text", "kb", "mutual", "types"]
 # What verdicts alone teach: nothing before there are any.
 LEARNED = SIGNALS[-2:]
 

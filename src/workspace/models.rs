@@ -37,6 +37,18 @@ mod embedded {
             include_bytes!("../../sample_data/model/bags.safetensors"),
         ),
         (
+            "mutual.json",
+            include_bytes!("../../sample_data/model/mutual.json"),
+        ),
+        (
+            "mutual.safetensors",
+            include_bytes!("../../sample_data/model/mutual.safetensors"),
+        ),
+        (
+            "graph.safetensors",
+            include_bytes!("../../sample_data/model/graph.safetensors"),
+        ),
+        (
             "model.safetensors",
             include_bytes!("../../sample_data/model/model.safetensors"),
         ),

@@ -240,7 +240,10 @@ impl Signal {
             (Kind::Missing, Signal::Implied | Signal::Types) => -1.0,
             // Learned from the very labels that are wrong and missing.
             (Kind::Missing, Signal::OneVsRest) => -0.5,
-            (Kind::Missing, Signal::Model | Signal::HrereText | Signal::Duplicates) => -0.25,
+            (
+                Kind::Missing,
+                Signal::Model | Signal::HrereText | Signal::Mutual | Signal::Duplicates,
+            ) => -0.25,
             _ => 0.0,
         }
     }
