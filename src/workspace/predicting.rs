@@ -2,15 +2,18 @@
 
 use super::knowledge::Knowledge;
 use super::models::{ModelChoice, Models};
-use super::{Tell, Workspace, now_ms};
-use crate::domain::{Prediction, RelationSchema, RunId, Sentence, SentenceIdx};
+use super::{Tell, Workspace, index_stamp, now_ms};
+use crate::domain::{Prediction, RelationSchema, RunId, Sentence, SentenceId, SentenceIdx};
+use crate::index::Freshness;
 use crate::model::sentence::SentenceModel;
 use crate::store::RunInfo;
 use anyhow::Result;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Sentences between two writes: a kill loses at most these.
 const BATCH: usize = 256;
+/// Predicted sentences that are written to the index one by one when the model changes.
+const FOLLOWED: u64 = 4000;
 
 impl Workspace {
     /// Makes `model` the workspace's current run. Its predictions, if there are any from before, are shown at once.
@@ -38,6 +41,33 @@ impl Workspace {
             self.store.set_current_run(model.run)?;
         }
         Ok(())
+    }
+
+    /// Whether lists and index show the store as it is.
+    pub fn index_is_current(&self) -> Result<bool> {
+        let stamp = self.read().stamp()?;
+        Ok(self.index.freshness(&index_stamp(&stamp)) == Freshness::Current)
+    }
+
+    /// Lists and index after the current run went from `before` to `after`, if they were current until then: a sentence that neither has
+    /// predicted looks as it did. `false`: too many others, so [`Workspace::refresh_index`] is quicker.
+    pub fn follow_run(&mut self, before: Option<RunId>, after: RunId) -> Result<bool> {
+        let runs = [before, Some(after)];
+        let mut predicted = BTreeSet::new();
+        for run in runs.into_iter().flatten() {
+            if self.read().kept_of_run(run)?.0 > FOLLOWED {
+                return Ok(false);
+            }
+            predicted.extend(self.read().predicted(run)?);
+        }
+        let ids: Vec<Option<SentenceId>> = predicted
+            .into_iter()
+            .map(|idx| Ok(self.read().id_of(idx)?))
+            .collect::<Result<_>>()?;
+        let ids: Vec<SentenceId> = ids.into_iter().flatten().collect();
+        self.reindex(&ids)?;
+        self.commit_index()?;
+        Ok(true)
     }
 
     /// The screen opens with what predicted last.
@@ -132,5 +162,74 @@ impl Workspace {
             model: models.systems(),
             run: models.sentence.run.to_string(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{ScoredTriple, Scores};
+    use crate::model::params::Params;
+    use crate::workspace::bags::tests::{triple, world};
+    use crate::workspace::searching::search;
+    use candle_core::Device;
+    use std::sync::Arc;
+
+    #[test]
+    fn another_model_changes_only_what_either_has_predicted() {
+        let mut world = world();
+        let workspace = &mut world.workspace;
+        let dir = workspace.dir().to_owned();
+        let params = Params::new(&Device::Cpu, 3);
+        let (config, tokens) = (world.model.config.clone(), Arc::clone(world.model.tokens()));
+        let other = SentenceModel::from_params(&params, config, tokens, RunId(2)).unwrap();
+        // Sentence 0 is predicted by the first model, sentence 1 by the other.
+        for (model, n) in [(&world.model, 0u64), (&other, 1)] {
+            workspace.use_model(model, "{}").unwrap();
+            let sentence = workspace.read().sentence(SentenceId(n)).unwrap();
+            let found = ScoredTriple {
+                triple: triple(&sentence, 0),
+                scores: Scores {
+                    rin: Some(0.9),
+                    kernel: Some(0.9),
+                    ..Scores::default()
+                },
+                runner_up: None,
+            };
+            let prediction = Prediction {
+                sentence: sentence.id,
+                run: model.run,
+                covered: 4,
+                entities: Vec::new(),
+                triples: vec![found],
+            };
+            workspace.keep(model.run, &[prediction]).unwrap();
+        }
+        assert!(!workspace.index_is_current().unwrap());
+        workspace.refresh_index(&mut |_, _| true).unwrap();
+
+        let found = |workspace: &Workspace| {
+            assert!(workspace.index_is_current().unwrap());
+            let hits = search(&dir, "pred:/people/born", 9).unwrap().unwrap();
+            let rows = workspace.read().rows(&[SentenceIdx(0), SentenceIdx(1)], 9);
+            let predicted = rows.unwrap().iter().map(|r| r.summary).collect();
+            (
+                hits.rows.iter().map(|h| h.id.clone()).collect::<Vec<_>>(),
+                predicted,
+            )
+        };
+        let (of_other, lists): (_, Vec<_>) = found(workspace);
+        assert_eq!(of_other.len(), 1);
+        for (model, before) in [(&world.model, other.run), (&other, world.model.run)] {
+            workspace.use_model(model, "{}").unwrap();
+            assert!(!workspace.index_is_current().unwrap());
+            assert!(workspace.follow_run(Some(before), model.run).unwrap());
+            let followed = found(workspace);
+            workspace.index.start_over().unwrap();
+            workspace.refresh_index(&mut |_, _| true).unwrap();
+            assert_eq!(followed, found(workspace), "as if all were made anew");
+            let same = model.run == other.run;
+            assert_eq!((followed.0 == of_other, followed.1 == lists), (same, same));
+        }
     }
 }

@@ -319,11 +319,15 @@ impl Disk {
     }
 
     fn use_model(&mut self, models: &Models) -> Result<()> {
-        let before = self.workspace.read().current_run()?;
+        let (before, after) = (self.workspace.read().current_run()?, models.sentence.run);
+        let was_current = self.workspace.index_is_current()?;
         self.workspace.use_model(&models.sentence, &models.card)?;
         write(&self.shared.rule, self.workspace.rule());
-        if before != Some(models.sentence.run) {
-            self.refresh()?;
+        if before != Some(after) {
+            let followed = was_current && self.workspace.follow_run(before, after)?;
+            if !followed {
+                self.refresh()?;
+            }
         }
         self.shared.reply(Reply::ModelChanged(
             self.shared.info(self.workspace.read())?,
