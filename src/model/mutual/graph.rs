@@ -164,6 +164,13 @@ impl CoOccurrence {
         Ok(self.between(&vertices, edges))
     }
 
+    /// Entities that stand beside another in some sentence of a part.
+    pub fn of_part(&self, part: usize) -> impl Iterator<Item = &Vertex> {
+        let pairs = self.parts.get(part).into_iter().flatten();
+        let ends: BTreeSet<u32> = pairs.flat_map(|((a, b), _)| [*a, *b]).collect();
+        ends.into_iter().map(|n| &self.vertices[n as usize])
+    }
+
     /// Entities by their numbers, and the edges that have both ends among them.
     fn between(&self, entities: &BTreeSet<u32>, edges: Vec<Edge>) -> ProximityGraph {
         let mut rows: Vec<Option<u32>> = vec![None; self.vertices.len()];
@@ -382,6 +389,8 @@ mod tests {
             assert_eq!(named(&graph), named(&expected));
             let joined = graph.joined().iter().filter(|j| **j).count();
             assert_eq!(joined, expected.vertices.len());
+            let own: Vec<&str> = counts.of_part(part).map(|v| &*v.name).collect();
+            assert_eq!(own, [&["a", "b"][..], &["a", "b", "c"]][part]);
         }
     }
 

@@ -14,13 +14,13 @@ use crate::workspace::graph::{Counted, GraphOptions, GraphProgress, Hear, part_o
 use anyhow::Result;
 use std::collections::BTreeMap;
 
-/// Vectors of one set of entities in several graphs: the whole one and, for each part of the training sentences, one without it.
+/// Vectors of entities in several graphs: the whole one and, for each part of the training sentences, one without it.
 pub struct HeldOut {
-    /// [1 + parts, entities, width], the whole graph's first.
+    /// The whole graph's, then those that each part's sentences need.
     table: VectorRows,
-    n_entities: usize,
-    /// For each part, by the whole graph's rows: it has an edge there too.
-    known: Vec<Vec<bool>>,
+    /// For each part, by the whole graph's rows: where the table has the entity as a sentence of that part may know it. `None` too where it has
+    /// no edge without the part.
+    rows: Vec<Vec<Option<u32>>>,
     /// For each part, the mean cosine between an entity's vectors in its graph and in the whole one.
     pub agreement: Vec<f64>,
 }
@@ -30,8 +30,7 @@ impl HeldOut {
     pub fn none(whole: &EntityVectors) -> Self {
         Self {
             table: whole.table().clone(),
-            n_entities: whole.n_entities(),
-            known: Vec::new(),
+            rows: Vec::new(),
             agreement: Vec::new(),
         }
     }
@@ -43,46 +42,36 @@ impl HeldOut {
         whole: &EntityVectors,
         hear: Hear,
     ) -> Result<Option<Self>> {
-        let mut held_out = Self::none(whole);
         let width = whole.table().width();
         let mut values = whole.table().values().to_vec();
+        let (mut all_rows, mut agreement) = (Vec::new(), Vec::new());
         for part in 0..counted.pairs.n_parts() {
-            let graph = counted.pairs.weigh_without(part, &options.graph)?;
-            let mut own = vec![0.0; held_out.n_entities * width];
-            let mut known = vec![false; held_out.n_entities];
-            // A small corpus may have all its edges in one part.
-            if !graph.edges.is_empty() {
-                let learned = embed(&graph, &options.line, &mut |progress| {
-                    hear(GraphProgress::Learning(progress))
-                })?;
-                let Some(learned) = learned else {
-                    return Ok(None);
-                };
-                let rows = graph.vertices.iter().zip(learned.values.chunks(width));
-                for ((vertex, vector), _) in rows.zip(graph.joined()).filter(|(_, joined)| *joined)
-                {
-                    // A file of an earlier state of the workspace may lack some.
-                    if let Some(row) = whole.row(vertex) {
-                        own[row as usize * width..][..width].copy_from_slice(vector);
-                        known[row as usize] = true;
-                    }
+            let Some(without) = Without::learn(counted, part, options, whole, hear)? else {
+                return Ok(None);
+            };
+            let mut rows = vec![None; whole.n_entities()];
+            for row in counted.pairs.of_part(part).filter_map(|v| whole.row(v)) {
+                let from = row as usize;
+                if without.joined[from] {
+                    rows[from] = Some((values.len() / width) as u32);
+                    values.extend(&without.values[from * width..][..width]);
                 }
             }
-            let (onto, block) = (whole.table().values(), width / 2);
-            let agreement = align(&mut own, onto, width, block, &known);
-            held_out.agreement.push(agreement.unwrap_or(0.0));
-            held_out.known.push(known);
-            values.append(&mut own);
+            all_rows.push(rows);
+            agreement.push(without.agreement);
         }
-        held_out.table = VectorRows::new(values, width);
-        Ok(Some(held_out))
+        Ok(Some(Self {
+            table: VectorRows::new(values, width),
+            rows: all_rows,
+            agreement,
+        }))
     }
 
     pub fn table(&self) -> &VectorRows {
         &self.table
     }
     pub fn part_of(&self, sentence: &Sentence) -> Option<usize> {
-        part_of(sentence, self.known.len())
+        part_of(sentence, self.rows.len())
     }
 
     /// What is known of entities in sentences of each part, after what the whole graph knows of them: [1 + parts, entities]. Rows are of
@@ -90,11 +79,10 @@ impl HeldOut {
     pub fn facts(&self, whole: Vec<EntityFacts>) -> Vec<EntityFacts> {
         let mut all = whole;
         let n = all.len();
-        for (part, known) in self.known.iter().enumerate() {
+        for rows in &self.rows {
             for entity in 0..n {
-                let row = all[entity].row.filter(|row| known[*row as usize]);
                 all.push(EntityFacts {
-                    row: row.map(|row| ((part + 1) * self.n_entities) as u32 + row),
+                    row: all[entity].row.and_then(|row| rows[row as usize]),
                     types: all[entity].types.clone(),
                 });
             }
@@ -120,5 +108,52 @@ impl HeldOut {
             }));
         }
         split
+    }
+}
+
+/// The graph without one part, in the whole graph's rows and turned onto it.
+struct Without {
+    /// [entities, width]
+    values: Vec<f32>,
+    /// Entities that have an edge there.
+    joined: Vec<bool>,
+    agreement: f64,
+}
+
+impl Without {
+    fn learn(
+        counted: &Counted,
+        part: usize,
+        options: &GraphOptions,
+        whole: &EntityVectors,
+        hear: Hear,
+    ) -> Result<Option<Self>> {
+        let (n, width) = (whole.n_entities(), whole.table().width());
+        let (mut values, mut joined) = (vec![0.0; n * width], vec![false; n]);
+        let graph = counted.pairs.weigh_without(part, &options.graph)?;
+        // A small corpus may have all its edges in one part.
+        if !graph.edges.is_empty() {
+            let learned = embed(&graph, &options.line, &mut |progress| {
+                hear(GraphProgress::Learning(progress))
+            })?;
+            let Some(learned) = learned else {
+                return Ok(None);
+            };
+            let rows = graph.vertices.iter().zip(learned.values.chunks(width));
+            for ((vertex, vector), _) in rows.zip(graph.joined()).filter(|(_, joined)| *joined) {
+                // A file of an earlier state of the workspace may lack some.
+                if let Some(row) = whole.row(vertex) {
+                    values[row as usize * width..][..width].copy_from_slice(vector);
+                    joined[row as usize] = true;
+                }
+            }
+        }
+        let (onto, block) = (whole.table().values(), width / 2);
+        let agreement = align(&mut values, onto, width, block, &joined);
+        Ok(Some(Self {
+            values,
+            joined,
+            agreement: agreement.unwrap_or(0.0),
+        }))
     }
 }

@@ -158,12 +158,16 @@ fn a_training_sentence_is_read_with_the_edges_of_the_other_parts() {
     let facts = held_out.facts((0..n).map(known).collect());
     assert_eq!(facts.len(), 4 * n);
     for part in 0..3 {
-        // The entities that sentences of other parts name.
-        let others = sentences.iter().zip(&parts).filter(|(_, p)| **p != part);
-        let named: BTreeSet<u32> = others
-            .flat_map(|(s, _)| s.entities.iter().map(move |e| (s, e)))
-            .filter_map(|(s, e)| whole.find(e.link.as_deref(), s.surface(e.span)))
-            .collect();
+        // The entities that sentences of the part and of others name.
+        let named_by = |of_part: bool| -> BTreeSet<u32> {
+            let chosen = sentences.iter().zip(&parts);
+            chosen
+                .filter(|(_, p)| (**p == part) == of_part)
+                .flat_map(|(s, _)| s.entities.iter().map(move |e| (s, e)))
+                .filter_map(|(s, e)| whole.find(e.link.as_deref(), s.surface(e.span)))
+                .collect()
+        };
+        let named = &named_by(true) & &named_by(false);
         for row in 0..n {
             let there = &facts[(part + 1) * n + row];
             assert_eq!(there.row.is_some(), named.contains(&(row as u32)));
