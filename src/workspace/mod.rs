@@ -63,6 +63,9 @@ use view::Viewed;
 /// Sentences handled at a time by passes over the whole corpus.
 pub const PAGE: usize = 1000;
 
+/// More changed sentences than this and making the index anew is faster.
+const REINDEX_MOST: usize = 4000;
+
 /// Called with (done, total) by long passes; returns `false` to stop.
 pub type Tell<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
@@ -181,6 +184,7 @@ impl Workspace {
         Ok(false)
     }
 
+    /// Some sentences into the index and the list summaries; the caller commits.
     fn reindex(&mut self, ids: &[SentenceId]) -> Result<()> {
         let run = self.read().current_run()?;
         for chunk in ids.chunks(PAGE) {

@@ -2,7 +2,7 @@
 
 use super::knowledge::Knowledge;
 use super::models::{ModelChoice, Models};
-use super::{Tell, Workspace, index_stamp, now_ms};
+use super::{REINDEX_MOST, Tell, Workspace, index_stamp, now_ms};
 use crate::domain::{Prediction, RelationSchema, RunId, Sentence, SentenceId, SentenceIdx};
 use crate::index::Freshness;
 use crate::model::sentence::SentenceModel;
@@ -12,8 +12,6 @@ use std::collections::{BTreeSet, HashSet};
 
 /// Sentences between two writes: a kill loses at most these.
 const BATCH: usize = 256;
-/// Predicted sentences that are written to the index one by one when the model changes.
-const FOLLOWED: u64 = 4000;
 
 impl Workspace {
     /// Makes `model` the workspace's current run. Its predictions, if there are any from before, are shown at once.
@@ -52,19 +50,16 @@ impl Workspace {
     /// Lists and index after the current run went from `before` to `after`, if they were current until then: a sentence that neither has
     /// predicted looks as it did. `false`: too many others, so [`Workspace::refresh_index`] is quicker.
     pub fn follow_run(&mut self, before: Option<RunId>, after: RunId) -> Result<bool> {
-        let runs = [before, Some(after)];
         let mut predicted = BTreeSet::new();
-        for run in runs.into_iter().flatten() {
-            if self.read().kept_of_run(run)?.0 > FOLLOWED {
+        for run in [before, Some(after)].into_iter().flatten() {
+            if self.read().kept_of_run(run)?.0 > REINDEX_MOST as u64 {
                 return Ok(false);
             }
             predicted.extend(self.read().predicted(run)?);
         }
-        let ids: Vec<Option<SentenceId>> = predicted
-            .into_iter()
-            .map(|idx| Ok(self.read().id_of(idx)?))
-            .collect::<Result<_>>()?;
-        let ids: Vec<SentenceId> = ids.into_iter().flatten().collect();
+        let ids = predicted.into_iter();
+        let ids = ids.filter_map(|idx| self.read().id_of(idx).transpose());
+        let ids = ids.collect::<Result<Vec<SentenceId>, _>>()?;
         self.reindex(&ids)?;
         self.commit_index()?;
         Ok(true)

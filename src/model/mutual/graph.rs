@@ -106,9 +106,6 @@ impl CoOccurrence {
             ..Self::default()
         }
     }
-    pub fn n_parts(&self) -> usize {
-        self.parts.len()
-    }
 
     /// Counts the pairs of one sentence, which is of part `part`; an entity named twice is one.
     pub fn add(&mut self, entities: &[Vertex], part: Option<usize>) {
@@ -151,17 +148,15 @@ impl CoOccurrence {
         Ok(self.between(&ends(&edges), edges))
     }
 
-    /// The same without the sentences of one part. The vertices are the whole graph's in the same order, so some may be without an
-    /// edge.
-    pub fn weigh_without(
+    /// The same without each part in turn. The vertices are the whole graph's in the same order, so some may be without an edge.
+    pub fn weigh_without_parts(
         &self,
-        part: usize,
         config: &GraphConfig,
-    ) -> Result<ProximityGraph, MutualError> {
+    ) -> Result<impl Iterator<Item = ProximityGraph>, MutualError> {
         config.check()?;
         let vertices = ends(&self.edges(config, None));
-        let edges = self.edges(config, self.parts.get(part));
-        Ok(self.between(&vertices, edges))
+        let parts = self.parts.iter();
+        Ok(parts.map(move |part| self.between(&vertices, self.edges(config, Some(part)))))
     }
 
     /// Entities that stand beside another in some sentence of a part.
@@ -371,8 +366,8 @@ mod tests {
             threshold: 1,
         };
         let whole = counts.weigh(&config).unwrap();
-        for part in 0..2 {
-            let graph = counts.weigh_without(part, &config).unwrap();
+        let graphs = counts.weigh_without_parts(&config).unwrap();
+        for (part, graph) in graphs.enumerate() {
             let mut others = CoOccurrence::default();
             for (text, _) in sentences.iter().filter(|(_, p)| *p != Some(part)) {
                 others.add(&sentence(text), None);

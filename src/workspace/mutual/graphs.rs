@@ -25,24 +25,18 @@ pub(super) fn vectors(
     say: &mut dyn FnMut(String),
     cancelled: &dyn Fn() -> bool,
 ) -> Result<Option<Learned>> {
-    let own = graph_file(workspace);
-    let file = graph.or_else(|| own.exists().then_some(own.as_path()));
-    let given = file.map(read_graph).transpose()?;
-    if let (Some(file), Some(vectors)) = (file, &given) {
-        let about = |key: &str| vectors.about.get(key).map_or("?", String::as_str);
-        say(format!(
-            "{}: vectors of {} entities, from {} sentences without {}",
-            file.display(),
-            vectors.n_entities(),
-            about("sentences"),
-            about("left_out"),
-        ));
-    }
-    if let (Some(_), Some(vectors)) = (graph, given.as_ref()) {
-        let report = MutualReport::of_file(vectors)?;
-        let held_out = HeldOut::none(vectors);
-        return Ok(given.map(|vectors| (vectors, held_out, report)));
-    }
+    let given = match given(workspace, graph, say)? {
+        // Nothing is left out, so nothing need be counted.
+        Some(vectors) if graph.is_some() || settings.parts == 0 => {
+            if graph.is_none() {
+                say(OWN_SENTENCES.to_owned());
+            }
+            let report = MutualReport::of_file(&vectors)?;
+            let held_out = HeldOut::none(&vectors);
+            return Ok(Some((vectors, held_out, report)));
+        }
+        given => given,
+    };
     let options = match &given {
         Some(vectors) => GraphOptions::of(vectors)?,
         None => GraphOptions {
@@ -87,6 +81,28 @@ pub(super) fn vectors(
     }
     report.parts = held_out.agreement.clone();
     Ok(Some((vectors, held_out, report)))
+}
+
+/// The vectors of a file that is named, or of the workspace's graph.
+fn given(
+    workspace: &Path,
+    graph: Option<&Path>,
+    say: &mut dyn FnMut(String),
+) -> Result<Option<EntityVectors>> {
+    let own = graph_file(workspace);
+    let Some(file) = graph.or_else(|| own.exists().then_some(own.as_path())) else {
+        return Ok(None);
+    };
+    let vectors = read_graph(file)?;
+    let about = |key: &str| vectors.about.get(key).map_or("?", String::as_str);
+    say(format!(
+        "{}: vectors of {} entities, from {} sentences without {}",
+        file.display(),
+        vectors.n_entities(),
+        about("sentences"),
+        about("left_out"),
+    ));
+    Ok(Some(vectors))
 }
 
 fn made_in_words(made: &GraphReport) -> String {

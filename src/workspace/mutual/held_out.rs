@@ -9,8 +9,8 @@
 use crate::domain::Sentence;
 use crate::model::hrere::Bag;
 use crate::model::mutual::align::align;
-use crate::model::mutual::{EntityFacts, EntityVectors, VectorRows, embed};
-use crate::workspace::graph::{Counted, GraphOptions, GraphProgress, Hear, part_of};
+use crate::model::mutual::{EntityFacts, EntityVectors, ProximityGraph, VectorRows, embed};
+use crate::workspace::graph::{Counted, GraphOptions, GraphProgress, Hear, LineConfig, part_of};
 use anyhow::Result;
 use std::collections::BTreeMap;
 
@@ -45,8 +45,9 @@ impl HeldOut {
         let width = whole.table().width();
         let mut values = whole.table().values().to_vec();
         let (mut all_rows, mut agreement) = (Vec::new(), Vec::new());
-        for part in 0..counted.pairs.n_parts() {
-            let Some(without) = Without::learn(counted, part, options, whole, hear)? else {
+        let graphs = counted.pairs.weigh_without_parts(&options.graph)?;
+        for (part, graph) in graphs.enumerate() {
+            let Some(without) = Without::learn(&graph, &options.line, whole, hear)? else {
                 return Ok(None);
             };
             let mut rows = vec![None; whole.n_entities()];
@@ -122,18 +123,16 @@ struct Without {
 
 impl Without {
     fn learn(
-        counted: &Counted,
-        part: usize,
-        options: &GraphOptions,
+        graph: &ProximityGraph,
+        line: &LineConfig,
         whole: &EntityVectors,
         hear: Hear,
     ) -> Result<Option<Self>> {
         let (n, width) = (whole.n_entities(), whole.table().width());
         let (mut values, mut joined) = (vec![0.0; n * width], vec![false; n]);
-        let graph = counted.pairs.weigh_without(part, &options.graph)?;
         // A small corpus may have all its edges in one part.
         if !graph.edges.is_empty() {
-            let learned = embed(&graph, &options.line, &mut |progress| {
+            let learned = embed(graph, line, &mut |progress| {
                 hear(GraphProgress::Learning(progress))
             })?;
             let Some(learned) = learned else {

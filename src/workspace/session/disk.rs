@@ -15,7 +15,7 @@ use crate::workspace::relation_rules::{NamedRule, RuleBook};
 use crate::workspace::report::record;
 use crate::workspace::slices::Slice;
 use crate::workspace::view::describe_edit;
-use crate::workspace::{Workspace, now_ms, viewed};
+use crate::workspace::{REINDEX_MOST, Workspace, now_ms, viewed};
 use anyhow::Result;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -59,9 +59,6 @@ pub enum Work {
     RefreshIndex,
     IndexEdits,
 }
-
-/// More changed sentences than this and making the index anew is faster.
-const REINDEX_MOST: usize = 4000;
 
 pub struct Disk {
     workspace: Workspace,
@@ -348,7 +345,6 @@ impl Disk {
 
     fn predicted(&mut self, ids: &[SentenceId], summary: String, cancelled: bool) -> Result<()> {
         if ids.len() <= REINDEX_MOST {
-            self.workspace.put_summaries(ids)?;
             self.workspace.reindex(ids)?;
             self.workspace.commit_index()?;
         } else {
