@@ -13,7 +13,7 @@ use redress::model::rin::{RinConfig, Variant};
 use redress::model::sentence::{Heads, ModelConfig};
 use redress::train::examples::{Example, LabelledPair};
 use redress::train::fit::{FitEvent, FitOptions, Surroundings, fit};
-use redress::train::sentence::{SentenceRates, SentenceTrainer};
+use redress::train::sentence::{LossWeights, SentenceRates, SentenceTrainer};
 use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,8 +101,15 @@ fn trainer(dir: &Path, examples: Vec<Example>, device: &Device) -> SentenceTrain
         },
     );
     let tokens = Arc::new(hf.tokens);
-    SentenceTrainer::new(config, params, tokens, examples, SentenceRates::default())
-        .expect("a model")
+    SentenceTrainer::new(
+        config,
+        params,
+        tokens,
+        examples,
+        SentenceRates::default(),
+        LossWeights::default(),
+    )
+    .expect("a model")
 }
 
 /// Its words and entities; each entity is related to the next, as the amount of work does not depend on labels.

@@ -1,7 +1,7 @@
 //! RIN, the kernel head and the span head on one encoder, trained together on sentences.
 //!
-//! Joint loss (specs/bank section 4, ours): L_rin / n_words + L_ker + L_span, since L_rin is a sum over cells and the
-//! others are means. The spans that RIN's tags wrongly propose at this very step are the span head's hard negatives
+//! Joint loss (specs/bank section 4, ours): a L_rin / n_words + b L_ker + c L_span, weights by [`LossWeights`]: L_rin is a sum over
+//! cells, the others are means. The spans that RIN's tags wrongly propose at this very step are the span head's hard negatives
 //! and, the likeliest of them, unrelated entities for the kernel head: it trains on what it will meet.
 
 use super::examples::{Example, LabelledPair};
@@ -49,6 +49,28 @@ impl Default for SentenceRates {
     }
 }
 
+/// What each head's loss is multiplied by in the joint one. An update does not depend on a loss's scale, so this only decides which
+/// head the shared encoder listens to.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LossWeights {
+    pub rin: f64,
+    /// Unset: the number of relations. The kernel head's loss is a mean over them and RIN's a sum, so with many relations the
+    /// encoder would hardly hear the kernel head.
+    pub kernel: Option<f64>,
+    pub spans: f64,
+}
+
+impl Default for LossWeights {
+    fn default() -> Self {
+        Self {
+            rin: 1.0,
+            kernel: None,
+            spans: 1.0,
+        }
+    }
+}
+
 /// Sentences and the model that learns from them.
 pub struct SentenceTrainer {
     pub config: ModelConfig,
@@ -57,6 +79,7 @@ pub struct SentenceTrainer {
     examples: Vec<Example>,
     layers: Layers,
     rates: SentenceRates,
+    losses: LossWeights,
 }
 
 impl SentenceTrainer {
@@ -67,6 +90,7 @@ impl SentenceTrainer {
         tokens: Arc<WordPieces>,
         examples: Vec<Example>,
         rates: SentenceRates,
+        losses: LossWeights,
     ) -> Result<Self> {
         if rates.freeze_embeddings && matches!(config.encoder, EncoderConfig::Bert(_)) {
             params.freeze("enc.embeddings.");
@@ -82,6 +106,7 @@ impl SentenceTrainer {
             examples,
             layers,
             rates,
+            losses,
         })
     }
 
@@ -206,7 +231,7 @@ impl Trainable for SentenceTrainer {
             if self.layers.spans.is_some() {
                 wrong = wrong_proposals(&output.tag_logits, layout, &examples)?;
             }
-            losses.push(output.loss(&targets)?.per_word()?);
+            losses.push((output.loss(&targets)?.per_word()? * self.losses.rin)?);
         }
         if let Some(kernel) = &self.layers.kernel {
             let keep = self.config.spans.as_ref().map_or(0, |c| c.distractors);
@@ -215,7 +240,10 @@ impl Trainable for SentenceTrainer {
                 let gold = triples[b].gold(example, &wrong[b][..keep.min(wrong[b].len())]);
                 targets.push(layout.n_words(b), gold, kernel.config().neg_pairs, &mut rng);
             }
-            losses.extend(kernel.loss(&encoded, &targets.pairs)?);
+            if let Some(loss) = kernel.loss(&encoded, &targets.pairs)? {
+                let relations = kernel.n_relations() as f64;
+                losses.push((loss * self.losses.kernel.unwrap_or(relations))?);
+            }
         }
         if let Some(head) = &self.layers.spans {
             let mut targets = SpanTargets::default();
@@ -224,7 +252,8 @@ impl Trainable for SentenceTrainer {
                 targets.push(n_words, example, &wrong[b], head.config(), &mut rng);
             }
             if !targets.spans.is_empty() {
-                losses.push(head.loss(&encoded, &targets.spans, &targets.targets, mode)?);
+                let loss = head.loss(&encoded, &targets.spans, &targets.targets, mode)?;
+                losses.push((loss * self.losses.spans)?);
             }
         }
         let mut losses = losses.into_iter();
@@ -255,3 +284,7 @@ fn wrong_proposals(
     };
     Ok(examples.iter().enumerate().map(of_sentence).collect())
 }
+
+#[cfg(test)]
+#[path = "sentence_tests.rs"]
+mod tests;

@@ -169,7 +169,7 @@ fn learn(
     let mut start = initial(&train_options, data)?;
     start.config.rules = loaded.config.rules.clone();
     let source = start.source.clone();
-    let trainer = trainer(start, data, train_options.config.rates.clone())?;
+    let trainer = trainer(start, data, &train_options.config)?;
     let fit_options = &train_options.config.fit;
     let (ended, record) = run_fit(&trainer, data, fit_options, select_by, None, around)?;
     Ok((ended != Ended::Stopped).then_some(Learned {

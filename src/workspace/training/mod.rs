@@ -21,7 +21,7 @@ use crate::model::spans::SpanConfig;
 use crate::store::Reader;
 use crate::train::checkpoint::{Checkpoint, RunRecord};
 use crate::train::fit::{Ended, FitEvent, FitOptions, Surroundings, fit};
-use crate::train::sentence::{SentenceRates, SentenceTrainer};
+use crate::train::sentence::{LossWeights, SentenceRates, SentenceTrainer};
 use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -40,6 +40,7 @@ pub use start::{Initial, initial, trainer};
 pub struct TrainConfig {
     pub fit: FitOptions,
     pub rates: SentenceRates,
+    pub losses: LossWeights,
     pub rin: RinConfig,
     pub kernel: KernelConfig,
     pub spans: SpanConfig,
@@ -61,6 +62,7 @@ impl Default for TrainConfig {
                 ..FitOptions::default()
             },
             rates: SentenceRates::default(),
+            losses: LossWeights::default(),
             rin: RinConfig {
                 variant: Variant::Emnlp,
                 rounds: 2,
@@ -245,11 +247,9 @@ pub fn train(reader: &Reader, options: &TrainOptions, around: &mut Around) -> Re
         Checkpoint::begin(&checkpoint_dir, fingerprint)?
     };
     let source = start.source.clone();
-    let trainer = trainer(start, &data, options.config.rates.clone()).with_context(|| {
-        match &options.start {
-            Start::Model(choice) => choice.cannot(),
-            _ => format!("cannot set up a model from {source}"),
-        }
+    let trainer = trainer(start, &data, &options.config).with_context(|| match &options.start {
+        Start::Model(choice) => choice.cannot(),
+        _ => format!("cannot set up a model from {source}"),
     })?;
     let lost = trainer.lost();
     say(

@@ -1,7 +1,7 @@
 //! What a run starts from: encoder, heads, examples in the starting model's labels.
 
 use super::data::Data;
-use super::{Start, TrainOptions};
+use super::{Start, TrainConfig, TrainOptions};
 use crate::model::encoder::bilstm::BiLstmConfig;
 use crate::model::encoder::{EncoderConfig, import_hf};
 use crate::model::grow::grow;
@@ -9,7 +9,7 @@ use crate::model::labels::LabelMap;
 use crate::model::params::{Missing, Params};
 use crate::model::sentence::{Loaded, ModelConfig};
 use crate::model::tokens::WordPieces;
-use crate::train::sentence::{SentenceRates, SentenceTrainer};
+use crate::train::sentence::SentenceTrainer;
 use anyhow::Result;
 use std::sync::Arc;
 
@@ -135,7 +135,7 @@ fn continued(
 }
 
 /// Examples in the starting model's own labels.
-pub fn trainer(start: Initial, data: &Data, rates: SentenceRates) -> Result<SentenceTrainer> {
+pub fn trainer(start: Initial, data: &Data, config: &TrainConfig) -> Result<SentenceTrainer> {
     // Examples were made for the data's own lists; a model that keeps its heads has longer ones.
     let own = LabelMap::new(&data.schema, &data.labels, &data.entity_types);
     let map = start.config.label_map(&data.schema);
@@ -163,7 +163,8 @@ pub fn trainer(start: Initial, data: &Data, rates: SentenceRates) -> Result<Sent
         start.params,
         start.tokens,
         examples.collect(),
-        rates,
+        config.rates.clone(),
+        config.losses.clone(),
     )?)
 }
 
