@@ -31,6 +31,7 @@ pub mod bags;
 pub mod complex;
 pub mod hrere;
 pub mod mutual;
+pub mod nudge;
 pub mod words;
 
 #[cfg(test)]

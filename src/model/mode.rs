@@ -1,5 +1,6 @@
 //! Training or inference: the only difference is dropout (and batch statistics), never another forward pass.
 
+use super::nudge::Nudge;
 use super::ops::{Dropout, dropout};
 use candle_core::{Result, Tensor};
 use rand::RngCore;
@@ -12,11 +13,29 @@ use std::cell::RefCell;
 pub enum Mode<'a> {
     Infer,
     Train(&'a RefCell<ChaCha8Rng>),
+    /// Training whose input vectors are moved.
+    Adversarial(&'a RefCell<ChaCha8Rng>, &'a Nudge),
 }
 
-impl Mode<'_> {
+impl<'a> Mode<'a> {
     pub fn is_train(self) -> bool {
-        matches!(self, Mode::Train(_))
+        !matches!(self, Mode::Infer)
+    }
+
+    /// What this pass draws from; `None` when inferring.
+    pub fn rng(self) -> Option<&'a RefCell<ChaCha8Rng>> {
+        match self {
+            Mode::Infer => None,
+            Mode::Train(rng) | Mode::Adversarial(rng, _) => Some(rng),
+        }
+    }
+
+    /// Input vectors x [N, h] of sentences of which sentence b has rows `starts[b]..starts[b + 1]`, moved where the pass is adversarial.
+    pub fn nudge(self, x: Tensor, starts: &[usize]) -> Result<Tensor> {
+        match self {
+            Mode::Adversarial(_, nudge) => nudge.apply(x, starts),
+            Mode::Infer | Mode::Train(_) => Ok(x),
+        }
     }
 
     /// Inverted dropout: each element is zeroed with probability `p` and the rest scaled by 1/(1-p). Identity when inferring.
@@ -29,8 +48,8 @@ impl Mode<'_> {
 
     /// The next dropout of this pass, for operations that apply it themselves; `None` where nothing is dropped.
     pub fn draw_dropout(self, probability: f64) -> Option<Dropout> {
-        match self {
-            Mode::Train(rng) if probability > 0.0 => Some(Dropout {
+        match self.rng() {
+            Some(rng) if probability > 0.0 => Some(Dropout {
                 probability,
                 seed: rng.borrow_mut().next_u64(),
             }),

@@ -8,7 +8,9 @@ use super::optim::{
     Adam, AdamConfig, Gradients, Schedule, accumulate, clip_scale, global_norm, gradients,
 };
 use crate::model::mode::Mode;
+use crate::model::nudge::Nudge;
 use crate::model::params::{Params, rng_for};
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -41,6 +43,8 @@ pub struct FitOptions {
     /// Global-norm clip.
     pub clip: f64,
     pub weight_decay: f64,
+    /// How far each sentence's input vectors are moved against the model in a second pass of every step; 0: no second pass. See [`crate::model::nudge`].
+    pub adversarial: f64,
     /// Epochs without gain on dev before stopping.
     pub patience: u32,
     /// Parts of a batch that are computed side by side and added up. Fixed by this setting, not by the machine's cores, so
@@ -59,6 +63,7 @@ impl Default for FitOptions {
             warmup: 0.1,
             clip: 5.0,
             weight_decay: 0.0,
+            adversarial: 0.0,
             patience: 30,
             shards: 2,
             checkpoint_minutes: 5.0,
@@ -301,12 +306,39 @@ impl<'a> Run<'a> {
     ) -> candle_core::Result<(f32, Gradients)> {
         let name = format!("dropout {} {number}", self.at.step);
         let rng = RefCell::new(rng_for(self.options.seed, &name));
-        let loss = (self.model.loss(items, Mode::Train(&rng))? * weight)?;
+        if self.options.adversarial <= 0.0 {
+            let (value, grads, _) = self.pass(items, weight, Mode::Train(&rng))?;
+            return Ok((value, grads));
+        }
+        // The mean of the loss as it is and as it is after the move.
+        let nudge = Nudge::new(self.options.adversarial);
+        let mode = Mode::Adversarial(&rng, &nudge);
+        let (mut value, mut grads, store) = self.pass(items, weight / 2.0, mode)?;
+        if let Some(mut store) = store {
+            nudge.find(&mut store)?;
+            drop(store);
+            let (moved, more, _) = self.pass(items, weight / 2.0, mode)?;
+            value += moved;
+            accumulate(&mut grads, more)?;
+        }
+        Ok((value, grads))
+    }
+
+    /// Loss and gradients of one pass, and what else the backward pass found; no gradients where the loss is not finite.
+    fn pass(
+        &self,
+        items: &[usize],
+        weight: f64,
+        mode: Mode,
+    ) -> candle_core::Result<(f32, Gradients, Option<GradStore>)> {
+        let loss = (self.model.loss(items, mode)? * weight)?;
         let value: f32 = loss.to_dtype(candle_core::DType::F32)?.to_scalar()?;
         if !value.is_finite() {
-            return Ok((value, Gradients::new()));
+            return Ok((value, Gradients::new(), None));
         }
-        Ok((value, gradients(&self.trained, &mut loss.backward()?)?))
+        let mut store = loss.backward()?;
+        let grads = gradients(&self.trained, &mut store)?;
+        Ok((value, grads, Some(store)))
     }
 
     fn end_of_epoch(

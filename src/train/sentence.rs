@@ -215,10 +215,8 @@ impl Trainable for SentenceTrainer {
         let layout = &encoded.layout;
         let triples: Vec<Triples> = examples.iter().map(|e| Triples::new(e)).collect();
         // Sampled negatives follow the run's own stream, so a resumed run draws the same ones.
-        let mut rng = match mode {
-            Mode::Train(rng) => rng_for(rng.borrow_mut().random(), "negatives"),
-            Mode::Infer => rng_for(0, "negatives"),
-        };
+        let drawn = mode.rng().map_or(0, |rng| rng.borrow_mut().random());
+        let mut rng = rng_for(drawn, "negatives");
         let mut losses: Vec<Tensor> = Vec::new();
         let mut wrong: Vec<Vec<TokenSpan>> = vec![Vec::new(); examples.len()];
         if let (Some(rin), Some(config)) = (&self.layers.rin, &self.config.rin) {

@@ -237,6 +237,7 @@ impl BertEncoder {
         if let Some(shapes) = &self.shapes {
             x = (x + shapes.forward(batch.shapes.clone(), mode)?)?;
         }
+        let x = mode.nudge(x, &batch.layout.piece_starts)?;
         mode.dropout(
             &self.norm.forward(&x, mode)?,
             self.config.hidden_dropout_prob,

@@ -100,6 +100,7 @@ impl BiLstmEncoder {
     pub fn forward(&self, batch: &Batch, mode: Mode) -> Result<Encoded> {
         let layout = one_piece_a_word(&batch.layout);
         let vectors = self.word_vectors(batch, mode)?; // [W, piece_width]
+        let vectors = mode.nudge(vectors, &layout.word_starts)?;
         let vectors = mode.dropout(&vectors, self.config.dropout)?;
         let words = self
             .lstm

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::files::{Precision, decode_tensors, encode_tensors, holds_codes};
+use crate::model::nudge::Nudge;
 use crate::model::params::{Missing, Params};
 use crate::model::tokens::WordPieces;
 use crate::model::tokens::tests::{bert as tokens, bert_json};
@@ -488,5 +489,39 @@ fn importing_names_what_is_missing_or_wrong() -> Result<()> {
     assert!(wide.contains("[40]") && wide.contains("[48]"), "{wide}");
     let small = resized("vocab_size", 20)?;
     assert!(small.contains("pieces up to 21"), "{small}");
+    Ok(())
+}
+
+/// The sum of words weighted by their place, without dropout's chance: the same seed is drawn from each time.
+fn moved_loss(encoder: &Encoder, batch: &Batch, nudge: &Nudge) -> Result<Tensor> {
+    let rng = RefCell::new(ChaCha8Rng::seed_from_u64(1));
+    let out = encoder.forward(batch, Mode::Adversarial(&rng, nudge))?;
+    let n = out.words.elem_count();
+    let weights = Tensor::arange(0f32, n as f32, &Device::Cpu)?.reshape(out.words.shape())?;
+    (out.words.sqr()? * (weights / n as f64)?)?.sum_all()
+}
+
+#[test]
+fn an_adversarial_move_raises_the_loss_as_fast_as_its_gradient_says() -> Result<()> {
+    for (encoder, tokens, _) in both()? {
+        let batch = batch(&SENTENCES, &tokens, 12);
+        let nudge = Nudge::new(1e-3);
+        let before = moved_loss(&encoder, &batch, &nudge)?;
+        nudge.find(&mut before.backward()?)?;
+        let after = moved_loss(&encoder, &batch, &nudge)?;
+        let rise = |loss: &Tensor| -> Result<f64> {
+            Ok(f64::from(
+                loss.to_scalar::<f32>()? - before.to_scalar::<f32>()?,
+            ))
+        };
+        let risen = rise(&after)?;
+        assert!(risen > 0.0, "{risen}");
+        // A move of twice the size raises it twice as much, to first order.
+        let twice = Nudge::new(2e-3);
+        let start = moved_loss(&encoder, &batch, &twice)?;
+        twice.find(&mut start.backward()?)?;
+        let ratio = rise(&moved_loss(&encoder, &batch, &twice)?)? / risen;
+        assert!((1.8..2.2).contains(&ratio), "{ratio}");
+    }
     Ok(())
 }
