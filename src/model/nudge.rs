@@ -32,14 +32,15 @@ impl Nudge {
     /// x [N, h] -> [N, h]; see [`super::mode::Mode::nudge`].
     pub fn apply(&self, x: Tensor, starts: &[usize]) -> Result<Tensor> {
         let mut state = self.state.borrow_mut();
-        if let State::Unseen = *state {
-            let probe = Var::zeros(x.shape(), x.dtype(), x.device())?;
-            *state = State::Probe(probe, starts.to_vec());
-        }
         match &*state {
+            State::Unseen => {
+                let probe = Var::zeros(x.shape(), x.dtype(), x.device())?;
+                let moved = x + probe.as_tensor();
+                *state = State::Probe(probe, starts.to_vec());
+                moved
+            }
             State::Probe(probe, _) => x + probe.as_tensor(),
             State::Found(r) => x + r,
-            State::Unseen => Ok(x),
         }
     }
 

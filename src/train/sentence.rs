@@ -49,8 +49,8 @@ impl Default for SentenceRates {
     }
 }
 
-/// What each head's loss is multiplied by in the joint one. An update does not depend on a loss's scale, so this only decides which
-/// head the shared encoder listens to.
+/// What each head's loss is multiplied by in the joint one. But for clipping, an update does not depend on a loss's scale, so
+/// this only decides which head the shared encoder listens to.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LossWeights {
